@@ -1,6 +1,7 @@
-//! A short-term Amazon Bedrock API key: a request that proves who asks, signed ahead and written as one word.
+//! Creates short-term Amazon Bedrock API keys: a presigned request, encoded as one text.
 //!
-//! It is made here alone, without a word to AWS; Bedrock checks it with each call.
+//! Creating a key needs no request to AWS. Bedrock verifies the signature with each call, so a key has the rights of
+//! the credentials and ends with them at the latest.
 
 use std::time::Duration;
 
@@ -10,16 +11,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::signature::sign_bedrock_request;
 use crate::{credentials::AwsCredentials, secret::Secret, time::Timestamp};
 
-/// What Bedrock knows such a key by.
+/// The prefix by which Bedrock recognises a short-term key.
 const PREFIX: &str = "bedrock-api-key-";
 
-/// Whose words these are is AWS's business: every region and partition takes this one host.
+/// The presigned request. Every region and partition expects this host. The signature names the region.
 const REQUEST_URL: &str = "https://bedrock.amazonaws.com/?Action=CallWithBearerToken";
 
-/// The longest that Bedrock believes one.
+/// The longest lifetime that Bedrock accepts.
 const MAX_KEY_LIFE: Duration = Duration::from_hours(12);
 
-/// Good for as long as the credentials are. A key is for one region.
+/// Creates a key for one region, which is valid as long as the credentials, and at most twelve hours.
 pub fn create_api_key(credentials: &AwsCredentials, region: &str, now: Timestamp) -> Secret {
     let life = credentials.expiration.duration_since(now).clamp(Duration::from_secs(1), MAX_KEY_LIFE);
     let signed = sign_request_url(credentials, region, now, life);
@@ -27,7 +28,7 @@ pub fn create_api_key(credentials: &AwsCredentials, region: &str, now: Timestamp
     Secret::new(format!("{PREFIX}{}", STANDARD.encode(format!("{address}&Version=1"))))
 }
 
-/// The request's address, with the signature in its query.
+/// Signs the request and returns its address, which contains the signature.
 fn sign_request_url(credentials: &AwsCredentials, region: &str, now: Timestamp, life: Duration) -> String {
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
@@ -60,9 +61,9 @@ mod tests {
         Url::parse(&address).unwrap().query_pairs().into_owned().collect()
     }
 
-    /// The signature is the one that botocore's `SigV4QueryAuth` makes of the same request.
+    /// botocore's `SigV4QueryAuth` computes the same signature for this request.
     #[test]
-    fn the_key_is_what_botocore_signs() {
+    fn api_key_matches_botocores_signature() {
         let found: Vec<_> = parameters(3600).into_iter().collect();
         let expected = [
             ("Action", "CallWithBearerToken"),
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_lives_no_longer_than_the_credentials_and_than_twelve_hours() {
+    fn api_key_ends_with_the_credentials_or_after_12_hours() {
         let expires = |life| parameters(life)["X-Amz-Expires"].clone();
         assert_eq!([expires(900), expires(43_200), expires(90_000)], ["900", "43200", "43200"]);
     }

@@ -1,6 +1,7 @@
-//! Whether AWS still believes credentials that we hold.
+//! Asks AWS (GetCallerIdentity) whether cached credentials are still valid, and which role they have.
 //!
-//! Only a clear no counts: a host runs `login` when AWS refused it, and an unreachable AWS is no reason to sign in.
+//! Only an explicit rejection counts as invalid. Hosts run `login` after AWS refused them, so the cache alone cannot
+//! be trusted, but an unreachable AWS is no reason to sign in again.
 
 use aws_sdk_sts::{
     config::http::HttpResponse,
@@ -11,18 +12,19 @@ use aws_sdk_sts::{
 use super::{Aws, CredentialsFlaw, Error};
 use crate::{config::RoleArn, credentials::AwsCredentials, http};
 
+/// AWS's opinion about credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialStatus {
-    /// AWS knows whose they are.
+    /// AWS recognised them.
     Accepted,
-    /// AWS called them expired, unknown or forged.
+    /// AWS reported them as expired, unknown or forged.
     Refused,
-    /// Nothing was said about them.
+    /// AWS did not answer, or its answer is not about the credentials.
     NoAnswer,
 }
 
 impl Aws {
-    /// GetCallerIdentity, signed with these credentials and no others; two seconds at most.
+    /// Checks these credentials within two seconds.
     pub async fn check_credentials(&self, credentials: &AwsCredentials) -> CredentialStatus {
         match self.get_caller_identity(credentials).await {
             Some(Ok(identity)) if identity.account().is_some() => CredentialStatus::Accepted,
@@ -31,7 +33,7 @@ impl Aws {
         }
     }
 
-    /// GetCallerIdentity once more, for its words: the session's ARN.
+    /// Returns the session's ARN, or the reason why AWS does not name it. `doctor --live` shows either.
     pub async fn get_session_arn(&self, credentials: &AwsCredentials) -> Result<String, Error> {
         let silent = || http::Error::Timeout { host: "AWS STS".to_owned(), after: self.caller_timeout };
         let answer = self.get_caller_identity(credentials).await.ok_or_else(|| Error::Network(silent()))?;
@@ -39,7 +41,8 @@ impl Aws {
         answer.arn.ok_or(Error::Flawed(CredentialsFlaw::Incomplete))
     }
 
-    /// Whose credentials they are, where only AWS knows. Nothing hangs on the answer but what people are shown.
+    /// Returns the role of the credentials, if AWS names it. The result is only shown to the user, so a failure is
+    /// ignored.
     pub(super) async fn get_role(&self, credentials: &AwsCredentials) -> Option<RoleArn> {
         let identity = self.get_caller_identity(credentials).await?.ok()?;
         RoleArn::from_session_arn(identity.arn()?)
@@ -57,7 +60,8 @@ impl Aws {
 fn classify_error(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> CredentialStatus {
     let message = error.message().unwrap_or_default().to_ascii_lowercase();
     match error.code() {
-        // A wrong clock here, said with the code of a forged signature: new credentials would fare no better.
+        // This machine's clock is wrong, which AWS reports with the code of a forged signature. New credentials would
+        // fail in the same way.
         Some("SignatureDoesNotMatch") if ["expired", "not yet current"].iter().any(|words| message.contains(words)) => {
             CredentialStatus::NoAnswer
         }
@@ -69,7 +73,7 @@ fn classify_error(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> Cre
             | "InvalidAccessKeyId"
             | "SignatureDoesNotMatch",
         ) => CredentialStatus::Refused,
-        // Whom AWS forbids something, it has recognised.
+        // AWS checks permissions only after it has recognised the credentials.
         Some("AccessDenied" | "AccessDeniedException") => CredentialStatus::Accepted,
         _ => CredentialStatus::NoAnswer,
     }
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_is_signed_with_the_credentials_in_question() {
+    fn caller_identity_is_signed_with_the_checked_credentials() {
         let sts = TestSts::answering(|_| identity());
         assert_eq!(standing_at(&sts), CredentialStatus::Accepted);
         let asked = sts.take_requests();
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_no_counts() {
+    fn only_an_explicit_rejection_refuses_credentials() {
         use CredentialStatus::{Accepted, NoAnswer, Refused};
         for (status, code, message, standing) in [
             ("403 Forbidden", "ExpiredToken", "The security token included in the request is expired", Refused),
@@ -135,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn a_captive_portal_says_nothing_about_credentials() {
+    fn captive_portal_does_not_refuse_credentials() {
         let sts = TestSts::answering(|_| ("200 OK", "text/html", "<html>Welcome</html>".into()));
         assert_eq!(standing_at(&sts), CredentialStatus::NoAnswer);
     }
 
     #[test]
-    fn silence_is_not_waited_for() {
+    fn credential_check_ends_at_its_timeout() {
         let (sender, ended) = std::sync::mpsc::channel::<()>();
         let sts = TestSts::writing(move |_, _| ended.recv().unwrap_or_default());
         let aws = Aws { caller_timeout: Duration::from_millis(50), ..build_aws(&sts) };

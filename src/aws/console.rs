@@ -1,6 +1,6 @@
-//! The AWS console: credentials exchanged for an address that signs a browser in.
+//! Exchanges credentials for an address that signs a browser in to the AWS console.
 //!
-//! The address is a credential. Showing it to one browser, and to nothing else, is for its caller.
+//! The address is a credential. The caller must pass it to one browser only, and never to a log or a process list.
 
 use ::http::{Request, StatusCode, header};
 use openidconnect::url::{Url, form_urlencoded};
@@ -15,35 +15,35 @@ use crate::{
     text::UntrustedText,
 };
 
-/// What AWS names as the origin of the sign-in.
+/// The origin of the sign-in that AWS shows after the session has ended.
 const ISSUER: &str = "bedrock-sso";
 
-/// Many times what AWS gives. The address with the token in it goes into a header, for which browsers have limits.
+/// The longest accepted token, many times the usual length. The token becomes a part of a `Location` header, for which
+/// browsers have limits.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// A page of the console: the home of one service, or the console's own.
+/// A page of the console: the home page of one service, or of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsolePage<'p> {
     pub region: &'p str,
-    /// The first part of the path of a service's pages, such as `bedrock`.
+    /// The first path segment of a service's pages, for example `bedrock`.
     pub service: Option<&'p str>,
 }
 
-/// Why AWS gave no address that signs in.
+/// Why AWS returned no sign-in token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsoleError {
-    /// The endpoint did not accept the credentials, or has a fault of its own. It says so by the status alone: what it
-    /// sends besides is a page for browsers.
+    /// The endpoint rejected the credentials or failed. Only the status says which; the body is a page for browsers.
     Refused { status: u16 },
-    /// No answer of the endpoint arrived.
+    /// No answer of the endpoint arrived, or something else answered.
     NoAnswer(Error),
 }
 
-/// Has AWS make an address that opens this page as the role that the credentials are for. It can be used for fifteen
-/// minutes, and the session that it opens ends when the credentials do.
+/// Requests an address that opens this page with the credentials' role. The address is valid for fifteen minutes, and
+/// the console session ends when the credentials expire.
 ///
-/// No `SessionDuration` is sent: AWS refuses it with the credentials of a chained role, and with others it could only make
-/// the session end at another time than the credentials.
+/// The request has no `SessionDuration`: AWS rejects it for credentials of a chained role, and for others the console
+/// session could end at another time than the credentials.
 pub async fn request_console_address(
     client: &Client,
     profile: &Profile,
@@ -63,8 +63,8 @@ impl ConsolePage<'_> {
         format!("https://{region}.console.{domain}/{}/home?region={region}", service.unwrap_or("console"))
     }
 
-    /// By the rule of AWS's SDKs for the sign-in service. A region that has to be enabled accepts no other sign-in than its
-    /// own, and credentials do not leave the region for the sake of one that is in another country.
+    /// The federation endpoint: the configured one, or the region's, by the rule of the AWS SDKs. The global endpoint
+    /// would send the credentials to another country, and opt-in regions do not accept its sign-ins.
     fn federation_endpoint(self, profile: &Profile) -> Url {
         let Self { region, service: _ } = self;
         if let Some(named) = &profile.aws_endpoints.console {
@@ -72,9 +72,10 @@ impl ConsolePage<'_> {
         }
         let domain = Partition::from_region(region).console_domain;
         let text = format!("https://{region}.signin.{domain}/federation");
-        Url::parse(&text).expect("a region's name makes a host's name")
+        Url::parse(&text).expect("a region is a valid part of a host name")
     }
 
+    /// Builds the sign-in address from AWS's token. The result is a [`Secret`], so it cannot be logged by mistake.
     fn sign_in_address(self, endpoint: &Url, token: &Secret) -> Secret {
         let mut address = endpoint.clone();
         let fields =
@@ -84,7 +85,7 @@ impl ConsolePage<'_> {
     }
 }
 
-/// The credentials are in the body: an address would be logged on the way.
+/// Puts the credentials into the body, because servers and proxies log addresses.
 fn build_token_request(endpoint: &Url, credentials: &AwsCredentials) -> Request<Vec<u8>> {
     let session = serde_json::json!({
         "sessionId": credentials.access_key_id,
@@ -97,9 +98,10 @@ fn build_token_request(endpoint: &Url, credentials: &AwsCredentials) -> Request<
         .header(header::ACCEPT, "application/json")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(body.into_bytes())
-        .expect("an address that was parsed makes a request")
+        .expect("a parsed address forms a valid request")
 }
 
+/// Parses the token. It must be visible ASCII of limited length, because it becomes a part of a header.
 fn parse_token(answer: &FullResponse) -> Result<Secret, ConsoleError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_in_the_body_become_an_address_that_signs_in() {
+    fn console_address_is_built_from_credentials_in_the_body() {
         let server = answering("200 OK", "application/json", r#"{"SigninToken":"tok+en/&="}"#);
         let address = request_from(&server).unwrap();
         let address = Url::parse(address.expose()).unwrap();
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_one_proper_token_is_not_the_endpoints() {
+    fn console_answer_without_a_valid_token_is_unexpected() {
         let long = format!(r#"{{"SigninToken":"{}"}}"#, "x".repeat(MAX_TOKEN_BYTES + 1));
         for (status, body) in [
             ("200 OK", ""),
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_known_by_its_status() {
+    fn console_refusal_is_known_by_its_status() {
         for (line, status) in [
             ("400 Bad Request", 400),
             ("401 Unauthorized", 401),
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_gives_no_answer_is_a_matter_of_the_network() {
+    fn silent_console_endpoint_is_a_network_error() {
         let server = LoopbackServer::start_plain(|_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
         });

@@ -1,6 +1,8 @@
-//! What STS and identity pools hand out, checked before anything trusts it.
+//! Checks the credentials from STS and identity pools before anything stores or uses them.
 //!
-//! It believes nothing that is incomplete, malformed, spent, or for another account.
+//! It rejects incomplete, malformed and expired credentials, and those of another account than the configured role's.
+//! The last check stops a wrong or hostile endpoint that returns credentials of its own account, in which it could
+//! read everything that the user does.
 
 use std::time::Duration;
 
@@ -9,9 +11,10 @@ use aws_sdk_sts::types;
 use super::{CredentialsFlaw, Error};
 use crate::{config::RoleArn, credentials::AwsCredentials, secret::Secret, text::UntrustedText, time::Timestamp};
 
-/// No role gives credentials for longer than twelve hours; the rest is for clocks that differ.
+/// The longest plausible lifetime: the twelve hours of a role session, and some minutes for different clocks.
 const MAX_CREDENTIAL_LIFE: Duration = Duration::from_secs(12 * 60 * 60 + 15 * 60);
 
+/// Checks an answer of STS for `role`.
 pub(super) fn validate_sts_answer(
     given: Option<types::Credentials>,
     user: Option<types::AssumedRoleUser>,
@@ -25,7 +28,7 @@ pub(super) fn validate_sts_answer(
         return Err(Error::Flawed(CredentialsFlaw::OtherAccount { answered: UntrustedText::new(account) }));
     }
     let types::Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = given;
-    // The SDK turns what is missing into an empty text and into 1970.
+    // The SDK replaces a missing text by an empty one and a missing time by 1970.
     if expiration.secs() <= 0 {
         return Err(Error::Flawed(CredentialsFlaw::Incomplete));
     }
@@ -41,8 +44,9 @@ pub(super) fn validate_sts_answer(
     )
 }
 
-/// Credentials as AWS makes them: complete, of the characters that AWS uses, and not over yet. An end that is too far
-/// away is brought nearer: believed, it would keep them in use for ever.
+/// Checks that the credentials are complete, contain only characters that AWS uses, and have not expired. The
+/// characters matter because the program prints the values to shells and JSON. An expiry that is too far away is
+/// reduced, or the cache would return the credentials for ever.
 pub(super) fn validate_credentials(given: AwsCredentials, now: Timestamp) -> Result<AwsCredentials, Error> {
     let AwsCredentials { access_key_id, secret_access_key, session_token, expiration } = &given;
     let [secret, token] = [secret_access_key, session_token].map(Secret::expose);
@@ -59,7 +63,7 @@ pub(super) fn validate_credentials(given: AwsCredentials, now: Timestamp) -> Res
     Err(Error::Flawed(flaw))
 }
 
-/// As the API reference of STS describes an `AccessKeyId`.
+/// Returns whether the text is an `AccessKeyId` by the API reference of STS.
 fn is_key_id(text: &str) -> bool {
     text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
@@ -85,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_is_too_far_away_is_brought_nearer() {
+    fn expiry_too_far_in_the_future_is_reduced() {
         assert_eq!(
             given("ASIA", "t", NOW.unix_seconds() + 43_200),
             Ok(NOW.saturating_add(Duration::from_secs(43_200)))
@@ -94,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_aws_does_not_use_are_refused() {
+    fn credentials_with_unknown_characters_are_rejected() {
         let malformed = Err(Error::Flawed(CredentialsFlaw::Malformed));
         for (id, token) in [("ASIA\u{9b}", "t"), ("ASIA X", "t"), (&"A".repeat(129), "t"), ("ASIA", "t\nx")] {
             assert_eq!(given(id, token, NOW.unix_seconds() + 60), malformed, "{id} {token}");

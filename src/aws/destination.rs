@@ -1,6 +1,7 @@
-//! Which hosts of AWS a profile sends secrets to, in a form that a sign-in can store.
+//! Lists the AWS hosts that a profile sends secrets to, in a form that a session can store.
 //!
-//! Comparing them with the stored ones is for `cache`.
+//! `cache` compares them with the stored ones. A new host then needs the user's consent, so that a changed
+//! configuration cannot redirect tokens unnoticed.
 
 use super::{endpoint, service::AwsService};
 use crate::{
@@ -9,9 +10,9 @@ use crate::{
     url::SecureUrl,
 };
 
-/// The services that this profile uses, each with its host: the origin of a named endpoint, or the name of the partition for
-/// AWS's own hosts. Region, FIPS and dual stack choose among those, so they do not count. An endpoint that cannot be used is
-/// left out: nothing is sent to it.
+/// Lists the services that the profile uses, each with its destination: the origin of a configured endpoint, or the
+/// name of the partition for AWS's own hosts. Region, FIPS and dual stack only choose among AWS's hosts and do not
+/// change the destination. An invalid endpoint is omitted, because nothing is sent to it.
 pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl Iterator<Item = (AwsService, String)> {
     let uses_pool = matches!(profile.federation, Federation::IdentityPool { .. });
     let names_console = profile.aws_endpoints.console.is_some();
@@ -19,7 +20,7 @@ pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl I
         .into_iter()
         .filter(move |service| match service {
             AwsService::Cognito => uses_pool,
-            // Most profiles never open the console. Without a name of its own it is AWS's, which needs no consent.
+            // Most profiles never open the console. AWS's own console endpoint needs no consent.
             AwsService::Console => names_console,
             AwsService::Sts | AwsService::Bedrock | AwsService::BedrockRuntime => true,
         })
@@ -32,8 +33,8 @@ pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl I
         })
 }
 
-/// The partition whose own regional host of the service this is. An endpoint of a VPC is not one: who owns it, its name does
-/// not say.
+/// Returns the partition if the address is AWS's own regional host of the service. A VPC endpoint is not: its name
+/// does not show who owns it.
 fn find_partition(service: AwsService, url: &SecureUrl) -> Option<&'static str> {
     let mut labels = url.authority().splitn(3, '.');
     let (label, region, domain) = (labels.next()?, labels.next()?, labels.next()?);
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_sign_in_to_the_console_is_a_destination() {
+    fn configured_console_endpoint_is_a_destination() {
         let listed = |console: Option<&str>| {
             let console = console.map(|endpoint| SecureUrl::parse(endpoint).unwrap());
             let profile =

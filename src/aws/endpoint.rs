@@ -1,6 +1,7 @@
-//! Where AWS is asked: at the address someone named, the profile or AWS's own variables, else at the region's.
+//! Chooses the endpoint of an AWS service: the profile's, or that of AWS's variables if they are used, or the region's.
 //!
-//! STS's addresses, FIPS and dual stack among their forms, are the SDK's knowledge; Cognito's and Bedrock's are written here.
+//! The SDK knows the regional addresses of STS with FIPS and dual stack. This module has the rules for Cognito,
+//! Bedrock and the console. Every endpoint is https or loopback, because it receives tokens.
 
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 
@@ -12,11 +13,12 @@ use crate::{
     url::SecureUrl,
 };
 
+/// Selects endpoints with validated cryptography.
 pub(super) const FIPS_VARIABLE: &str = "AWS_USE_FIPS_ENDPOINT";
-/// Addresses that answer over IPv6 as well.
+/// Selects endpoints that support IPv6.
 pub(super) const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
-/// Where the first exchange asks.
+/// Returns the endpoint that receives the ID token.
 pub async fn resolve_exchange_endpoint(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
     match &profile.federation {
         Federation::IdentityPool { id, .. } => resolve_endpoint(AwsService::Cognito, profile, id.region(), environment),
@@ -27,7 +29,7 @@ pub async fn resolve_exchange_endpoint(profile: &Profile, environment: &Environm
     }
 }
 
-/// STS of a region, as the SDK knows it.
+/// Returns the regional endpoint of STS, by the SDK's rules.
 async fn resolve_regional_sts(region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
     let unknown = || Error::InvalidRequest(UntrustedText::new(region));
     let params = Params::builder()
@@ -40,9 +42,9 @@ async fn resolve_regional_sts(region: &str, environment: &Environment) -> Result
     SecureUrl::parse(found.url()).map_err(|_| unknown())
 }
 
-/// The address that the profile names for a service, else the one that AWS's own variables name where they count: the
-/// service's before the one for all. `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do
-/// not alter it.
+/// Returns the configured endpoint of a service: the profile's, or else that of AWS's variables, if the profile
+/// permits them. The service's variable precedes the general one. `None` means the regional endpoint. FIPS and dual
+/// stack do not change a configured endpoint.
 pub(super) fn find_named_endpoint(
     service: AwsService,
     profile: &Profile,
@@ -55,7 +57,7 @@ pub(super) fn find_named_endpoint(
         AwsService::Cognito => (endpoints.cognito.as_ref(), "AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
         AwsService::Bedrock => (bedrock.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
         AwsService::BedrockRuntime => (bedrock.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
-        // It is sent the credentials themselves, so no variable names it.
+        // It receives the credentials themselves, so no variable may change it.
         AwsService::Console => return Ok(endpoints.console.clone()),
     };
     if own.is_some() || !profile.uses_endpoint_variables() {
@@ -71,8 +73,8 @@ pub(super) fn find_named_endpoint(
     SecureUrl::parse(&text).map(Some).map_err(|refusal| Error::BadEndpoint { variable, refusal })
 }
 
-/// Where Cognito or one of Bedrock's two services is asked: they have their addresses in every partition by one rule. For
-/// STS, whose rules are the SDK's, see [`resolve_exchange_endpoint`].
+/// Returns the endpoint of Cognito or of a Bedrock service. Their regional addresses follow one rule in every
+/// partition. For STS, see [`resolve_exchange_endpoint`].
 pub(super) fn resolve_endpoint(
     service: AwsService,
     profile: &Profile,
@@ -83,7 +85,7 @@ pub(super) fn resolve_endpoint(
         return Ok(url);
     }
     let Partition { name, domain, dual_stack_domain, .. } = Partition::from_region(region);
-    // In the partition `aws`, Cognito's common address answers both families already.
+    // In the partition `aws`, Cognito's usual address supports IPv6 already.
     let has_both = service == AwsService::Cognito && *name == "aws";
     let domain = if environment.is_true(DUALSTACK_VARIABLE) && !has_both { dual_stack_domain } else { domain };
     let fips = if environment.is_true(FIPS_VARIABLE) { "-fips" } else { "" };
@@ -107,7 +109,7 @@ mod tests {
         url::SecureUrlError,
     };
 
-    /// The host that a profile of this region turns to. A proxy that lets nobody through writes it down.
+    /// The host that a profile of this region contacts. A proxy that refuses every request records it.
     fn asked_host(region: &str, environment: &Environment) -> String {
         let proxy = LoopbackServer::start_plain(|_, out| write_response(out, "403 Forbidden", "", ""));
         let client = proxied_client(&format!("http://{}", proxy.address));
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_regions_endpoint_takes_its_form_from_awss_switches() {
+    fn sts_endpoint_follows_fips_and_dual_stack() {
         for (region, variables, host) in [
             ("eu-west-1", [("", ""), ("", "")], "sts.eu-west-1.amazonaws.com"),
             ("us-east-1", [("AWS_USE_FIPS_ENDPOINT", "true"), ("", "")], "sts-fips.us-east-1.amazonaws.com"),
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn cognito_of_each_partition_has_its_own_address() {
+    fn cognito_endpoint_follows_partition_and_switches() {
         let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
         let own = ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", "https://pools.example");
         let none = ("", "");
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_goes_first_and_the_nearer_variable_before_the_farther() {
+    fn profiles_endpoint_precedes_variables_specific_first() {
         let variables = [
             ("AWS_ENDPOINT_URL_STS", "https://sts.example"),
             ("AWS_ENDPOINT_URL", "https://all.example"),
@@ -199,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_would_show_the_token_is_refused() {
+    fn plain_http_endpoint_in_a_variable_is_rejected() {
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", "http://sts.example")]);
         let error = find_named_endpoint(AwsService::Sts, &build_profile(), &environment).unwrap_err();
         assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: SecureUrlError::NotSecure });
     }
 
-    /// Of the control plane and the runtime.
+    /// The hosts of the control plane and the runtime.
     fn bedrocks(region: &str, variables: [(&str, &str); 2]) -> [String; 2] {
         let environment = Environment::fixed(variables);
         let host =
@@ -213,9 +215,9 @@ mod tests {
         [host(AwsService::Bedrock), host(AwsService::BedrockRuntime)]
     }
 
-    /// As botocore has them.
+    /// The expected hosts come from botocore.
     #[test]
-    fn bedrocks_two_services_have_their_addresses_by_one_rule() {
+    fn bedrock_endpoints_follow_one_rule() {
         let none = ("", "");
         let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
         for (region, variables, rest) in [
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_address_of_bedrocks_goes_before_the_regions_and_each_service_has_its_own() {
+    fn bedrock_services_have_separate_endpoint_variables() {
         let all = ("AWS_ENDPOINT_URL", "https://all.example");
         let (control, runtime) = ("bedrock.us-east-1.amazonaws.com", "bedrock-runtime.us-east-1.amazonaws.com");
         for (variables, hosts) in [

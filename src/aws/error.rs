@@ -1,6 +1,7 @@
-//! Why AWS gave no credentials, as facts.
+//! The errors of an exchange with STS or a Cognito identity pool, as typed facts.
 //!
-//! It sorts what STS said; what a person should do about it is `failure`'s.
+//! It classifies AWS's answers by code and, where one code has several causes, by message. `failure` writes the
+//! messages and hints.
 
 use std::error;
 
@@ -14,25 +15,26 @@ use serde::Deserialize;
 
 use crate::{http, secret::Secret, text::UntrustedText, time::Timestamp, url::SecureUrlError};
 
+/// Why there are no credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// STS answered, and the answer was no.
+    /// AWS refused the request.
     Refused { reason: AwsRefusalReason, details: AwsErrorDetails },
     /// No answer arrived.
     Network(http::Error),
-    /// Something answered, but not as STS does: a captive portal, a proxy's own page.
+    /// The answer is not AWS's: it comes from a captive portal or a proxy.
     Unexpected { status: u16, content_type: Option<UntrustedText> },
-    /// STS handed out what cannot be used.
+    /// AWS returned unusable credentials.
     Flawed(CredentialsFlaw),
-    /// A variable names an endpoint that is no secure address.
+    /// A variable names an endpoint that is not a secure address.
     BadEndpoint { variable: &'static str, refusal: SecureUrlError },
-    /// The SDK could not make the request: a region without the endpoint asked for, mostly.
+    /// The SDK could not build the request, usually because the region does not have the requested endpoint.
     InvalidRequest(UntrustedText),
-    /// A link of the chain is to be filled with a claim that the token does not have.
+    /// A chained role needs a claim that the token does not contain.
     MissingClaim { claim: String },
 }
 
-/// Which question it was.
+/// The request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeStep {
     /// AssumeRoleWithWebIdentity.
@@ -41,42 +43,43 @@ pub enum ExchangeStep {
     PoolIdentity,
     /// GetCredentialsForIdentity.
     PoolRole,
-    /// AssumeRole for a link of the chain, counted from nought.
+    /// AssumeRole for a link of the chain, counted from 0.
     ChainLink(usize),
 }
 
-/// An error, and at which question it came.
+/// An error and the step that it occurred in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedStep {
     pub step: ExchangeStep,
     pub error: Error,
 }
 
+/// Why AWS refused a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwsRefusalReason {
     /// The role's trust policy does not match the token, or the role does not exist.
     AccessDenied,
-    /// The token is not one that AWS accepts: issuer, audience, signature or provider unknown to it.
+    /// AWS does not accept the token: it does not know the issuer, audience, key or provider.
     InvalidIdentityToken,
     ExpiredToken,
     IdpRejectedClaim,
-    /// AWS could not reach the provider for its keys.
+    /// AWS could not fetch the provider's keys.
     IdpCommunication,
     /// The session is longer than the role allows.
     SessionTooLong,
     Validation,
     PackedPolicyTooLarge,
-    /// An identity pool does not know the issuer under the name given, or not at all.
+    /// The identity pool does not know the issuer by this name.
     UnknownLogin,
-    /// There is no such identity pool, or no such identity in it.
+    /// The identity pool, or the identity in it, does not exist.
     NotFound,
-    /// The pool has no role for people who are signed in, or cannot assume it.
+    /// The pool has no role for authenticated users, or cannot assume it.
     PoolConfiguration,
     LimitExceeded,
     Common(CommonRefusal),
 }
 
-/// Refusals that mean the same at every step.
+/// Refusals that have the same meaning at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommonRefusal {
     RegionDisabled,
@@ -87,7 +90,7 @@ pub enum CommonRefusal {
     Other,
 }
 
-/// STS's own words.
+/// The texts of AWS's answer. They are untrusted and never contain the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsErrorDetails {
     pub code: UntrustedText,
@@ -95,20 +98,21 @@ pub struct AwsErrorDetails {
     pub request_id: Option<UntrustedText>,
 }
 
+/// Why returned credentials are unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialsFlaw {
-    /// A part of them is missing.
+    /// A part is missing.
     Incomplete,
-    /// With characters that AWS does not use.
+    /// They contain characters that AWS does not use.
     Malformed,
-    /// Over before they began: one of the two clocks is wrong.
+    /// They have already expired, so one of the two clocks is wrong.
     AlreadyExpired { expiration: Timestamp, now: Timestamp },
-    /// They are of another account than the role.
+    /// They belong to another account than the role.
     OtherAccount { answered: UntrustedText },
 }
 
 impl Error {
-    /// Whether the same question may find another answer a moment later.
+    /// Returns whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { reason, .. } => matches!(
@@ -117,7 +121,7 @@ impl Error {
                     | AwsRefusalReason::IdpCommunication
             ),
             Self::Unexpected { status, .. } => *status >= 500,
-            // A deadline that has passed is not waited for again: the person, or the caller, has waited as long already.
+            // Do not retry after a timeout: the user has already waited that long.
             Self::Network(error) => error.is_transient(),
             _ => false,
         }
@@ -127,7 +131,7 @@ impl Error {
         matches!(self, Self::Refused { reason: is, .. } if *is == reason)
     }
 
-    /// Whether nobody answered, or only AWS's trouble: another region may fare better.
+    /// Returns whether AWS did not answer or has a fault of its own, so that another region may succeed.
     pub(super) fn is_unanswered(&self) -> bool {
         match self {
             Self::Refused { reason, .. } => *reason == AwsRefusalReason::Common(CommonRefusal::Server),
@@ -137,7 +141,8 @@ impl Error {
         }
     }
 
-    /// The same without the token, should AWS quote it: its words reach terminals, logs and the last failure.
+    /// Removes the token from AWS's message. AWS quotes invalid values, and the message reaches terminals, logs and
+    /// the stored last failure.
     pub(super) fn redact_token(self, token: &Secret) -> Self {
         match self {
             Self::Refused { reason, details } => {
@@ -150,7 +155,7 @@ impl Error {
 }
 
 impl FailedStep {
-    /// Whether another token of the same person might be accepted: this one is over, or unknown by now.
+    /// Returns whether AWS rejected the token itself, so that a refreshed token may be accepted.
     pub fn is_token_refused(&self) -> bool {
         let reasons = [
             AwsRefusalReason::ExpiredToken,
@@ -182,7 +187,7 @@ impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResp
     }
 }
 
-/// An answer of AWS's JSON protocol, where it is a good one.
+/// Returns a successful answer of AWS's JSON protocol, or its error.
 pub(super) fn check_json_answer(answer: http::FullResponse) -> Result<http::FullResponse, Error> {
     let status = answer.status.as_u16();
     let is_object = || serde_json::from_slice::<serde_json::Map<_, _>>(&answer.body).is_ok();
@@ -197,8 +202,8 @@ pub(super) fn check_json_answer(answer: http::FullResponse) -> Result<http::Full
     Err(Error::Refused { reason, details: build_details(&code, &message, &answer) })
 }
 
-/// Code and message of a refusal in AWS's JSON protocols. The code is in a header or in the body, behind a namespace or
-/// before an address in some services; whether the message has a small letter depends on who in AWS refuses.
+/// Returns code and message of a refusal in AWS's JSON protocols. The code is in a header or in the body. Some
+/// services add a namespace before it or an address after it, and some write `Message` instead of `message`.
 pub(super) fn parse_refusal(answer: &http::FullResponse) -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct RefusalBody {
@@ -222,14 +227,14 @@ fn read_header<'a>(answer: &'a http::FullResponse, name: &str) -> Option<&'a str
     answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Our own client's error, which the SDK has only carried.
+/// Extracts the HTTP client's error from the SDK's error that wraps it.
 fn from_dispatch_failure(failure: &DispatchFailure) -> Error {
     let connector = failure.as_connector_error().and_then(error::Error::source);
     let ours = connector.and_then(|cause| cause.downcast_ref::<http::Error>());
     Error::Network(ours.cloned().unwrap_or(http::Error::Internal))
 }
 
-/// Codes as they stand in STS's answers, some of which bear an `Exception` in one place and not in another.
+/// Classifies a refusal by its code. Some codes end in `Exception` in some answers only, so the suffix is ignored.
 fn classify_refusal(code: &str, message: &str, status: u16) -> AwsRefusalReason {
     let about_length = || message.to_ascii_lowercase().contains("durationseconds");
     match code.strip_suffix("Exception").unwrap_or(code) {
@@ -258,7 +263,7 @@ fn classify_refusal(code: &str, message: &str, status: u16) -> AwsRefusalReason 
     }
 }
 
-/// Cognito has one code for whatever is wrong with a token.
+/// Classifies `NotAuthorized` by its message, because Cognito uses that code for every problem with a token.
 fn classify_login_refusal(message: &str) -> AwsRefusalReason {
     let message = message.to_ascii_lowercase();
     let says = |words: &str| message.contains(words);
@@ -275,7 +280,7 @@ fn from_unexpected_answer(response: &HttpResponse) -> Error {
     Error::Unexpected { status: response.status().as_u16(), content_type }
 }
 
-/// The innermost cause: the SDK's outer messages say only that something failed.
+/// Returns the text of the innermost cause. The SDK's outer messages say only that something failed.
 fn find_root_cause(error: &(dyn error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |cause| cause.source());
     causes.last().map(ToString::to_string).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! Cognito identity pools: an ID token for the credentials of the pool's role.
+//! Cognito identity pools: exchanges an ID token for the credentials of a role that the pool chooses.
 //!
-//! Two unsigned questions in JSON, by hand over the one client: the SDK's crate for them is twenty-three operations and a
-//! second copy of the endpoint rules. Which role the pool gives is for the pool.
+//! It sends two unsigned JSON requests with the HTTP client. The SDK's crate for Cognito would add twenty-three
+//! operations and a second copy of the endpoint rules.
 
 use std::time::Duration;
 
@@ -25,14 +25,15 @@ use crate::{
     url::SecureUrl,
 };
 
-/// A pool, where it is asked, and as whom.
+/// A pool, its endpoint, and the role to request.
 #[derive(Debug)]
 pub(super) struct IdentityPool {
     client: Client,
     endpoint: SecureUrl,
     id: String,
+    /// The role to request, if the profile names one. Otherwise the pool chooses.
     role: Option<String>,
-    /// Under which names the pool may know the token's issuer, the likelier first.
+    /// The names by which the pool may know the token's issuer, the more likely first.
     logins: Vec<String>,
 }
 
@@ -53,7 +54,8 @@ impl IdentityPool {
         })
     }
 
-    /// GetId, unless the identity is known, and GetCredentialsForIdentity.
+    /// Calls GetId, unless `known` has the identity, and then GetCredentialsForIdentity. It tries the second name of
+    /// the issuer only if the pool does not know the first.
     pub(super) async fn get_credentials(
         &self,
         reach: &StsClient,
@@ -65,7 +67,7 @@ impl IdentityPool {
         for login in &self.logins {
             let call = PoolCall { pool: self, reach, login, token, now };
             match call.get_credentials(known).await {
-                // The pool may know the issuer with its last slash.
+                // The pool may know the issuer with its trailing slash.
                 Err(failed) if failed.error.is_refused_for(AwsRefusalReason::UnknownLogin) => {
                     refusal = refusal.or(Some(failed));
                 }
@@ -79,8 +81,8 @@ impl IdentityPool {
     }
 }
 
-/// The issuer without its scheme: so IAM names an OpenID Connect provider, so a user pool is called, and Google. Some
-/// issuers end in a slash (Auth0's do), which IAM may have kept or not.
+/// Lists the names of the issuer in a pool. IAM names an OpenID Connect provider by the issuer without its scheme, and
+/// so do user pools and Google. Some issuers, for example Auth0's, end with a slash, which IAM may have removed.
 fn list_login_names(issuer: &str) -> Vec<String> {
     let whole = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
     let mut logins = vec![whole.trim_end_matches('/').to_owned(), whole.to_owned()];
@@ -88,7 +90,7 @@ fn list_login_names(issuer: &str) -> Vec<String> {
     logins
 }
 
-/// One round of questions under one name of the issuer.
+/// The requests of one exchange, with one name of the issuer.
 struct PoolCall<'c> {
     pool: &'c IdentityPool,
     reach: &'c StsClient,
@@ -109,21 +111,23 @@ struct PoolCredentialsResponse {
     credentials: PoolKeys,
 }
 
+/// The members of the answer, by the names of Cognito's API, which differ from those of STS.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct PoolKeys {
     access_key_id: String,
     secret_key: Secret,
     session_token: Secret,
-    /// Seconds since 1970, with a fraction.
+    /// Seconds since 1970, as a fraction.
     expiration: f64,
 }
 
 impl PoolCall<'_> {
+    /// Uses the known identity if the pool still has it, or else requests one.
     async fn get_credentials(&self, known: Option<&str>) -> Result<GrantedCredentials, FailedStep> {
         if let Some(identity) = known {
             match self.get_for_identity(identity).await {
-                // Somebody has deleted it; the pool makes a new one.
+                // An administrator has deleted the identity. The pool creates a new one.
                 Err(failed) if failed.error.is_refused_for(AwsRefusalReason::NotFound) => {}
                 settled => return settled,
             }
@@ -134,6 +138,7 @@ impl PoolCall<'_> {
         self.get_for_identity(&identity_id).await
     }
 
+    /// Requests the credentials of an identity. The caller asks AWS for the role's name afterwards.
     async fn get_for_identity(&self, identity: &str) -> Result<GrantedCredentials, FailedStep> {
         let failed = |error| FailedStep { step: ExchangeStep::PoolRole, error };
         let mut question = json!({ "IdentityId": identity, "Logins": self.logins_json() });
@@ -153,13 +158,14 @@ impl PoolCall<'_> {
         json!({ self.login: self.token.raw().expose() })
     }
 
+    /// Calls one operation and retries transient failures. An error never quotes the token.
     async fn call_with_retries<T: DeserializeOwned>(&self, call: &str, question: &Value) -> Result<T, Error> {
         let ask = async || {
             let request = Request::post(self.pool.endpoint.as_str())
                 .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
                 .header("x-amz-target", format!("AWSCognitoIdentityService.{call}"))
                 .body(question.to_string().into_bytes())
-                .expect("an address that was parsed makes a request");
+                .expect("a parsed address forms a valid request");
             check_json_answer(self.pool.client.send(request).await.map_err(Error::Network)?)
         };
         let answer = self.reach.retry_transient(ask).await.map_err(|error| error.redact_token(self.token.raw()))?;
@@ -168,6 +174,7 @@ impl PoolCall<'_> {
 }
 
 impl PoolKeys {
+    /// Checks the credentials. An expiry that is not a date counts as 1970, and so as expired.
     fn into_credentials(self, now: Timestamp) -> Result<AwsCredentials, Error> {
         let Self { access_key_id, secret_key, session_token, expiration } = self;
         let seconds = Duration::try_from_secs_f64(expiration).unwrap_or_default();
@@ -184,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_knows_an_issuer_by_its_address_without_the_scheme() {
+    fn pool_login_name_is_the_issuer_without_scheme() {
         for (issuer, expected) in [
             ("https://accounts.google.com", &["accounts.google.com"][..]),
             (

@@ -1,7 +1,9 @@
-//! AWS: an ID token for role credentials, by STS or by an identity pool, then along a chain of roles; and Bedrock, for
-//! which they are.
+//! The client side of AWS: exchanges a verified ID token for role credentials (by STS or a Cognito identity pool),
+//! assumes the configured chain of roles, and calls Bedrock and the console with the result.
 //!
-//! No credential chain anywhere: `AWS_PROFILE` names this very program, and asking it would ask us, without end.
+//! It never uses the SDK's credential chain, because `AWS_PROFILE` usually names this program as `credential_process`,
+//! and the SDK would start it again without end. It sends a token only with a quota approval, and every answer of AWS
+//! passes `credential_check` before anything uses it.
 
 mod credential_check;
 mod api_key;
@@ -45,50 +47,53 @@ use crate::{
     time::Timestamp,
 };
 
-/// AWS as the profile speaks to it.
+/// The exchange that a profile configures.
 #[derive(Debug)]
 pub struct Aws {
     sts: StsClient,
     first_exchange: FirstExchange,
     chain: Vec<ChainedRole>,
-    /// The role of what is handed out, where the profile names it.
+    /// The role of the resulting credentials, if the profile names it.
     role: Option<RoleArn>,
     wanted_duration: Duration,
     now: fn() -> Timestamp,
-    /// How long [`Aws::check_credentials`] waits for an answer.
+    /// The timeout of [`Aws::check_credentials`].
     caller_timeout: Duration,
 }
 
-/// The first exchange.
+/// The step that exchanges the ID token.
 #[derive(Debug)]
 enum FirstExchange {
     Sts(RoleArn),
     Pool(Box<IdentityPool>),
 }
 
-/// What is brought to AWS.
+/// The input of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeRequest<'q> {
+    /// The session name, which CloudTrail and cost reports show.
     pub session_name: &'q str,
-    /// The length in seconds that the role allowed before.
+    /// The session duration, in seconds, that the role allowed last time.
     pub max_seconds: Option<u32>,
-    /// The person's id in the identity pool, as it was before.
+    /// The user's identity in the pool, from the last exchange. It saves one request.
     pub pool_identity: Option<&'q str>,
-    /// The approval to spend, with the token that is exchanged.
+    /// The quota approval, which contains the ID token. The type prevents an exchange without an approval.
     pub clearance: &'q Clearance<'q>,
 }
 
-/// What AWS gave for it, with what is worth remembering.
+/// The credentials, and the facts that make the next exchange faster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantedCredentials {
     pub credentials: AwsCredentials,
-    /// `None` where nobody would tell.
+    /// The assumed role; `None` if neither the profile nor AWS names it.
     pub role: Option<RoleArn>,
+    /// The session duration that the role allowed, to try first next time.
     pub max_seconds: Option<u32>,
     pub pool_identity: Option<String>,
 }
 
 impl Aws {
+    /// Creates the exchange of a profile without any request. Fails if an endpoint is invalid.
     pub fn new(
         client: &http::Client,
         profile: &Profile,
@@ -113,7 +118,7 @@ impl Aws {
         })
     }
 
-    /// The token for credentials: the first exchange, then each role of the chain.
+    /// Exchanges the token and then assumes each role of the chain. An error names the step that failed.
     pub async fn exchange_token(&self, question: &ExchangeRequest<'_>) -> Result<GrantedCredentials, FailedStep> {
         let first = self.run_first_exchange(question).await?;
         let credentials =
@@ -131,7 +136,8 @@ impl Aws {
         match &self.first_exchange {
             FirstExchange::Pool(pool) => pool.get_credentials(&self.sts, token, identity, self.now).await,
             FirstExchange::Sts(role) => {
-                // Nobody keeps a session that only leads on to the next role, so that it is the shortest there is.
+                // A session that only assumes the next role needs the shortest duration, which limits the harm if it
+                // leaks.
                 let wanted = if self.chain.is_empty() { self.wanted_duration } else { session_duration::MIN_DURATION };
                 let granted = self.assume_role_longest(role, token, session_name, wanted, longest).await;
                 let (credentials, longest) =
@@ -168,7 +174,7 @@ mod tests {
         if let Error::Refused { reason, .. } = error { Some(*reason) } else { None }
     }
 
-    /// Answers every session longer than this as STS does.
+    /// Refuses every session that is longer than this, with STS's own answer.
     fn sts_of_a_role_limited_to(limit: u32) -> TestSts {
         TestSts::answering(move |asked| {
             let seconds: u32 = asked.form_value("DurationSeconds").parse().unwrap();
@@ -182,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_becomes_credentials_without_a_signature() {
+    fn web_identity_exchange_is_unsigned() {
         let sts = TestSts::answering(|_| build_session_answer());
         assert_eq!(assume(&sts), Ok(build_credentials()));
         let asked = sts.take_requests();
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_is_told_apart_and_only_what_may_pass_is_asked_again() {
+    fn only_transient_sts_refusals_are_retried() {
         use AwsRefusalReason as R;
         for (status, code, reason, asked) in [
             ("403 Forbidden", "AccessDenied", R::AccessDenied, 1),
@@ -226,9 +232,9 @@ mod tests {
         }
     }
 
-    /// AWS quotes the value that fails its validation.
+    /// AWS quotes a value that fails its validation.
     #[test]
-    fn a_refusal_that_quotes_the_token_is_told_without_it() {
+    fn sts_refusal_that_quotes_the_token_is_redacted() {
         let quoting = |asked: &testing::ReceivedRequest| {
             format!("Value '{}' at 'webIdentityToken'", asked.form_value("WebIdentityToken"))
         };
@@ -238,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stumble_is_not_a_fall() {
+    fn transient_server_errors_are_retried_until_success() {
         let mut stumbles = 2;
         let sts = TestSts::answering(move |_| {
             stumbles -= 1;
@@ -253,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_is_tried_again_and_then_named() {
+    fn broken_connection_is_retried_and_then_reported() {
         let sts = TestSts::writing(|_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<Assume");
         });
@@ -262,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_waited_for_once() {
+    fn timeout_is_not_retried() {
         let silence = http::Error::Timeout { host: "sts.example".into(), after: Duration::from_secs(30) };
         assert!(!Error::Network(silence).is_transient());
     }
 
     #[test]
-    fn a_captive_portal_is_not_sts() {
+    fn captive_portal_page_is_not_an_answer_of_sts() {
         for status in ["200 OK", "403 Forbidden"] {
             let page = "<html><body>Welcome to the lounge</body></html>".to_owned();
             let sts = TestSts::answering(move |_| (status, "text/html", page.clone()));
@@ -280,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_session_that_the_role_allows_is_found() {
+    fn longest_allowed_session_is_found() {
         let sts = sts_of_a_role_limited_to(7200);
         assert_eq!(longest(&sts, 12, None), Ok(7200));
         let asked: Vec<_> = sts.take_requests().iter().map(|asked| asked.form_value("DurationSeconds")).collect();
@@ -288,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_remembered_length_costs_one_question() {
+    fn remembered_duration_needs_one_request() {
         let sts = sts_of_a_role_limited_to(7200);
         assert_eq!(longest(&sts, 12, Some(7200)), Ok(7200));
         assert_eq!(sts.take_requests().len(), 1);
     }
 
     #[test]
-    fn a_role_that_allows_nothing_ends_the_search() {
+    fn search_ends_if_the_role_allows_no_duration() {
         let sts = sts_of_a_role_limited_to(0);
         assert_eq!(
             longest(&sts, 2, None).map_err(|error| reason_of(&error)),
@@ -305,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn another_refusal_ends_the_search() {
+    fn other_refusal_ends_the_duration_search() {
         let sts = TestSts::answering(|_| build_refusal("400 Bad Request", "ValidationError", "roleSessionName is odd"));
         assert_eq!(longest(&sts, 12, None).map_err(|error| reason_of(&error)), Err(Some(AwsRefusalReason::Validation)));
         assert_eq!(sts.take_requests().len(), 1);
     }
 
     #[test]
-    fn an_answer_that_cannot_be_used_is_refused() {
+    fn unusable_credentials_are_rejected() {
         let spent = CredentialsFlaw::AlreadyExpired { expiration: NOW, now: NOW };
         let other = CredentialsFlaw::OtherAccount { answered: UntrustedText::new("999999999999") };
         for (was, is, flaw) in [

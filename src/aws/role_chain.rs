@@ -1,6 +1,6 @@
-//! AssumeRole, link by link: each role is assumed with the credentials of the one before it.
+//! Assumes the configured chain of roles (AssumeRole), each with the credentials of the one before it.
 //!
-//! Those in the middle live in memory alone, and as briefly as AWS allows.
+//! Credentials of intermediate roles are never stored. Only the last role's leave this module.
 
 use aws_sdk_sts::{
     operation::assume_role::{AssumeRoleInput, builders::AssumeRoleInputBuilder},
@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Aws {
-    /// The last link's credentials; the same ones where there is no chain.
+    /// Returns the credentials of the last role, or `first` if there is no chain. An error names the link, counted
+    /// from 0.
     pub(super) async fn assume_role_chain(
         &self,
         first: AwsCredentials,
@@ -39,7 +40,8 @@ impl Aws {
     }
 }
 
-/// The request for a link, with everything that the token fills in.
+/// Builds the request for one link: session name, source identity and tags are filled from the token's claims. Only
+/// claims of a verified token are used, so that CloudTrail shows the real user.
 fn build_request(
     link: &ChainedRole,
     token: &VerifiedToken,
@@ -48,7 +50,7 @@ fn build_request(
     let legal = |template: &ClaimTemplate| Ok(identity::make_legal_name(&identity::fill_template(template, token)?));
     let tag = |(name, template): (&String, &ClaimTemplate)| {
         let value = identity::fill_template(template, token)?;
-        Ok(Tag::builder().key(name).value(value).build().expect("both parts of the tag are there"))
+        Ok(Tag::builder().key(name).value(value).build().expect("both parts of the tag are set"))
     };
     let tags: Vec<_> = link.tags.iter().map(tag).collect::<Result<_, _>>()?;
     Ok(AssumeRoleInput::builder()

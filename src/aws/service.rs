@@ -1,20 +1,20 @@
-//! The services of AWS that this program sends secrets to.
+//! The AWS services that this program sends secrets to.
 
-/// A service of AWS that is sent an ID token, requests signed with the credentials, or the credentials themselves.
+/// A service that receives an ID token, signed requests, or the credentials themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwsService {
     Sts,
     Cognito,
-    /// Lists of models.
+    /// The control plane: lists of models.
     Bedrock,
-    /// Answers of models.
+    /// The runtime: calls of models.
     BedrockRuntime,
-    /// The sign-in to the console.
+    /// The federation endpoint of the console. It receives the credentials themselves.
     Console,
 }
 
 impl AwsService {
-    /// The first label of a regional host, without the `-fips` that may follow.
+    /// The first label of a regional host, without a `-fips` suffix.
     pub(super) fn host_label(self) -> &'static str {
         match self {
             Self::Sts => "sts",

@@ -1,6 +1,6 @@
-//! AWS Signature Version 4, for the requests that are made by hand: by the SDK's own signer, which is in the tree anyway.
+//! Signs Bedrock requests with AWS Signature Version 4.
 //!
-//! It signs what it is given; what is asked, and where, is its callers' business.
+//! It uses the SDK's signer, which the STS client needs anyway. The callers choose the request and its destination.
 
 use std::time::UNIX_EPOCH;
 
@@ -14,11 +14,13 @@ use aws_smithy_runtime_api::client::identity::Identity;
 
 use crate::{credentials::AwsCredentials, time::Timestamp};
 
-/// The name under which all of Bedrock's services are signed for.
+/// The service name in the signatures of all Bedrock services.
 const SERVICE: &str = "bedrock";
 
-/// The request with its signature, in the headers or in the query as the settings have it. Its address is the one that
-/// is sent: its path is encoded once there, and once more in what is signed, as all services but S3 want it.
+/// Adds the signature to the headers or to the query, as `settings` says.
+///
+/// The address must be the one that is sent. Its path is encoded once there, and a second time in the signed text, as
+/// all services except S3 require.
 pub(super) fn sign_bedrock_request<B: AsRef<[u8]>>(
     mut request: Request<B>,
     settings: SigningSettings,
@@ -34,20 +36,20 @@ pub(super) fn sign_bedrock_request<B: AsRef<[u8]>>(
         .time(UNIX_EPOCH + now.duration_since(Timestamp::from_unix(0)))
         .settings(settings)
         .build()
-        .expect("each part of it is given")
+        .expect("every required part is set")
         .into();
     let headers = request.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let body = SignableBody::Bytes(request.body().as_ref());
     let address = request.uri().to_string();
     let signable =
-        SignableRequest::new(request.method().as_str(), address, headers, body).expect("an address that was parsed");
-    let (instructions, _) = sign(signable, &params).expect("credentials as the signature needs them").into_parts();
+        SignableRequest::new(request.method().as_str(), address, headers, body).expect("a parsed address is valid");
+    let (instructions, _) = sign(signable, &params).expect("the credentials are complete").into_parts();
     instructions.apply_to_request_http1x(&mut request);
     request
 }
 
-/// The credentials in the SDK's own type.
+/// Converts the credentials to the SDK's type. The expiry is left out: the SDK would try to refresh the credentials.
 pub(super) fn to_sdk_credentials(credentials: &AwsCredentials) -> SdkCredentials {
     let AwsCredentials { access_key_id, secret_access_key, session_token, expiration: _ } = credentials;
     let token = Some(session_token.expose().to_owned());

@@ -1,6 +1,7 @@
-//! STS where it can be reached: the profile's region, and another when that one is silent.
+//! Calls STS in the profile's region, and in a fallback region if that one does not answer.
 //!
-//! Whoever was answered is not asked elsewhere: a refusal is final. Credentials of any region are good in all of them.
+//! A refusal is final: only silence and AWS's own faults lead to the next region. Credentials from any region are
+//! valid in all of them.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -16,21 +17,24 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use super::{AwsRefusalReason, AwsService, CommonRefusal, Error, endpoint, signature::to_sdk_credentials};
 use crate::{config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText};
 
-/// How often one question is put to one region, the first time included.
+/// The number of attempts per region.
 const ATTEMPTS: u32 = 3;
 
+/// The STS endpoints of a profile, without credentials.
 #[derive(Debug)]
 pub(super) struct StsClient {
-    /// The profile's own first.
+    /// One configuration per region, the profile's region first.
     configs: Vec<Config>,
-    /// The one that answered last: the next question begins there, and waits for no silence twice.
+    /// The region that answered last. The next request starts there, so the program waits for a silent region only
+    /// once.
     last_answered: AtomicUsize,
-    /// The pause before the second attempt; it doubles before the third.
+    /// The backoff before the second attempt. It doubles before the third.
     pub(super) first_pause: Duration,
 }
 
 impl StsClient {
-    /// Every choice by hand: the SDK reads no file and no variable. Deadlines belong to the client, retries to us.
+    /// Configures everything explicitly, so that the SDK reads no file and no variable: those could redirect the
+    /// token. The HTTP client sets the timeouts, and this module retries.
     pub(super) fn new(client: &http::Client, profile: &Profile, environment: &Environment) -> Result<Self, Error> {
         let explicit = endpoint::find_named_endpoint(AwsService::Sts, profile, environment)?;
         let config = |region: &String| {
@@ -42,7 +46,7 @@ impl StsClient {
                 .timeout_config(TimeoutConfig::disabled())
                 .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
                 .identity_cache(IdentityCache::no_cache())
-                .app_name(AppName::new("bedrock-sso").expect("the name has legal characters only"));
+                .app_name(AppName::new("bedrock-sso").expect("the name contains only valid characters"));
             match &explicit {
                 Some(url) => builder.endpoint_url(url.as_str()),
                 None => builder
@@ -51,7 +55,7 @@ impl StsClient {
             }
             .build()
         };
-        // A named endpoint is where to ask, and nowhere else.
+        // A configured endpoint has no fallback: the administrator chose where the token may go.
         let elsewhere = if explicit.is_some() { &[] } else { profile.sts_fallback_regions.as_slice() };
         Ok(Self {
             configs: [&profile.region].into_iter().chain(elsewhere).map(config).collect(),
@@ -60,13 +64,14 @@ impl StsClient {
         })
     }
 
-    /// STS of the region that answers, signing with these credentials and no others.
+    /// Returns an SDK client for the region that answered last. It signs with these credentials only.
     pub(super) fn signing_client(&self, credentials: &AwsCredentials) -> Option<Client> {
         Some(build_signing_client(self.configs.get(self.last_answered.load(Ordering::Relaxed))?, credentials))
     }
 
-    /// Asks, with a signature where credentials are given: in the profile's region, and elsewhere while nobody answers.
-    /// What may pass by itself is tried again: throttling, 5xx, a broken connection, AWS not reaching the provider.
+    /// Sends a request, signed if there are credentials, to the profile's region and then to each fallback region
+    /// until one answers. In each region it retries transient failures: throttling, 5xx, a broken connection, or AWS
+    /// not reaching the provider. If no region answers, it returns the first region's error.
     pub(super) async fn ask_regions<T>(
         &self,
         credentials: Option<&AwsCredentials>,
@@ -97,10 +102,11 @@ impl StsClient {
                 }
             }
         }
-        // The profile's own region is the one to mend.
+        // Report the failure of the profile's own region, which the user can fix.
         Err(silence.unwrap_or(Error::InvalidRequest(UntrustedText::new("no region is left"))))
     }
 
+    /// Repeats a request while its failure is transient, up to [`ATTEMPTS`] times.
     pub(super) async fn retry_transient<T>(&self, question: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
         for attempt in 1..ATTEMPTS {
             match question().await {
@@ -111,7 +117,8 @@ impl StsClient {
         question().await
     }
 
-    /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.
+    /// Waits for half of the backoff and a random part of the other half, so that the machines of a team do not retry
+    /// at the same moment.
     async fn pause_before_retry(&self, attempt: u32) {
         let pause = self.first_pause * 2_u32.pow(attempt - 1);
         let mut random = [0];

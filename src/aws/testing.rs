@@ -1,4 +1,4 @@
-//! An STS of a few lines on loopback: answers by script, in the XML that AWS writes.
+//! A scripted STS on loopback, which answers in AWS's XML.
 
 use std::{io::Write, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) const ACCOUNT: &str = "123456789012";
 
-/// 2030-01-01, midnight: half a day before the credentials below end.
+/// 2030-01-01, midnight: twelve hours before the credentials below expire.
 pub(super) const NOW: Timestamp = Timestamp::from_unix(1_893_456_000);
 
 /// Status, content type and body.
@@ -47,7 +47,7 @@ impl TestSts {
         Self(LoopbackServer::start_plain(move |request, out| write(&ReceivedRequest::parse(request), out)))
     }
 
-    /// What was asked since the last time.
+    /// The requests since the last call.
     pub(super) fn take_requests(&self) -> Vec<ReceivedRequest> {
         self.0.requests.try_iter().map(|request| ReceivedRequest::parse(&request)).collect()
     }
@@ -65,7 +65,7 @@ impl ReceivedRequest {
     }
 }
 
-/// Speaks to this STS, without pauses worth the name.
+/// Returns an `Aws` that uses this STS, with a backoff of one millisecond.
 pub(super) fn build_aws(sts: &TestSts) -> Aws {
     let url = sts.0.base_url("http");
     let environment = Environment::fixed([("AWS_ENDPOINT_URL_STS", url.as_str())]);
@@ -108,7 +108,7 @@ pub(super) fn build_refusal(status: &'static str, code: &str, message: &str) -> 
     (status, "text/xml", body)
 }
 
-/// What [`session`] hands out.
+/// The credentials in [`build_session_answer`].
 pub(super) fn build_credentials() -> AwsCredentials {
     AwsCredentials {
         access_key_id: "ASIAEXAMPLE".into(),
@@ -127,7 +127,7 @@ pub(super) fn build_profile() -> Profile {
     Profile { region: "eu-west-1".into(), ..config::testing::profile() }
 }
 
-/// The one of [`profile`].
+/// The role of [`build_profile`].
 pub(super) fn build_role() -> RoleArn {
     build_profile().final_role().unwrap().clone()
 }

@@ -1,6 +1,7 @@
-//! AssumeRoleWithWebIdentity: an ID token for a role's credentials, without a signature.
+//! AssumeRoleWithWebIdentity: exchanges an ID token for a role's credentials. The request has no signature, because
+//! the token is the proof.
 //!
-//! It finds out how long the role allows; what comes of the credentials is not its business.
+//! It also finds the longest session duration that the role allows.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::{Aws, AwsRefusalReason, Error, credential_check, session_duration};
 use crate::{config::RoleArn, credentials::AwsCredentials, oidc::VerifiedToken};
 
 impl Aws {
+    /// Requests one session of this duration. An error never quotes the token.
     pub(super) async fn assume_role(
         &self,
         role: &RoleArn,
@@ -25,15 +27,15 @@ impl Aws {
                 .web_identity_token(token.raw().expose())
                 .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
                 .send();
-            // The SDK's future is large, and lives once a sign-in.
+            // Boxed, because the SDK's future is large and would make every caller's future as large.
             let answer = Box::pin(answer).await.map_err(|error| Error::from(error).redact_token(token.raw()))?;
             credential_check::validate_sts_answer(answer.credentials, answer.assumed_role_user, role, (self.now)())
         };
         self.sts.ask_regions(None, ask).await
     }
 
-    /// The longest session, up to the wanted one, that the role allows; and its length, to be remembered and tried
-    /// first the next time. AWS does not say how long that is, so it is asked for less and less.
+    /// Requests the longest session that the role allows, up to `wanted`, and returns its duration. Callers store that
+    /// and pass it as `remembered` next time, which saves the refused requests.
     pub(super) async fn assume_role_longest(
         &self,
         role: &RoleArn,

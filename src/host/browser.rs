@@ -1,6 +1,7 @@
-//! The person's browser: the one the profile names, `$BROWSER`, or the system's.
+//! Opens an address in the user's browser: the profile's, that of `$BROWSER`, or the system's.
 //!
-//! It is started without any stream of ours, and nobody waits for it. If it ends with a failure, the caller hears of it.
+//! The browser inherits no stream of this process, and the program does not wait for it. If the browser's command
+//! fails later, the caller is notified.
 
 use std::{
     path::Path,
@@ -16,20 +17,20 @@ use super::{
 };
 use crate::text::describe_io_error;
 
-/// How long the system's opener may take to say that it cannot.
+/// How long to wait for the system's opener to report a failure.
 const OPENER_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Which program shows an address.
+/// The program that opens an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Browser {
-    /// Program and arguments, `{url}` standing for the address.
+    /// Program and arguments. `{url}` is replaced by the address.
     Command(Vec<String>),
     System,
-    /// `none`: the person opens the address by hand.
+    /// `none`: the user opens the address.
     Disabled,
 }
 
-/// Whether a browser was asked to show the address.
+/// Whether a browser was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrowserLaunch {
     Started,
@@ -38,7 +39,7 @@ pub enum BrowserLaunch {
 }
 
 impl Browser {
-    /// The profile's choice, else `$BROWSER` where it counts, else the system's.
+    /// Chooses the profile's browser, or else `$BROWSER` if it may be used, or else the system's.
     pub fn from_settings(configured: &[String], variable: VariableUse, environment: &Environment) -> Self {
         if configured == ["none"] {
             return Self::Disabled;
@@ -56,8 +57,7 @@ impl Browser {
         }
     }
 
-    /// Shows the address without waiting for anything. `failed` is called, on another thread, if the program that was
-    /// started ends with a failure later.
+    /// Opens the address and returns at once. If the started program fails later, `failed` is called on another thread.
     pub fn open_url(&self, address: &str, failed: impl FnOnce(String) + Send + 'static) -> BrowserLaunch {
         match self {
             Self::Command(words) => open_with_command(words, address, failed),
@@ -69,14 +69,14 @@ impl Browser {
 
 const BROWSER_VARIABLE: &str = "BROWSER";
 
-/// Whether `$BROWSER` names a program by a path that depends on the folder of the call, which may be a repository.
+/// Returns whether `$BROWSER` is a relative path. It would start a program from the current folder, which may be an
+/// untrusted repository.
 pub fn is_relative_command(variable: &str) -> bool {
     let program = variable.split_whitespace().next().unwrap_or_default();
     [variable, program].map(Path::new).iter().all(|path| !is_bare_name(path) && !path.is_absolute())
 }
 
-/// The program by its path. A bare name is looked for in the absolute folders of `PATH`: a relative one belongs to whatever
-/// repository the call is made in.
+/// Replaces a bare name by the program's absolute path, found in the absolute folders of `PATH`.
 fn resolve_program(mut words: Vec<String>, environment: &Environment) -> Vec<String> {
     if let Some(program) = words.first_mut().filter(|program| is_bare_name(Path::new(program))) {
         let path = find_on_path(environment, program).into_iter().next();
@@ -85,7 +85,8 @@ fn resolve_program(mut words: Vec<String>, environment: &Environment) -> Vec<Str
     words
 }
 
-/// The system's opener where `$BROWSER` is set and does not count: `webbrowser` would start what it names.
+/// Chooses the system's opener if `$BROWSER` is set but may not be used. The crate `webbrowser` would follow the
+/// variable.
 #[cfg(not(any(target_os = "macos", windows)))]
 fn choose_default_opener(environment: &Environment) -> Browser {
     const OPENERS: [&str; 3] = ["xdg-open", "wslview", "x-www-browser"];
@@ -98,8 +99,8 @@ fn choose_default_opener(_: &Environment) -> Browser {
     Browser::System
 }
 
-/// `$BROWSER` as `xdg-open` reads it: words, with `%s` for the address. What is a file as it stands is one word, for its
-/// path may have spaces.
+/// Parses `$BROWSER` as `xdg-open` does: words, with `%s` for the address. If the whole value is the path of a file,
+/// it is one word, because the path may contain spaces.
 fn parse_browser_variable(text: String) -> Vec<String> {
     if Path::new(&text).is_file() {
         return vec![text];
@@ -107,6 +108,7 @@ fn parse_browser_variable(text: String) -> Vec<String> {
     text.split_whitespace().map(|word| word.replace("%s", "{url}")).collect()
 }
 
+/// Starts a command with an absolute path, without a shell, so the address cannot become shell code.
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 fn open_with_command(words: &[String], address: &str, failed: impl FnOnce(String) + Send + 'static) -> BrowserLaunch {
     let Some((program, rest)) = words.split_first() else { return BrowserLaunch::Manual };
@@ -120,12 +122,13 @@ fn open_with_command(words: &[String], address: &str, failed: impl FnOnce(String
         command.arg(address);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // An opener such as `xdg-open` would start what the variable names.
+    // An opener such as `xdg-open` would follow the variable.
     command.env_remove(BROWSER_VARIABLE);
     match command.spawn() {
         Ok(mut child) => {
             let program = program.clone();
-            // A child that ends before us must be collected. One that ends well has handed the address to a browser.
+            // Wait for the child, or it stays as a zombie process. A child that succeeds has passed the address to a
+            // browser.
             thread::spawn(move || match child.wait() {
                 Ok(status) if !status.success() => failed(format!("{program}: {status}")),
                 _ => {}
@@ -136,18 +139,19 @@ fn open_with_command(words: &[String], address: &str, failed: impl FnOnce(String
     }
 }
 
-/// In a thread of its own: where no desktop is known, the opener itself stays until the browser ends. One that fails does
-/// so at once, and a sign-in that nobody can see is better refused than waited for.
+/// Runs the system's opener on another thread, because without a known desktop it runs as long as the browser. A
+/// failing opener fails at once, and the program waits briefly for that, so that it does not wait for a sign-in that
+/// the user cannot see.
 fn open_with_system(address: &str, failed: impl FnOnce(String) + Send + 'static) -> BrowserLaunch {
-    let (tell, told) = mpsc::channel();
+    let (sender, outcome) = mpsc::channel();
     let address = address.to_owned();
     thread::spawn(move || {
-        // After a moment nobody listens to `told` any more.
-        if let Err(mpsc::SendError(Err(why))) = tell.send(run_system_opener(&address)) {
+        // Sending fails if the caller has stopped waiting for `outcome`. The failure is then reported through `failed`.
+        if let Err(mpsc::SendError(Err(why))) = sender.send(run_system_opener(&address)) {
             failed(why);
         }
     });
-    match told.recv_timeout(OPENER_TIMEOUT) {
+    match outcome.recv_timeout(OPENER_TIMEOUT) {
         Ok(Err(why)) => BrowserLaunch::Failed(why),
         _ => BrowserLaunch::Started,
     }
@@ -160,7 +164,7 @@ fn run_system_opener(address: &str) -> Result<(), String> {
     opened.map_err(|error| describe_io_error(&error))
 }
 
-/// By the system's own program: `webbrowser` links AppKit, which every call would load, a warm one too.
+/// Runs macOS's own opener. The crate `webbrowser` links AppKit, which every call of this program would load.
 #[cfg(target_os = "macos")]
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 fn run_system_opener(address: &str) -> Result<(), String> {
@@ -179,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_profile_outranks_the_environment_and_that_the_system() {
+    fn profiles_browser_precedes_variable_and_system() {
         let environment = Environment::fixed([("BROWSER", "lynx")]);
         let choose = |words: &[String], environment: &Environment| {
             Browser::from_settings(words, VariableUse::Honored, environment)
@@ -192,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn variable_with_a_relative_path_or_silenced_is_not_used() {
+    fn relative_or_ignored_browser_variable_is_not_used() {
         let chosen = |variable: VariableUse, value: &str| {
             Browser::from_settings(&[], variable, &Environment::fixed([("BROWSER", value)]))
         };
@@ -212,7 +216,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bare_name_is_found_in_absolute_folders_only() {
+    fn bare_browser_name_is_found_in_absolute_folders_only() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("own-browser");
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_may_be_a_command_line_or_a_path_with_spaces() {
+    fn browser_variable_may_be_a_command_or_a_path() {
         let chosen = |variable: &str| {
             Browser::from_settings(&[], VariableUse::Honored, &Environment::fixed([("BROWSER", variable)]))
         };
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_that_does_not_exist_is_said() {
+    fn missing_browser_is_reported() {
         let missing = Browser::Command(vec!["/no/such/browser".into()]);
         let opened = missing.open_url("http://127.0.0.1/", |why| panic!("reported twice: {why}"));
         assert!(matches!(opened, BrowserLaunch::Failed(why) if why.contains("/no/such/browser")));
@@ -255,7 +259,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_browser_that_ends_with_a_failure_is_reported_and_no_other() {
+    fn only_a_failing_browser_is_reported() {
         let (fail, failed) = mpsc::channel();
         for program in ["/usr/bin/true", "/usr/bin/false"] {
             let fail = fail.clone();

@@ -1,17 +1,18 @@
-//! The environment variables: the process's own, or a fixed set in a test.
+//! Reads environment variables: those of the process, or a fixed set in a test.
 //!
-//! Reading only. Nothing in this program ever changes the environment.
+//! The program never changes its environment, because that is unsafe while other threads run.
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
-/// Where variables are looked up. Empty values count as absent, as most programs treat them.
+/// The source of variables. An empty value counts as absent, as in most programs.
 #[derive(Clone, Debug)]
 pub enum Environment {
     Process,
     Fixed(BTreeMap<String, String>),
 }
 
-/// Whether variables of the environment may decide something, or the administrator's files alone do.
+/// Whether environment variables may decide something. They may not where a file decides: the environment can come from
+/// an untrusted repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableUse {
     Honored,
@@ -28,7 +29,7 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
-    /// The names of all variables that are set.
+    /// Returns the names of all variables, sorted.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn var_names(&self) -> Vec<String> {
         let mut names: Vec<String> = match self {
@@ -39,7 +40,7 @@ impl Environment {
         names
     }
 
-    /// The variable as text; one that is not Unicode counts as absent.
+    /// Returns the variable as text. A value that is not Unicode counts as absent.
     pub fn var_text(&self, name: &str) -> Option<String> {
         self.var_os(name)?.into_string().ok()
     }
@@ -48,7 +49,7 @@ impl Environment {
         self.var_os(name).map(PathBuf::from)
     }
 
-    /// Whether a variable says yes, as AWS's own switches do.
+    /// Returns whether the value is `true`, in any case, as the AWS SDKs read their switches.
     pub fn is_true(&self, name: &str) -> bool {
         self.var_text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }

@@ -1,15 +1,15 @@
-//! Another program in this one's place: by exec(2) on Unix, as a child that is waited for on Windows.
+//! Replaces this process by another program: with exec(2) on Unix, and with a child process on Windows.
 //!
-//! On Unix nothing of us is left that could stand between it and its signals, its terminal and its exit code.
+//! On Unix no process of this program remains, so signals, terminal and exit code reach the other program directly.
 
 use std::{ffi::OsString, io, process::Command};
 
-/// Comes back only with what kept it from starting.
+/// Runs the command with these variables. Returns only if it could not be started.
 pub fn exec_command(words: &[OsString], set: &[(&'static str, String)], unset: &[&str]) -> io::Error {
     let Some((program, arguments)) = words.split_first() else {
         return io::ErrorKind::InvalidInput.into();
     };
-    #[expect(clippy::disallowed_methods, reason = "the place that starts a person's own command")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts the user's command")]
     let mut command = Command::new(program);
     command.args(arguments).envs(set.iter().map(|(name, value)| (name, value)));
     for name in unset {
@@ -25,13 +25,17 @@ fn exec_or_wait(mut command: Command) -> io::Error {
     command.exec()
 }
 
-/// The console sends Ctrl-C to both of us: the command decides what it means, and we report how it ended.
+/// The console sends Ctrl-C to both processes. This one ignores it, lets the command decide, and returns its exit code.
 #[cfg(windows)]
 fn exec_or_wait(mut command: Command) -> io::Error {
-    // A sign-in just before has set one already, and that one does as well.
+    // It fails if a sign-in has already set a handler, which works as well.
     let _ = ctrlc::set_handler(|| {});
     match command.status() {
-        #[expect(clippy::exit, clippy::disallowed_methods, reason = "its code has 32 bits, an `ExitCode` eight")]
+        #[expect(
+            clippy::exit,
+            clippy::disallowed_methods,
+            reason = "Windows exit codes have 32 bits, an `ExitCode` has eight"
+        )]
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => error,
     }

@@ -1,54 +1,54 @@
-//! Where the program runs, as far as it bears on how a person can be asked: display, terminal, SSH, container, WSL, CI.
+//! Detects where the program runs: display, terminal, SSH, container, WSL or CI.
 //!
-//! One snapshot of facts; what follows from them is decided in `session`.
+//! It only collects facts. `session` chooses from them how to prompt the user.
 
 use std::{fs, path::Path};
 
 use super::Environment;
 
-/// The facts. Each is about this process's machine and session, not about the person.
+/// The facts about this process's machine and session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExecutionContext {
-    /// A terminal that is ours to write to and to read from.
+    /// A terminal that the program may write to and read from.
     pub terminal: bool,
-    /// macOS or Windows, which have a desktop of their own.
+    /// macOS or Windows, which always have a desktop.
     pub desktop: bool,
     /// An X or Wayland display.
     pub display: bool,
-    /// Reached by SSH.
+    /// The session came through SSH.
     pub ssh: bool,
-    /// A terminal of VS Code or its like whose window is on another machine, Codespaces included.
+    /// A terminal of an editor such as VS Code whose window is on another machine, including Codespaces.
     pub remote_editor: bool,
     pub wsl: bool,
-    /// Programs of the Windows around WSL can be started.
+    /// WSL can start programs of its Windows host.
     pub windows_interop: bool,
     pub container: bool,
     /// A build machine.
     pub ci: bool,
 }
 
-/// Build machines that do not say `CI`.
+/// Variables of build machines that do not set `CI`.
 const CI_VARIABLES: [&str; 4] = ["TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID"];
 
-/// An editor's server at work on this machine.
+/// Variables that an editor's server on this machine sets.
 const REMOTE_EDITOR_VARIABLES: [&str; 4] =
     ["CODESPACES", "REMOTE_CONTAINERS", "REMOTE_CONTAINERS_IPC", "VSCODE_IPC_HOOK_CLI"];
 
-/// What Docker and Podman leave in each container of theirs.
+/// Files that Docker and Podman create in every container.
 const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
-/// `container` is what systemd-nspawn, Podman and LXC say to the processes in them.
+/// Variables in containers. systemd-nspawn, Podman and LXC set `container`.
 const CONTAINER_VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
 
-/// The kernel's name for itself.
+/// Contains the kernel's version, which names Microsoft under WSL.
 const KERNEL_RELEASE_FILE: &str = "/proc/sys/kernel/osrelease";
 
-/// The kernel's registration by which Linux starts Windows programs.
+/// The kernel's registrations that let Linux start Windows programs.
 const INTEROP_FILES: [&str; 2] = ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
 
 impl ExecutionContext {
-    /// Those of this process. `terminal` is known to the process that a person's terminal belongs to, which need not be
-    /// this one.
+    /// Collects the facts. The caller passes `terminal`, because a worker process does not have the user's terminal
+    /// itself.
     pub fn detect(environment: &Environment, terminal: bool) -> Self {
         let kernel = fs::read_to_string(KERNEL_RELEASE_FILE).unwrap_or_default();
         let desktop = cfg!(any(windows, target_os = "macos"));
@@ -65,7 +65,7 @@ impl ExecutionContext {
             ssh: any(&["SSH_CONNECTION", "SSH_TTY"]),
             remote_editor: any(&REMOTE_EDITOR_VARIABLES),
             wsl: says_wsl || kernel.contains("microsoft"),
-            // A container on that kernel may see the registration, and has nothing to start.
+            // A container under WSL may see the registration, but cannot start Windows programs.
             windows_interop: says_wsl && INTEROP_FILES.iter().any(|file| exists(file)),
             container: any(&CONTAINER_VARIABLES) || CONTAINER_FILES.iter().any(|file| exists(file)),
             ci: any(&CI_VARIABLES) || environment.var_text("CI").is_some_and(|said| !is_false(&said)),
@@ -90,12 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_is_nothing_there() {
+    fn context_without_signs_is_empty() {
         assert_eq!(seen([], &[]), ExecutionContext::default());
     }
 
     #[test]
-    fn each_sign_is_read() {
+    fn each_sign_of_the_context_is_detected() {
         assert!(seen([("SSH_TTY", "/dev/pts/1")], &[]).ssh && seen([("SSH_CONNECTION", "a 1 b 2")], &[]).ssh);
         assert!(seen([("DISPLAY", ":0")], &[]).display && seen([("WAYLAND_DISPLAY", "w")], &[]).display);
         assert!(seen([("CODESPACES", "true")], &[]).remote_editor);
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn wsl_is_told_by_its_kernel_where_the_environment_was_cleared() {
+    fn wsl_is_detected_by_its_kernel_without_variables() {
         let files = ["/proc/sys/fs/binfmt_misc/WSLInterop"];
         let seen = seen_on("5.15.153.1-microsoft-standard-WSL2\n", [], &files);
         assert!(seen.wsl && !seen.windows_interop && !seen.container);
     }
 
     #[test]
-    fn windows_programs_can_be_started_where_the_kernel_says_so() {
+    fn windows_interop_needs_wsl_and_the_registration() {
         let wsl = [("WSL_DISTRO_NAME", "Debian")];
         assert!(seen(wsl, &["/proc/sys/fs/binfmt_misc/WSLInterop"]).windows_interop);
         let without = seen(wsl, &[]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_says_no_is_no_build_machine() {
+    fn false_ci_variable_is_not_a_build_machine() {
         for (said, ci) in [("true", true), ("1", true), ("false", false), ("False", false), ("0", false), ("", false)] {
             assert_eq!(seen([("CI", said)], &[]).ci, ci, "{said}");
         }

@@ -1,18 +1,18 @@
-//! Files of other programs that work together with ours: where they lie on this system.
+//! The paths of files that belong to other programs: AWS's tools and Claude Code.
 //!
-//! It names places, as those programs find them; it creates and reads nothing.
+//! It computes the paths by the rules of those programs, and reads and creates no file.
 
 use std::path::{Path, PathBuf};
 
 use super::{Environment, programs::find_on_path};
 
-/// The files of AWS's tools and of Claude Code.
+/// The configuration files of AWS's tools and of Claude Code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalConfigPaths {
     pub aws_config: PathBuf,
     pub aws_credentials: PathBuf,
     pub claude_settings: PathBuf,
-    /// The organisation's, which users cannot override.
+    /// The organisation's managed settings, which users cannot override.
     pub claude_managed: PathBuf,
 }
 
@@ -30,8 +30,8 @@ impl ExternalConfigPaths {
     }
 }
 
-/// Replaces a leading `~/`, as the AWS SDKs do for their variables: managed settings hold one value for all users, and no
-/// shell expands it.
+/// Replaces a leading `~/`, as the AWS SDKs do for their variables. Managed settings contain one value for all users,
+/// and no shell expands it.
 fn expand_home(path: PathBuf, home: &Path) -> PathBuf {
     match path.strip_prefix("~") {
         Ok(rest) => home.join(rest),
@@ -39,7 +39,7 @@ fn expand_home(path: PathBuf, home: &Path) -> PathBuf {
     }
 }
 
-/// The user's home; `None` when the system names none.
+/// The user's home folder; `None` if the system does not name one.
 pub fn find_home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned())
 }
@@ -60,8 +60,8 @@ fn claude_managed_folder() -> PathBuf {
     "/etc/claude-code".into()
 }
 
-/// This program's path as other programs shall call it: one that an upgrade keeps. A package manager's link on `PATH`
-/// outlives the versioned folder that it points into.
+/// Returns the path by which other programs should call this one. It prefers a link on `PATH` to the versioned folder
+/// that a package manager replaces with each upgrade.
 pub fn find_stable_program_path(environment: &Environment) -> std::io::Result<PathBuf> {
     let itself = std::env::current_exe()?;
     let name = itself.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -71,8 +71,8 @@ pub fn find_stable_program_path(environment: &Environment) -> std::io::Result<Pa
     Ok(link.unwrap_or(itself))
 }
 
-/// Whether somebody else than root and whoever runs us may put another program in this one's place: at the path itself,
-/// or at the end of its links.
+/// Returns whether another user, except root, can replace the program: in a folder of its path, or of the path that
+/// its links lead to. `setup --system` warns then, because every user would run the program.
 #[cfg(unix)]
 pub fn can_others_replace(program: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -85,7 +85,7 @@ pub fn can_others_replace(program: &Path) -> bool {
     program.ancestors().chain(real.ancestors()).any(is_open)
 }
 
-/// Windows' folders for programs are the administrators' own by inheritance.
+/// On Windows, only administrators can write into the folders for programs, by inherited rights.
 #[cfg(not(unix))]
 pub fn can_others_replace(_: &Path) -> bool {
     false
@@ -97,7 +97,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_program_is_as_safe_as_every_folder_on_both_ways_to_it() {
+    fn program_in_a_writable_folder_is_replaceable() {
         use std::{fs, os::unix::fs::PermissionsExt as _};
         let folder = tempfile::tempdir().unwrap();
         let [links, open] = ["links", "open"].map(|name| folder.path().join(name));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tilde_in_a_variable_of_aws_is_the_home() {
+    fn tilde_in_an_aws_variable_is_the_home() {
         let home = Path::new("/home/jane");
         let pinned = Environment::fixed([
             ("AWS_CONFIG_FILE", "~/.aws/config"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_outrank_the_usual_places() {
+    fn variables_precede_the_default_paths() {
         let home = Path::new("/home/jane");
         let usual = ExternalConfigPaths::from_environment(&Environment::fixed([]), home);
         assert_eq!(usual.aws_config, home.join(".aws/config"));

@@ -1,6 +1,6 @@
-//! What a person types, or a program pipes in, that nobody else may see: read from stdin, bounded, never echoed.
+//! Reads a secret from stdin: typed at a terminal without echo, or piped by a program.
 //!
-//! It reads bytes and guards the terminal; what they are for, and what is asked, is for `commands`.
+//! The input is limited in length and erased from memory when it is dropped. `commands` writes the prompt.
 
 #[cfg(unix)]
 use std::os::fd::AsFd as _;
@@ -13,25 +13,25 @@ use std::{
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-/// What came.
+/// The result of reading a secret.
 #[derive(Debug)]
 pub enum HiddenInput {
     Line(Zeroizing<Vec<u8>>),
-    /// More than the limit.
+    /// The input is longer than the limit.
     TooLong,
-    /// Ctrl-C at the terminal.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
 const INTERRUPT: u8 = 3;
 const END_OF_TRANSMISSION: u8 = 4;
 pub(super) const BACKSPACE: u8 = 8;
-/// Ctrl-U, as every line editor has it.
+/// Ctrl-U, which clears the line.
 pub(super) const KILL_LINE: u8 = 21;
 pub(super) const DELETE: u8 = 127;
 
-/// Reads all of stdin, or one line from a terminal, which shows nothing of it; `ask` is called before that. The end of
-/// the line is not part of what came.
+/// Reads all of stdin, or one line from a terminal without echo. `ask` writes the prompt after echo is off, so that
+/// nothing that is typed early becomes visible. The result does not contain the end of the line.
 pub fn read_hidden_input(ask: impl FnOnce(), limit: usize) -> io::Result<HiddenInput> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
@@ -44,8 +44,9 @@ pub fn read_hidden_input(ask: impl FnOnce(), limit: usize) -> io::Result<HiddenI
     typed
 }
 
+/// Reads a piped secret and removes one line end, which `echo` adds.
 fn read_piped(input: impl Read, limit: usize) -> io::Result<HiddenInput> {
-    // Room for all of it from the start, so that no copy is left behind when a buffer grows.
+    // Reserve the full size at once: a growing buffer would leave copies of the secret in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 3));
     input.take(limit as u64 + 3).read_to_end(&mut bytes)?;
     if bytes.pop_if(|byte| *byte == b'\n').is_some() {
@@ -54,7 +55,7 @@ fn read_piped(input: impl Read, limit: usize) -> io::Result<HiddenInput> {
     Ok(if bytes.len() > limit { HiddenInput::TooLong } else { HiddenInput::Line(bytes) })
 }
 
-/// Byte by byte, for a terminal that is told to pass on every key by itself, and for one that passes on lines.
+/// Reads byte by byte, so that it works for a terminal in raw mode and for one that delivers whole lines.
 fn read_typed(mut input: impl Read, limit: usize) -> io::Result<HiddenInput> {
     let mut line = Zeroizing::new(Vec::with_capacity(limit + 1));
     let mut byte = [0];
@@ -71,12 +72,12 @@ fn read_typed(mut input: impl Read, limit: usize) -> io::Result<HiddenInput> {
     }
 }
 
-/// Takes back the last character, however many bytes it has in UTF-8.
+/// Removes the last character, including all of its UTF-8 bytes.
 pub(super) fn erase_last_char(line: &mut Vec<u8>) {
     while line.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
 }
 
-/// A terminal that shows nothing of what is typed; dropped, it does again.
+/// Turns echo off until it is dropped.
 #[cfg(unix)]
 #[derive(Debug)]
 pub struct EchoGuard {
@@ -87,12 +88,13 @@ pub struct EchoGuard {
 
 #[cfg(unix)]
 impl EchoGuard {
-    /// For lines of any length. Signals stay: Ctrl-C must go on to end the sign-in.
+    /// Also turns the system's line mode off, which would cut a pasted address. Signals stay on, so that Ctrl-C still
+    /// ends the sign-in.
     pub(super) fn for_lines(terminal: File) -> io::Result<Self> {
         Self::without_modes(terminal, LocalModes::ICANON | LocalModes::ECHO, OptionalActions::Now)
     }
 
-    /// Signals are off as well: Ctrl-C comes as a key, and nobody is left with a terminal that is still silent.
+    /// Turns signals off as well: Ctrl-C then arrives as a key, so this process can restore the echo before it ends.
     fn for_stdin() -> io::Result<Self> {
         let stdin = io::stdin().as_fd().try_clone_to_owned()?;
         let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
@@ -111,13 +113,12 @@ impl EchoGuard {
 #[cfg(unix)]
 impl Drop for EchoGuard {
     fn drop(&mut self) {
-        // A terminal that is gone has no modes to restore.
+        // It fails if the terminal is closed, which then needs no restoring.
         let _ = tcsetattr(&self.terminal, self.when, &self.saved_modes);
     }
 }
 
-/// A console that shows nothing of what is typed at stdin. It shows lines that are pasted, and these are as long as the
-/// buffer they are read into.
+/// Turns echo off for stdin only. Pasted lines stay visible. A Windows console does not cut them.
 #[cfg(windows)]
 #[derive(Debug)]
 pub struct EchoGuard {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn one_end_of_line_is_left_away_and_nothing_else() {
+    fn one_line_end_is_removed_from_piped_input() {
         for (input, wanted) in
             [("abcd", "abcd"), ("abc\n", "abc"), ("abc\r\n", "abc"), ("ab\n\n", "ab\n"), ("", ""), (" a ", " a ")]
         {
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_may_correct_what_they_type_and_break_it_off() {
+    fn typed_input_can_be_corrected_and_interrupted() {
         for (keys, wanted) in [
             ("abc\rrest", "abc"),
             ("abx\u{7f}c\n", "abc"),

@@ -1,15 +1,15 @@
-//! Moments in the user's time zone, for text that people read. JSON, logs and stored records use UTC.
+//! Formats moments in the user's time zone, for messages. JSON, logs and stored records use UTC.
 //!
-//! The system names the zone, or the variable `TZ` does. `TZ` can also name a file, and a repository that sets the
-//! environment of this program could name one that never ends, so only a value that cannot be a path outside the
-//! system's own folder of time zones is used.
+//! The system or the variable `TZ` names the zone. `TZ` can also name a file, and an untrusted repository that sets the
+//! environment could name an endless one. So the program uses only values that cannot leave the system's folder of time
+//! zones.
 
 use chrono::Local;
 
 use super::Environment;
 use crate::time::Timestamp;
 
-/// A moment to the minute, such as `2026-11-20 23:46`; in UTC, such as `2026-11-20T22:46:17Z`, if `TZ` cannot be used.
+/// Formats a moment to the minute, as `2026-11-20 23:46`, or in UTC, as `2026-11-20T22:46:17Z`, if `TZ` is unsafe.
 pub fn format_local_time(moment: Timestamp, environment: &Environment) -> String {
     if environment.var_os("TZ").is_some_and(|zone| !zone.to_str().is_some_and(is_zone_name)) {
         return moment.to_string();
@@ -17,8 +17,8 @@ pub fn format_local_time(moment: Timestamp, environment: &Environment) -> String
     moment.to_utc().with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Whether the value of `TZ` is a name below the system's folder of time zones, such as `Europe/Berlin`, or a rule, such
-/// as `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// Returns whether the value of `TZ` is a name in the system's folder of time zones, for example `Europe/Berlin`, or a
+/// rule, for example `CET-1CEST,M3.5.0,M10.5.0/3`.
 fn is_zone_name(zone: &str) -> bool {
     zone.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '<') && !zone.contains("..")
 }
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_zone_that_names_a_file_is_not_used() {
+    fn time_zone_that_names_a_file_is_not_used() {
         let moment = Timestamp::from_unix(1_795_258_500);
         for zone in [":/dev/zero", "/dev/zero", ":Europe/Berlin", "Europe/../../../dev/zero", "../dev/zero"] {
             assert_eq!(format_local_time(moment, &Environment::fixed([("TZ", zone)])), moment.to_string(), "{zone}");

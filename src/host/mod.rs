@@ -1,6 +1,7 @@
-//! Everything outside the process: clock, environment, paths, browser, terminal, randomness.
+//! Access to the operating system: clock, environment, paths, browser, terminal, other programs and randomness.
 //!
-//! Function values and snapshots, so that a test can stand in for the world; no decisions.
+//! Other modules reach the system through this one only, so that tests can replace it by fixed values. It reports
+//! facts and makes no decisions.
 
 mod browser;
 mod environment;
@@ -39,7 +40,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::time::Timestamp;
 
-/// The world as one command sees it.
+/// The operating system as one command sees it. Tests replace each part.
 #[derive(Clone, Debug)]
 pub struct Host {
     pub environment: Environment,
@@ -49,23 +50,24 @@ pub struct Host {
 }
 
 impl Host {
-    /// The real one; `None` when the system names no home for this user.
+    /// The real system; `None` if the system does not name a home folder for this user.
     pub fn from_system() -> Option<Self> {
         Some(Self { environment: Environment::Process, paths: HostPaths::from_system()?, now, fill_random })
     }
 }
 
-/// What people type into where nothing says otherwise.
+/// The shell syntax to print if the user does not choose one.
 pub const NATIVE_SHELL: &str = if cfg!(windows) { "powershell" } else { "sh" };
 
-/// The system's clock, in whole seconds.
+/// The system's clock, in whole seconds. A clock before 1970 counts as 1970.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Randomness from the operating system.
+/// Fills the bytes with randomness from the operating system. Secrets such as `state` and the PKCE verifier depend on
+/// it.
 pub fn fill_random(bytes: &mut [u8]) {
-    SystemRandom::new().fill(bytes).expect("the operating system gives randomness to every process");
+    SystemRandom::new().fill(bytes).expect("the operating system provides randomness");
 }

@@ -1,26 +1,27 @@
-//! Where this program's files live on this system.
+//! The paths of this program's files on this system.
 //!
-//! It names places; whether a file exists decides only between two of them.
+//! It only computes paths. It checks for one file: a configuration in the home folder takes precedence over one that a
+//! variable names.
 
 use std::path::PathBuf;
 
 use directories::ProjectDirs;
 
-/// The places, known or overridden.
+/// The paths. Tests replace them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPaths {
-    /// The user's configuration file, where `directories` puts it.
+    /// The user's configuration file.
     pub user_config: PathBuf,
-    /// The administrator's.
+    /// The administrator's configuration file.
     pub system_config: PathBuf,
-    /// Sealed files, locks and remembered failures; never roams between machines.
+    /// The folder for sealed files, locks and stored failures. It does not roam between machines.
     pub data: PathBuf,
-    /// The same below the home, where no variable moves it.
+    /// The same folder in the home folder, which no variable moves.
     pub home_data: PathBuf,
 }
 
 impl HostPaths {
-    /// `None` when the system names no home for this user.
+    /// Returns `None` if the system does not name a home folder for this user.
     pub fn from_system() -> Option<Self> {
         let dirs = ProjectDirs::from("", "", "bedrock-sso")?;
         let data = dirs.data_local_dir().to_owned();
@@ -33,14 +34,16 @@ impl HostPaths {
     }
 }
 
-/// A variable does not hide the file in the home's own place.
+/// Chooses the user's file. `XDG_CONFIG_HOME` cannot hide a file in the home folder: otherwise a repository that sets
+/// the variable could replace the configuration.
 fn choose_user_config(named: PathBuf) -> PathBuf {
     let in_home = resolve_below_home("XDG_CONFIG_HOME", ".config/bedrock-sso/config.toml");
     let in_home = in_home.filter(|place| *place != named && place.symlink_metadata().is_ok());
     in_home.unwrap_or(named)
 }
 
-/// A place in the home, where the variable is set that may name another. macOS and Windows have no such variables.
+/// Returns the default path in the home folder if the variable that moves it is set. macOS and Windows have no such
+/// variables.
 fn resolve_below_home(variable: &str, place: &str) -> Option<PathBuf> {
     if cfg!(any(target_os = "macos", windows)) {
         return None;
@@ -54,7 +57,7 @@ fn system_config_path() -> PathBuf {
     "/Library/Application Support/bedrock-sso/config.toml".into()
 }
 
-/// As Windows itself knows it: the variable `ProgramData` is the caller's to set.
+/// Asks Windows for the folder, because the caller controls the variable `ProgramData`.
 #[cfg(windows)]
 fn system_config_path() -> PathBuf {
     use windows_sys::Win32::UI::Shell::FOLDERID_ProgramData;

@@ -1,13 +1,14 @@
-//! Processes of our own: what guards this one, and one that goes on when its caller is gone.
+//! Protects this process's memory, and starts worker processes that outlive their caller.
 //!
-//! Streams are never inherited: a caller waits for its pipes to close, and ours must close when we end.
+//! A child never inherits this process's streams. Callers wait until their pipes close, so a worker that held one open
+//! would block them.
 
 use std::{
     io,
     process::{Command, Stdio},
 };
 
-/// This very program, about to be started again with other words; streams are null until somebody says otherwise.
+/// Prepares to start this program again. The caller adds arguments. The streams are null unless the caller sets them.
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 pub fn build_self_command() -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
@@ -17,52 +18,54 @@ pub fn build_self_command() -> io::Result<Command> {
     Ok(command)
 }
 
-/// Leaves the caller's session, so that its terminal's end or its group's signals do not reach us.
+/// Leaves the caller's session, so that a closed terminal or a signal to the caller's process group does not end this
+/// process.
 #[cfg(unix)]
 pub fn detach_session() {
-    // It fails only for the leader of a process group, who has nobody above to be freed from.
+    // It fails only for a process group leader, which the caller's group signals do not reach anyway.
     let _ = rustix::process::setsid();
 }
 
-/// Ends this process at once, whatever its threads hold or wait for. Handlers that an ordinary exit runs could wait as well.
+/// Ends this process at once, even if its threads hold locks or wait. A normal exit runs handlers that could wait as
+/// well.
 #[cfg(unix)]
 pub fn exit_immediately() {
-    // A process may always end itself.
+    // A process may always send a signal to itself.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
 #[cfg(windows)]
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "no other thread has to agree")]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "other threads need not end first")]
 pub fn exit_immediately() {
     std::process::exit(1);
 }
 
-/// Keeps our memory, and the secrets in it, to ourselves: a crash leaves no picture of it, be it in a file or with a
-/// program that collects them, and no other program of the same user looks into it. Root still can.
+/// Protects the secrets in this process's memory: a crash writes no core dump, and other processes of the same user
+/// cannot read the memory. Root still can.
 ///
-/// A limit on cores would do less: where they are piped to a program the kernel passes it by (core(5)), and every child
-/// would inherit it.
+/// A limit on the size of core dumps would protect less: the kernel ignores it if it pipes dumps to a program
+/// (core(5)), and every child process would inherit it.
 #[cfg(target_os = "linux")]
 pub fn harden_process() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    // It cannot fail: the kernel knows this value, and asks for no privilege.
+    // It cannot fail: the value is valid and needs no privilege.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// What lets another program in our place be as free as our caller meant it to be: the kernel does that by itself.
+/// Restores the caller's setting before exec(2). On Linux, the kernel does that automatically.
 #[cfg(target_os = "linux")]
 pub(super) fn undo_hardening() {}
 
-/// What our caller had set for cores.
+/// The caller's limit on core dumps.
 #[cfg(all(unix, not(target_os = "linux")))]
 static ORIGINAL_CORE_LIMIT: std::sync::OnceLock<rustix::process::Rlimit> = std::sync::OnceLock::new();
 
-/// Answers the standard library that nobody knows where the stack ends.
+/// Replaces the C library's function that finds the end of the stack, and always fails.
 ///
-/// It asks at every start, only to call an overflow by its name, and the C library finds out by reading the whole map of
-/// the process, or by one system call for each page: a tenth of a warm call. Without the answer an overflow still ends at
-/// the guard page; the kernel says SIGSEGV where Rust would have said more. Nobody else asks, and failure is an answer that
-/// this function may give.
+/// The standard library calls it at every start, only to name a stack overflow in a message. The C library then reads
+/// the whole memory map or makes one system call per page, which takes a tenth of a call with cached credentials. With
+/// this replacement, an overflow still ends at the guard page, but the message is the kernel's SIGSEGV. No other code
+/// calls the function, and its contract permits failure.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the standard library has no switch for this")]
 #[unsafe(no_mangle)]
@@ -70,8 +73,8 @@ extern "C" fn pthread_getattr_np(_thread: usize, _attributes: *mut std::ffi::c_v
     rustix::io::Errno::NOSYS.raw_os_error()
 }
 
-/// The one function of the C library's mathematics that anything here names: the AWS SDK's retries, which are off. With it
-/// at hand no library is loaded and bound for it at every start.
+/// Provides the only function of `libm` that the program references, from the AWS SDK's retries, which are off.
+/// Without it, the loader would load and bind `libm` at every start.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the linker knows it by this name only")]
 #[unsafe(no_mangle)]
@@ -79,30 +82,29 @@ extern "C" fn pow(base: f64, exponent: f64) -> f64 {
     libm::pow(base, exponent)
 }
 
-/// Makes a crash leave no picture of our memory, and of the secrets in it, on disk. Whoever we start may raise the limit
-/// again.
+/// Stops a crash from writing the secrets in memory to a core dump. Child processes may raise the limit again.
 #[cfg(all(unix, not(target_os = "linux")))]
 pub fn harden_process() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let found = ORIGINAL_CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
-    // To lower a limit is always allowed.
+    // Lowering a limit is always allowed.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: found.maximum });
 }
 
-/// Gives another program in our place the limit that our caller had set.
+/// Restores the caller's limit before exec(2).
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(super) fn undo_hardening() {
     if let Some(found) = ORIGINAL_CORE_LIMIT.get() {
-        // It was allowed before.
+        // The value was in effect before, so it is allowed.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, *found);
     }
 }
 
-/// A process of ours was set apart when it was started.
+/// Nothing to do: `hide_console` separates a worker when it is started.
 #[cfg(windows)]
 pub fn detach_session() {}
 
-/// No console window of its own, and no Ctrl-C meant for the caller's group.
+/// Starts a worker without a console window, and outside the group that receives the caller's Ctrl-C.
 #[cfg(windows)]
 fn hide_console(command: &mut Command) {
     use std::os::windows::process::CommandExt as _;
@@ -110,7 +112,7 @@ fn hide_console(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Keeps our streams from every child: a browser that lives on would hold the caller's pipe open.
+/// Stops children from inheriting this process's streams: a running browser would hold the caller's pipe open.
 #[cfg(windows)]
 pub fn harden_process() {
     super::windows::disable_stream_inheritance();

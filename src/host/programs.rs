@@ -1,6 +1,6 @@
-//! Other programs on this machine, and the machine itself, as far as a person who looks for a fault asks about them.
+//! Finds other programs on this machine and reads their versions, for `doctor` and `setup`.
 //!
-//! A program is asked for its version, and ended when it does not answer.
+//! It searches only absolute folders of `PATH`: a relative one would run a program from the current repository.
 
 use std::{
     env::consts,
@@ -12,13 +12,14 @@ use std::{
 
 use super::Environment;
 
-/// What Windows starts without being told the ending.
+/// The suffixes that Windows adds to a program's name.
 const EXECUTABLE_SUFFIXES: &[&str] = if cfg!(windows) { &["", ".exe", ".cmd"] } else { &[""] };
 
-/// How often a program that was asked is looked at.
+/// How often to check whether a program has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Every program of this name on `PATH`, the one that a shell would start first.
+/// Lists every program of this name on `PATH`, in order. The first is the one that a shell starts. Links to the same
+/// file count once.
 pub fn find_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
     let path = environment.var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
@@ -34,7 +35,7 @@ pub fn find_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The program that a command names: the file at its path, or the first of its bare name on `PATH`.
+/// Finds the program that a command names, by its path or, for a bare name, on `PATH`.
 pub fn find_program(environment: &Environment, program: &Path) -> Option<PathBuf> {
     match is_bare_name(program) {
         true => find_on_path(environment, &program.to_string_lossy()).into_iter().next(),
@@ -42,12 +43,12 @@ pub fn find_program(environment: &Environment, program: &Path) -> Option<PathBuf
     }
 }
 
-/// Whether a program is named without a folder.
+/// Returns whether the program is named without a folder.
 pub(super) fn is_bare_name(program: &Path) -> bool {
     program.parent().is_none_or(|folder| folder.as_os_str().is_empty())
 }
 
-/// Whether this is the program that runs, by whatever links and names it is reached.
+/// Returns whether the path leads to this program, possibly through links.
 pub fn is_this_program(path: &Path) -> bool {
     let running = std::env::current_exe().and_then(|running| running.canonicalize());
     running.is_ok_and(|running| path.canonicalize().is_ok_and(|path| path == running))
@@ -64,8 +65,8 @@ fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 
-/// What a program says to `--version`; nothing when it says nothing in time. It must be one that says little: nobody
-/// reads before its end.
+/// Returns the output of `--version`, or `None` if the program does not end in time; it is then ended. The output must
+/// fit into a pipe's buffer, because it is read only after the program has ended.
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 pub fn query_version(program: &Path, patience: Duration) -> Option<String> {
     let mut command = Command::new(program);
@@ -81,13 +82,13 @@ pub fn query_version(program: &Path, patience: Duration) -> Option<String> {
             Err(_) => break,
         }
     }
-    // It may have ended in this very moment.
+    // Ending it fails if the program has ended at this moment.
     let _ = child.kill();
     let _ = child.wait();
     None
 }
 
-/// The operating system by its own name, and the kind of machine.
+/// The name of the operating system and the processor architecture.
 pub fn describe_system() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).map(|name| name.trim_matches('"'));
@@ -98,7 +99,7 @@ pub fn describe_system() -> String {
 mod tests {
     #[cfg(unix)]
     #[test]
-    fn a_program_is_found_once_and_asked_for_its_version() {
+    fn program_is_found_once_and_reports_its_version() {
         use super::*;
         let folder = tempfile::tempdir().unwrap();
         let [one, other] = ["one", "other"].map(|name| folder.path().join(name));

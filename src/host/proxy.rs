@@ -1,15 +1,15 @@
-//! The proxy that the system's own settings name: the registry on Windows, System Configuration on macOS.
+//! Reads the proxy from the system's settings: the registry on Windows, System Configuration on macOS.
 //!
-//! It reads words; what they mean for an address is `http`'s business.
+//! It returns the values as they are. `http` applies them to an address.
 
-/// What the settings say, as they say it. Elsewhere than on Windows and macOS they are environment variables.
+/// The system's proxy settings. Other systems use environment variables only, so theirs are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SystemProxy {
-    /// `host:port`, or one for each protocol: `http=a:80;https=b:81`.
+    /// `host:port`, or one proxy per protocol: `http=a:80;https=b:81`.
     pub address: Option<String>,
-    /// Hosts that need no proxy, between semicolons.
+    /// Hosts that need no proxy, separated by semicolons.
     pub bypass: String,
-    /// Whether a script (PAC) shall choose the proxy.
+    /// Whether a script (PAC) chooses the proxy.
     pub has_script: bool,
 }
 
@@ -18,7 +18,7 @@ pub fn read_system_proxy() -> SystemProxy {
     SystemProxy::default()
 }
 
-/// What Windows' own programs go by (WinINET), as "Proxy" in its Settings shows it.
+/// Reads the settings of WinINET, which the page "Proxy" of the Windows settings shows.
 #[cfg(windows)]
 pub fn read_system_proxy() -> SystemProxy {
     const SETTINGS: &str = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings";
@@ -32,7 +32,7 @@ pub fn read_system_proxy() -> SystemProxy {
     }
 }
 
-/// Apple's own tool is asked: the settings' library hands out its list of exceptions as bare pointers only.
+/// Runs Apple's tool, because the library for the settings would need unsafe code.
 #[cfg(target_os = "macos")]
 #[expect(clippy::disallowed_methods, reason = "a child with null streams that ends at once")]
 pub fn read_system_proxy() -> SystemProxy {
@@ -42,7 +42,7 @@ pub fn read_system_proxy() -> SystemProxy {
     said.map_or_else(|_| SystemProxy::default(), |said| parse_scutil(&String::from_utf8_lossy(&said.stdout)))
 }
 
-/// Reads `scutil --proxy`: a line a key, and a numbered line for each exception.
+/// Parses the output of `scutil --proxy`: one line per key, and one numbered line per exception.
 #[cfg(any(test, target_os = "macos"))]
 fn parse_scutil(said: &str) -> SystemProxy {
     let pairs: Vec<_> = said.lines().filter_map(|line| line.trim().split_once(" : ")).collect();
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn macos_settings_are_read_with_their_exceptions() {
+    fn macos_proxy_settings_include_exceptions() {
         let said = "<dictionary> {\n  ExceptionsList : <array> {\n    0 : *.local\n    1 : 169.254/16\n  }\n  \
                     ExcludeSimpleHostnames : 1\n  HTTPEnable : 0\n  HTTPSEnable : 1\n  HTTPSPort : 3128\n  \
                     HTTPSProxy : proxy.example\n  ProxyAutoConfigEnable : 0\n}\n";
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_switched_off_is_none_and_a_script_is_seen() {
+    fn disabled_system_proxy_is_absent_and_script_is_noted() {
         let said = "<dictionary> {\n  HTTPSEnable : 0\n  HTTPSProxy : proxy.example\n  ProxyAutoConfigEnable : 1\n  \
                     ProxyAutoConfigURLString : http://wpad/wpad.dat\n}\n";
         assert_eq!(parse_scutil(said), SystemProxy { has_script: true, ..SystemProxy::default() });

@@ -1,6 +1,8 @@
-//! The terminal itself, for what a person must see although the caller hides our streams, and for what they answer.
+//! The user's terminal, for messages that must be visible although the caller captures the streams, and for pasted
+//! input.
 //!
-//! One that another program draws on, or that belongs to another job, is not ours to touch.
+//! The program does not use a terminal that another program draws on or that belongs to another job: it would damage
+//! the other program's display and take its input.
 
 use std::{
     fs::{File, OpenOptions},
@@ -15,10 +17,10 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// Longer than any address a browser ends on.
+/// The longest line, longer than any callback address.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// A terminal that is ours for the moment.
+/// A terminal that the program may use.
 #[derive(Debug)]
 pub struct Terminal {
     input: File,
@@ -26,40 +28,41 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal of our session, if we are what runs in its foreground and it reads line by line: one in another mode
-    /// belongs to an editor or to a host's own interface, which would be spoilt by our words and robbed by our reading.
+    /// Opens the session's terminal, if this process runs in the foreground and the terminal reads line by line. In
+    /// another mode, an editor or a host with its own interface is using it.
     pub fn open_foreground() -> Option<Self> {
         let (input, output) = open_terminal()?;
         Some(Self { input, output })
     }
 
-    /// Shows a text. A terminal that is gone needs no telling.
+    /// Writes a text. A closed terminal is not an error.
     pub fn show_text(&self, text: &str) {
         let _ = (&self.output).write_all(text.as_bytes());
     }
 
-    /// Columns and rows, where they are known.
+    /// Columns and rows, if they are known.
     pub fn size(&self) -> Option<(usize, usize)> {
         read_size(&self.output)
     }
 
-    /// The same of the terminal that stdout is, if it is one.
+    /// Columns and rows of stdout, if it is a terminal.
     pub fn stdout_size() -> Option<(usize, usize)> {
         read_size(&io::stdout())
     }
 
-    /// Whether stdout is a terminal that obeys the usual escape sequences, for colours and the like.
+    /// Returns whether stdout is a terminal that interprets escape sequences, for example for colours.
     pub fn stdout_supports_escapes(environment: &Environment) -> bool {
         io::stdout().is_terminal() && supports_escapes(environment)
     }
 
-    /// From now until the guard is dropped, what is typed is not shown, and a line may be of any length: the system's own
-    /// line mode cuts it at 1024 or 4096 bytes.
+    /// Until the guard is dropped, the terminal does not echo input, and lines may have any length. In the system's
+    /// line mode, a pasted address would be cut after 1024 or 4096 bytes.
     pub fn disable_echo(&self) -> io::Result<EchoGuard> {
         EchoGuard::for_lines(self.input.try_clone()?)
     }
 
-    /// Hands over each line as it is typed or pasted, until nobody wants them or the terminal is gone.
+    /// Passes each typed or pasted line to `take`, until that returns false or the terminal is closed. Lines are
+    /// secrets, because a pasted address contains the code.
     pub fn read_lines(&self, mut take: impl FnMut(Secret) -> bool) {
         let mut line = Zeroizing::new(Vec::new());
         let mut piece = Zeroizing::new(vec![0; LONGEST_LINE]);
@@ -83,6 +86,8 @@ impl Terminal {
     }
 }
 
+/// Opens the controlling terminal. A background job would be stopped by SIGTTIN when it reads, so the check comes
+/// first.
 #[cfg(unix)]
 fn open_terminal() -> Option<(File, File)> {
     use rustix::{
@@ -107,7 +112,8 @@ fn supports_escapes(environment: &Environment) -> bool {
     environment.var_text("TERM").is_some_and(|kind| kind != "dumb")
 }
 
-/// Consoles know no `TERM`; they are told to obey by whoever opened them, as Windows Terminal does.
+/// Windows consoles do not use `TERM`. The program that opened the console, for example Windows Terminal, sets its
+/// mode.
 #[cfg(windows)]
 fn supports_escapes(_: &Environment) -> bool {
     super::windows::stdout_supports_escapes()
@@ -141,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_with_enter_and_can_be_corrected() {
+    fn typed_line_ends_with_enter_and_can_be_corrected() {
         assert_eq!(taken("abx\x7fc\r\n  \nwrong\x15 right \nthird\n"), ["abc", "right"]);
         assert_eq!(taken("a\x1b\x04b\n"), ["ab"]);
-        assert_eq!(taken("a\u{e9}\x7fb\n"), ["ab"], "a letter of several bytes is one letter");
+        assert_eq!(taken("a\u{e9}\x7fb\n"), ["ab"], "a character of several bytes is erased as one");
     }
 
     #[test]
-    fn a_line_longer_than_any_system_takes_is_whole() {
+    fn line_longer_than_the_systems_limit_is_complete() {
         let long = "x".repeat(20_000);
         assert_eq!(taken(&format!("{long}\n")), [long]);
     }

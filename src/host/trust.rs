@@ -1,16 +1,17 @@
-//! Whether only an administrator, or whoever runs us, could have written a file that holds for every user.
+//! Checks that only administrators, or the current user, could have written a file that applies to every user.
 //!
-//! It looks at an open file, so that nobody puts another in its place in between; what follows is for others to say.
+//! It checks the open file, not the path, so that the file cannot be replaced between the check and the reading.
+//! Callers decide what to do with an untrusted file.
 
 use std::{fmt, fs::File, io, path::Path};
 
 use crate::files::{self, FileAction};
 
-/// Somebody else who could have written a file, in words.
+/// Another account that could have written a file. `Display` completes a message: "every user may write it".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntrustedWriter {
     description: String,
-    /// Of those whom this container knows nothing of: nobody in it can take the file over.
+    /// The owner is a user outside of this container. Users inside it cannot write the file.
     is_outside_container: bool,
 }
 
@@ -30,7 +31,8 @@ impl fmt::Display for UntrustedWriter {
     }
 }
 
-/// Who else could have written the file or folder at a path; `None` also if nothing is there. Fails if it cannot be read.
+/// Finds another account that could have written the file or folder at a path. Returns `None` if there is no such
+/// account or no such file. Fails if the file cannot be read.
 pub fn find_untrusted_writer_at(path: &Path) -> Result<Option<UntrustedWriter>, files::Error> {
     let found = match open_file_or_folder(path) {
         Err(failure) if failure.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -39,16 +41,16 @@ pub fn find_untrusted_writer_at(path: &Path) -> Result<Option<UntrustedWriter>, 
     found.map_err(files::Error::at(FileAction::Read, path))
 }
 
-/// What is known of a folder that holds for every user.
+/// The result of checking a folder that applies to every user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FolderTrust {
     Absent,
-    /// Only administrators, or whoever runs us, can put files into it and take them away.
+    /// Only administrators or the current user can create and delete files in it.
     Trusted,
     Untrusted(UntrustedWriter),
 }
 
-/// Judges a folder, whatever lies in it. One that is absent costs the one question.
+/// Checks a folder, but not the files in it. An absent folder costs one system call, because every call checks it.
 pub fn check_folder_trust(path: &Path) -> io::Result<FolderTrust> {
     let judged = |found: Option<UntrustedWriter>| found.map_or(FolderTrust::Trusted, FolderTrust::Untrusted);
     match find_folder_writer(path) {
@@ -57,7 +59,8 @@ pub fn check_folder_trust(path: &Path) -> io::Result<FolderTrust> {
     }
 }
 
-/// It need not be readable: its owner and its mode are. The standard library would ask twice where there is none.
+/// Reads owner and mode, which needs no permission to read the folder. The standard library would make two system
+/// calls for an absent folder.
 #[cfg(unix)]
 fn find_folder_writer(path: &Path) -> io::Result<Option<UntrustedWriter>> {
     let found = rustix::fs::stat(path)?;
@@ -69,15 +72,15 @@ fn find_folder_writer(path: &Path) -> io::Result<Option<UntrustedWriter>> {
     find_untrusted_writer(&open_file_or_folder(path)?)
 }
 
-/// Makes a folder in which every user may read and only administrators may write: below `ProgramData`, what inherits its
-/// rights takes files from everybody.
+/// Creates a folder that every user may read and only administrators may write. Without explicit rights, a folder
+/// below `ProgramData` would let every user create files.
 #[cfg(windows)]
 pub fn create_admin_folder(path: &Path) -> io::Result<()> {
     const RIGHTS: &str = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)";
     if path.exists() { Ok(()) } else { super::windows::create_folder_with_sddl(path, RIGHTS) }
 }
 
-/// What root makes nobody else may write.
+/// Nothing to do: other users cannot write a folder that root creates.
 #[cfg(unix)]
 pub fn create_admin_folder(_: &Path) -> io::Result<()> {
     Ok(())
@@ -88,7 +91,7 @@ fn open_file_or_folder(path: &Path) -> io::Result<File> {
     files::open_nonblocking(path)
 }
 
-/// A folder is opened only by who says that it may be one.
+/// Windows opens a folder only with this flag.
 #[cfg(windows)]
 fn open_file_or_folder(path: &Path) -> io::Result<File> {
     use std::os::windows::fs::OpenOptionsExt as _;
@@ -96,7 +99,7 @@ fn open_file_or_folder(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// Who else could have written it; `None`: nobody.
+/// Finds another account that could have written the open file, by its owner and mode.
 #[cfg(unix)]
 pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>> {
     use std::os::unix::fs::MetadataExt as _;
@@ -105,6 +108,7 @@ pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>>
     Ok(writer_from_mode(found.uid(), found.gid(), writers))
 }
 
+/// The owner must be root or the current user. No other account may write, except root's group.
 #[cfg(unix)]
 fn writer_from_mode(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<UntrustedWriter> {
     use rustix::fs::Mode;
@@ -118,8 +122,9 @@ fn writer_from_mode(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<Un
     }
 }
 
-/// Whoever a rootless container has no number for bears this one in it, the host's root and its last guest alike
-/// (user_namespaces(7)); so it proves nothing, and a process of the container's own `nobody` bears it too.
+/// Describes the owner. In a rootless container, the kernel shows this number for every user without a mapping, from
+/// the host's root to any other user (user_namespaces(7)). So it proves nothing about the owner, and processes of the
+/// container's own user `nobody` have the same number.
 #[cfg(unix)]
 fn writer_from_owner(user: u32) -> UntrustedWriter {
     const OVERFLOW: u32 = 65534;
@@ -130,12 +135,14 @@ fn writer_from_owner(user: u32) -> UntrustedWriter {
     UntrustedWriter::from_description(format!("user {user} owns it"))
 }
 
-/// Whether there are users whom this process' namespace has no number for; the first one has all.
+/// Returns whether this process's namespace has no number for some users. The initial namespace maps all of them.
 #[cfg(unix)]
 fn has_unmapped_users() -> bool {
     std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().ne(["0", "0", "4294967295"]))
 }
 
+/// Finds another account that could have written the open file. It asks for the current user only if an account other
+/// than an administrator may write.
 #[cfg(windows)]
 pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>> {
     let rights = super::windows::read_sddl(file)?;
@@ -146,10 +153,10 @@ pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>>
     }
 }
 
-/// Windows' own notation for owner and rights (Security Descriptor Definition Language).
+/// Parses Windows's notation for owner and rights (Security Descriptor Definition Language).
 #[cfg(any(windows, test))]
 mod sddl {
-    /// The system, the administrators and their built-in account, the installer of Windows' own parts.
+    /// The system, the administrators, their built-in account, and the installer of Windows (TrustedInstaller).
     const ADMINISTRATORS: [&str; 7] = [
         "SY",
         "BA",
@@ -157,25 +164,27 @@ mod sddl {
         "S-1-5-18",
         "S-1-5-32-544",
         "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
-        // The owner's own rights, whoever that is.
+        // The owner's own rights. The owner is checked separately.
         "OW",
     ];
 
-    /// To write, append, delete (itself or what is in it), change its rights or its owner, or all of it.
+    /// The rights to write, append, delete (the file or its contents), change the rights or the owner, and their
+    /// combinations.
     const WRITE_RIGHTS: u32 =
         0x2 | 0x4 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000 | 0x0200_0000;
 
-    /// Windows' short words for rights that change nothing; any other word, an unknown one too, may stand for one that does.
+    /// Abbreviations of rights that change nothing. Every other abbreviation, also an unknown one, counts as a right
+    /// to write.
     const HARMLESS_RIGHTS: [&str; 12] = ["GX", "GR", "FR", "FX", "RC", "CC", "SW", "RP", "WP", "LO", "CR", "AS"];
 
-    /// Who owns it.
+    /// Returns the owner.
     pub(super) fn parse_owner(text: &str) -> &str {
         let owner = text.strip_prefix("O:").unwrap_or_default();
-        // What follows begins with its own letter and a colon.
+        // The next section starts with a letter and a colon.
         owner.split_once(':').map_or(owner, |(owner, _)| owner.get(..owner.len() - 1).unwrap_or_default())
     }
 
-    /// Who besides administrators and `ourselves` could have written what has these rights.
+    /// Describes the first account, except administrators and `ourselves`, that could have written the file.
     pub(super) fn describe_untrusted_writer(text: &str, ourselves: &str) -> Option<String> {
         let is_trusted = |who: &str| ADMINISTRATORS.contains(&who) || !who.is_empty() && who == ourselves;
         let owner = parse_owner(text);
@@ -192,7 +201,7 @@ mod sddl {
             let (kind, flags, rights) = (parts.next()?, parts.next()?, parts.next()?);
             let who = parts.nth(2)?;
             let allows = !["D", "OD", "XD"].contains(&kind);
-            // Flags have two letters each; "CIOI" holds no "IO".
+            // Each flag has two letters, so "CIOI" does not contain the flag "IO".
             let is_inherit_only = flags.as_bytes().chunks(2).any(|flag| flag == b"IO");
             let is_for_others = is_inherit_only || is_trusted(who);
             (allows && !is_for_others && is_write_granted(rights)).then(|| describe_account(who))
@@ -200,7 +209,7 @@ mod sddl {
         harmful.next().map(|who| format!("{who} can write to it"))
     }
 
-    /// Whether rights, as a number or in words of two letters each, include one to write.
+    /// Returns whether the rights, a number or abbreviations of two letters, include a right to write.
     fn is_write_granted(rights: &str) -> bool {
         match rights.strip_prefix("0x") {
             Some(number) => u32::from_str_radix(number, 16).map_or(true, |mask| mask & WRITE_RIGHTS != 0),
@@ -227,7 +236,7 @@ mod sddl {
         const PERSON: &str = "S-1-5-21-1-2-3-1001";
 
         #[test]
-        fn what_administrators_alone_can_write_is_nobody_elses() {
+        fn administrators_only_file_is_trusted() {
             for text in [
                 "O:BAG:SYD:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;BU)",
                 "O:SYG:SYD:(A;ID;FA;;;SY)(A;ID;FA;;;BA)(A;ID;FRFX;;;BU)S:AI(AU;SA;FA;;;WD)",
@@ -238,7 +247,7 @@ mod sddl {
         }
 
         #[test]
-        fn whoever_else_could_have_written_it_is_named() {
+        fn other_possible_writer_is_named() {
             for (text, who) in [
                 ("O:S-1-5-21-1-2-3-1001G:BAD:PAI(A;;FA;;;SY)", "S-1-5-21-1-2-3-1001 owns it"),
                 ("O:BUG:SYD:(A;;FA;;;BA)", "every user owns it"),
@@ -257,7 +266,7 @@ mod sddl {
         }
 
         #[test]
-        fn what_is_ones_own_is_no_strangers() {
+        fn own_file_is_trusted() {
             let text = format!("O:{PERSON}G:BAD:(A;;FA;;;{PERSON})(A;;FA;;;SY)");
             assert_eq!((parse_owner(&text), describe_untrusted_writer(&text, PERSON)), (PERSON, None));
             assert_eq!(parse_owner("O:BA"), "BA");
@@ -273,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folder_is_judged_by_who_may_write_it() {
+    fn folder_writable_by_others_is_untrusted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bedrock-sso");
         assert_eq!(check_folder_trust(&path).unwrap(), FolderTrust::Absent);
@@ -295,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_write_is_said_to_be_so() {
+    fn file_writable_by_others_is_untrusted() {
         let folder = tempfile::tempdir().unwrap();
         let file = tempfile::tempfile_in(&folder).unwrap();
         let with = |mode| {

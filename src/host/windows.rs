@@ -1,6 +1,7 @@
-//! What only Windows' own interface says and does: consoles, streams, who owns a file and who runs us.
+//! Safe wrappers for the Windows functions that the standard library lacks: consoles, inherited streams, owners and
+//! rights of files, the current user, and system folders.
 //!
-//! Each call is made safe here; what follows from an answer is for the file that asked.
+//! All unsafe code for Windows is here. Each block states why it is sound.
 
 use std::{fs::File, io, os::windows::io::AsRawHandle, path::PathBuf, ptr::null_mut};
 
@@ -14,7 +15,7 @@ use windows_sys::{
     core::GUID,
 };
 
-/// Switches on or off whether the console shows what is typed; false when stdin is no console.
+/// Turns the console's echo on or off. Returns false if stdin is not a console.
 pub(super) fn set_console_echo(on: bool) -> bool {
     let console = io::stdin();
     let Some(mode) = read_console_mode(&console) else { return false };
@@ -25,24 +26,25 @@ pub(super) fn set_console_echo(on: bool) -> bool {
     is_set != 0
 }
 
-/// What a console does with what is typed or printed; `None` if it is no console.
+/// Returns the console's mode; `None` if the stream is not a console.
 fn read_console_mode(console: &impl AsRawHandle) -> Option<u32> {
     let mut mode = 0;
-    // SAFETY: the call takes a handle, which may be absent or no console's, and writes one number into `mode`.
+    // SAFETY: the call takes a handle, which may be absent or not a console's, and writes one number into `mode`.
     #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
     let known = unsafe { GetConsoleMode(console.as_raw_handle(), &raw mut mode) };
     (known != 0).then_some(mode)
 }
 
-/// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not
-/// (rust-lang/rust#54760).
+/// Stops children from inheriting this process's streams. Windows passes every inheritable handle to each child, even
+/// if the child's own streams are null (rust-lang/rust#54760).
 pub(super) fn disable_stream_inheritance() {
     use windows_sys::Win32::{
         Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation},
         System::Console::{GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE},
     };
     for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
-        // SAFETY: both calls take plain values and tolerate a handle that is absent or invalid; nothing is dereferenced.
+        // SAFETY: both calls take plain values and tolerate a handle that is absent or invalid; nothing is
+        // dereferenced.
         #[expect(unsafe_code, reason = "the standard library has no name for this flag")]
         unsafe {
             SetHandleInformation(GetStdHandle(stream), HANDLE_FLAG_INHERIT, 0);
@@ -50,17 +52,17 @@ pub(super) fn disable_stream_inheritance() {
     }
 }
 
-/// Whether a console reads line by line: in another mode it belongs to a program that draws on it.
+/// Returns whether the console reads line by line. In another mode, a full-screen program is using it.
 pub(super) fn is_line_mode(console: &File) -> bool {
     read_console_mode(console).is_some_and(|mode| mode & ENABLE_LINE_INPUT != 0)
 }
 
-/// Whether the console that stdout is has been told to obey escape sequences. One that has not would print them.
+/// Returns whether stdout's console interprets escape sequences. Otherwise it would print them as text.
 pub(super) fn stdout_supports_escapes() -> bool {
     read_console_mode(&io::stdout()).is_some_and(|mode| mode & ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0)
 }
 
-/// Who runs this process, in the same notation.
+/// Returns the current user's security identifier, in the notation of SDDL.
 pub(super) fn read_own_sid() -> io::Result<String> {
     use std::{
         mem::size_of_val,
@@ -70,13 +72,15 @@ pub(super) fn read_own_sid() -> io::Result<String> {
         Security::{Authorization::ConvertSidToStringSidW, GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser},
         System::Threading::{GetCurrentProcess, OpenProcessToken},
     };
-    /// A user's number takes 68 bytes at most, and what points to it 16: as `u64`, for it must be aligned.
+    /// An identifier has at most 68 bytes, and the structure that points to it 16. The element type gives the
+    /// alignment.
     const ROOM: usize = 32;
     let (mut token, mut text, mut length, mut room) = (null_mut(), null_mut(), 0, [0_u64; ROOM]);
-    // SAFETY: the first call gives a handle, which is closed by its new owner. The second writes into `room` no more than
-    // that holds: at its beginning what points to the number behind it, which the third reads. The third gives a text that
-    // ends with a zero and is read before it is freed. Nothing is used where its call has failed.
-    #[expect(unsafe_code, reason = "the standard library does not tell who runs a process")]
+    // SAFETY: the first call returns a handle, which `OwnedHandle` closes. The second writes at most the size of
+    // `room`: a structure at its start, which points to the identifier behind it and which the third reads. The third
+    // returns a text that ends with a zero and is read before it is freed. No result is used after its call has
+    // failed.
+    #[expect(unsafe_code, reason = "the standard library does not name the user of a process")]
     unsafe {
         if OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) == 0 {
             return Err(io::Error::last_os_error());
@@ -97,7 +101,7 @@ pub(super) fn read_own_sid() -> io::Result<String> {
     }
 }
 
-/// Owner and rights of an open file, in Windows' own notation.
+/// Returns owner and rights of an open file, in SDDL.
 pub(super) fn read_sddl(file: &File) -> io::Result<String> {
     use windows_sys::Win32::Security::{
         Authorization::{
@@ -107,10 +111,10 @@ pub(super) fn read_sddl(file: &File) -> io::Result<String> {
     };
     let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     let (mut descriptor, mut text, mut length) = (null_mut(), null_mut(), 0);
-    // SAFETY: the handle is open while this runs. The first call gives a descriptor of its own making, which the second
-    // reads and the third frees; the second gives a text of `length` units, which is read before it is freed. Neither is
-    // used where its call has failed.
-    #[expect(unsafe_code, reason = "the standard library does not tell who owns a file")]
+    // SAFETY: the handle is open while this runs. The first call allocates a descriptor, which the second reads and
+    // the last frees. The second returns a text of `length` units, which is read before it is freed. Neither result is
+    // used after its call has failed.
+    #[expect(unsafe_code, reason = "the standard library does not name the owner of a file")]
     unsafe {
         let fault = GetSecurityInfo(
             file.as_raw_handle(),
@@ -141,8 +145,8 @@ pub(super) fn read_sddl(file: &File) -> io::Result<String> {
     }
 }
 
-/// A folder of the whole machine, as Windows itself knows it: variables such as `ProgramData` are the caller's to set.
-/// `usual` is where it is on most machines, for a Windows that does not say.
+/// Asks Windows for a folder of the whole machine, because the caller controls variables such as `ProgramData`.
+/// `usual` is the path on most machines, for the case that Windows does not answer.
 pub(super) fn find_machine_folder(id: &GUID, usual: &str) -> PathBuf {
     use std::{ffi::OsString, os::windows::ffi::OsStringExt as _};
     use windows_sys::Win32::{
@@ -150,8 +154,8 @@ pub(super) fn find_machine_folder(id: &GUID, usual: &str) -> PathBuf {
         UI::Shell::{KF_FLAG_DEFAULT, SHGetKnownFolderPath},
     };
     let mut text = null_mut();
-    // SAFETY: the call reads the identifier and gives a text that ends with a zero, which is read before it is freed. It is
-    // freed also where the call has failed, as its documentation demands, and then not read.
+    // SAFETY: the call reads the identifier and returns a text that ends with a zero, which is read before it is
+    // freed. If the call fails, the text is not read, but it is freed, as the documentation demands.
     #[expect(unsafe_code, reason = "the standard library does not know these folders")]
     unsafe {
         let found = SHGetKnownFolderPath(id, KF_FLAG_DEFAULT as u32, null_mut(), &raw mut text);
@@ -164,7 +168,7 @@ pub(super) fn find_machine_folder(id: &GUID, usual: &str) -> PathBuf {
     }
 }
 
-/// Makes a folder with rights in Windows' own notation.
+/// Creates a folder with these rights, in SDDL, in one step, so that it never exists with inherited rights.
 pub(super) fn create_folder_with_sddl(path: &std::path::Path, rights: &str) -> io::Result<()> {
     use std::{mem::size_of, os::windows::ffi::OsStrExt as _};
     use windows_sys::Win32::{
@@ -177,8 +181,8 @@ pub(super) fn create_folder_with_sddl(path: &std::path::Path, rights: &str) -> i
     let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     let rights: Vec<u16> = rights.encode_utf16().chain([0]).collect();
     let mut descriptor = null_mut();
-    // SAFETY: both texts end with a zero and live to the end of the function. The first call gives a descriptor of its own
-    // making, which is used only where it succeeded, and freed after the second.
+    // SAFETY: both texts end with a zero and live until the end of the function. The first call allocates a
+    // descriptor, which is used only if the call succeeded, and freed after the second call.
     #[expect(unsafe_code, reason = "the standard library makes no folder with rights")]
     unsafe {
         let known = ConvertStringSecurityDescriptorToSecurityDescriptorW(

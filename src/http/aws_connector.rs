@@ -1,6 +1,7 @@
-//! Lets the AWS SDK send through our client, so that roots, proxies and limits hold for AWS as for the provider.
+//! Lets the AWS SDK send its requests through [`Client`], so that certificates, proxies and limits apply to AWS as
+//! well.
 //!
-//! It converts; deadlines are the client's own, not the SDK's.
+//! It only converts requests and answers. The client sets the timeouts; those of the SDK are off.
 
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
@@ -18,6 +19,7 @@ impl HttpClient for Client {
     }
 }
 
+/// The SDK's own settings are ignored: they would be a second source of timeouts.
 impl HttpConnector for Client {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.clone();
@@ -34,7 +36,7 @@ async fn send_sdk_request(client: &Client, request: HttpRequest) -> Result<HttpR
     HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-/// The SDK retries nothing and only carries the error, so its kind does not matter: `aws` takes our own out again.
+/// The SDK does not retry and only carries the error, so the kind does not matter: `aws` extracts the [`Error`] again.
 impl From<Error> for ConnectorError {
     fn from(error: Error) -> Self {
         Self::other(error.into(), None)

@@ -1,117 +1,123 @@
-//! What can go wrong between a request and its answer, as facts.
+//! The errors of sending a request, as typed facts.
 //!
-//! It reads the causes beneath the client's errors; advice for people is `failure`'s.
+//! `request_error` creates them, and `failure` turns them into messages and hints.
 
 use std::{error, fmt, io, path::PathBuf, time::Duration};
 
 use crate::{files::FileKind, text::UntrustedText};
 
-/// Hosts are as the address writes them, with the port where it names one.
+/// Why no answer arrived. A host is written as in the address, with the port if the address has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The host's name could not be resolved.
     Dns { host: String },
     /// No name server answered within `after`.
     DnsTimeout { host: String, after: Duration },
-    /// Nothing listens there, or the network has no way to it.
+    /// Nothing listens at the address, or the network has no route to it.
     Connect { host: String },
-    /// `after` is the deadline that passed: the one to connect, or the one for everything.
+    /// The timeout `after` ended: the one for connecting or the total one.
     Timeout { host: String, after: Duration },
-    /// The way to the host leads through a proxy, and ended there.
+    /// The request uses a proxy, and the proxy failed or refused.
     Proxy { proxy: String, host: String, fault: ProxyFault },
-    /// There was no way without a proxy, and the system leaves the choice of one to a script, which we do not run.
+    /// The direct connection failed, and the system's settings choose a proxy by a script (PAC), which the program
+    /// does not run.
     PacScriptNotRun(Box<Self>),
-    /// A variable that is set might have prevented it, and does not count.
+    /// A variable is set that might have prevented the failure, but the program does not use it.
     VariableNotUsed { error: Box<Self>, variable: UnusedVariable },
-    /// `issuer` is who signed the refused certificate: behind an intercepting proxy, the proxy's authority.
+    /// The TLS handshake failed. `issuer` signed the rejected certificate. Behind a TLS-intercepting proxy it is the
+    /// proxy's CA.
     Tls { host: String, fault: TlsFault, issuer: Option<UntrustedText> },
-    /// The answer has more than `limit` bytes.
+    /// The answer is larger than `limit` bytes.
     TooLarge { host: String, limit: usize },
-    /// The connection ended, or stopped being HTTP, before the answer was whole.
+    /// The connection ended, or its data stopped being HTTP, before the answer was complete.
     Interrupted { host: String },
-    /// A setting does not hold the address of a proxy. `variable` is the one, or else it is the system's.
+    /// A proxy setting is not a valid address. `variable` contains it; `None` means the system's settings.
     BadProxy { variable: Option<&'static str> },
-    /// A bundle of authorities that was asked for cannot be used. `variable` is the one that named it, if any.
+    /// A configured CA bundle is unusable. `variable` named it; `None` means the configuration.
     BadBundle { path: PathBuf, variable: Option<&'static str>, fault: BundleFault },
-    /// The system has no root certificates at all.
+    /// The system has no root certificates.
     NoRoots,
-    /// Plain http to another machine, or no address at all.
+    /// The address is plain http to another machine, or not an address.
     NotSecure { host: String },
-    /// A request or a client that our own code made wrongly.
+    /// This program built an invalid request or client.
     Internal,
 }
 
+/// Why the proxy did not connect to the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyFault {
     Unreachable,
-    /// It had not opened the way to the host within this time.
+    /// The proxy did not connect to the host within this time.
     Timeout(Duration),
-    /// It wants a user name and password (407), and none was set.
+    /// The proxy demands a user name and password (407), and none is configured.
     PasswordMissing,
-    /// It wants others than it was given.
+    /// The proxy rejected the configured user name and password.
     PasswordRefused,
-    /// It lets people sign in by these ways only, and we know none of them.
+    /// The proxy accepts only these authentication schemes, and the program supports none of them.
     UnsupportedSchemes(UntrustedText),
-    /// It would not, or could not, open the way to the host, or cut it off in the handshake; with its status and its
-    /// words, where it gave any.
+    /// The proxy refused or failed to connect to the host, or closed the tunnel during the handshake. Contains the
+    /// proxy's status and reason if it sent any.
     Refused(Option<(u16, UntrustedText)>),
 }
 
+/// Why the TLS handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsFault {
-    /// Signed by nobody this machine trusts.
+    /// This machine does not trust the certificate's issuer.
     Untrusted,
-    /// Made out to another host.
+    /// The certificate is for another host.
     WrongName,
     Expired,
     NotYetValid,
     Revoked,
-    /// Refused for another reason.
+    /// The certificate is invalid for another reason.
     Certificate(UntrustedText),
-    /// No agreement was reached; plain http on the other side among the reasons.
+    /// The two sides did not agree, for example because the server speaks plain http.
     Handshake(UntrustedText),
 }
 
+/// Why a CA bundle is unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BundleFault {
     Unreadable(io::ErrorKind),
     NotRegular(FileKind),
     TooLarge,
     Empty,
-    /// A variable names it by a path that depends on the folder of the call.
+    /// A variable names it by a relative path, which depends on the working directory: a repository could provide the
+    /// file.
     Relative,
-    /// A certificate, but not as text.
+    /// The file is a certificate in DER, not in PEM.
     Binary,
     NoCertificate,
 }
 
-/// A variable that is set and does not count.
+/// A variable that is set but not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusedVariable {
     pub name: &'static str,
-    /// The key that would say the same in a file.
+    /// The configuration key with the same effect.
     pub key: &'static str,
     pub reason: UnusedReason,
 }
 
-/// Why a variable does not count.
+/// Why a variable is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnusedReason {
-    /// This file defines the profile, and decides.
+    /// This file defines the profile, so variables cannot change it.
     DefiningFile(String),
     /// The administrator enforces this key.
     Enforced(&'static str),
-    /// The profile sets this key, which outranks it.
+    /// The profile sets this key, which takes precedence.
     ProfileKey(&'static str),
 }
 
 impl Error {
-    /// Whether the host closed the connection before its answer was complete.
+    /// Returns whether the connection ended before the answer was complete.
     pub fn is_interrupted(&self) -> bool {
         matches!(self.cause(), Self::Interrupted { .. })
     }
 
-    /// Whether the network or a machine on the way is at fault, not this machine's settings.
+    /// Returns whether the network or a machine on the way caused the failure, not this machine's settings.
     pub fn is_network(&self) -> bool {
         match self {
             Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_network(),
@@ -131,12 +137,12 @@ impl Error {
         }
     }
 
-    /// What could not be reached, when a script may know a way.
+    /// Notes, on a failed connection, that a proxy script might have chosen a working proxy.
     pub(super) fn with_pac_script_note(self) -> Self {
         if self.is_unreachable() { Self::PacScriptNotRun(Box::new(self)) } else { self }
     }
 
-    /// The failure itself, without the notes about a script or a variable that wrap it. Match on this one.
+    /// The failure itself, without the notes that wrap it. Match on this one.
     pub fn cause(&self) -> &Self {
         let mut error = self;
         while let Self::PacScriptNotRun(inner) | Self::VariableNotUsed { error: inner, .. } = error {
@@ -145,12 +151,12 @@ impl Error {
         error
     }
 
-    /// Whether the host itself was not reached.
+    /// Returns whether no connection to the host was established.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(self.cause(), Self::Dns { .. } | Self::DnsTimeout { .. } | Self::Connect { .. } | Self::Timeout { .. })
     }
 
-    /// Whether neither the host answered nor, through a proxy, anything behind that: another host may.
+    /// Returns whether the host did not answer, directly or through the proxy, so that another host may answer.
     pub fn is_unanswered(&self) -> bool {
         let is_proxy = |fault: &ProxyFault| matches!(fault, ProxyFault::Timeout(_) | ProxyFault::Refused(_));
         self.is_transient()
@@ -158,7 +164,7 @@ impl Error {
             || matches!(self.cause(), Self::Proxy { fault, .. } if is_proxy(fault))
     }
 
-    /// Whether another try a moment later may find the way open.
+    /// Returns whether an immediate retry may succeed. A timeout does not count, because the caller has already waited.
     pub fn is_transient(&self) -> bool {
         matches!(self.cause(), Self::Dns { .. } | Self::Connect { .. } | Self::Interrupted { .. })
     }
@@ -166,7 +172,7 @@ impl Error {
 
 impl error::Error for Error {}
 
-/// For logs; what people read is written in `failure`.
+/// For logs only. `failure` writes the messages for users.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")

@@ -1,7 +1,8 @@
-//! The one HTTP client, for the provider and for AWS alike: the system's roots and the company's, proxies,
-//! deadlines, a bounded body, no redirects.
+//! The HTTP client for the provider and for AWS.
 //!
-//! It carries requests and names what went wrong on the way; what an answer means is its caller's business.
+//! It verifies certificates, uses the configured proxy, limits time and body size, and never follows a redirect: a
+//! redirect could carry a code, a refresh token or a client secret to another host. It accepts plain http for loopback
+//! hosts only. A failed request yields a typed fact about its cause. Callers interpret the answers.
 
 mod aws_connector;
 mod proxy_bypass;
@@ -31,36 +32,41 @@ pub use self::{
 use self::{proxy::ProxyRules, request_error::RequestContext, resolver::SystemResolver};
 use crate::{host, log, text::UntrustedText, time::Timestamp, trait_impls::impl_debug, url::SecureUrl};
 
-/// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
+/// The most bytes of a body that are read, so that a hostile or broken server cannot fill the memory. The largest
+/// normal answer, a key set, has about ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// For name resolution, TCP, the proxy's tunnel and the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For a whole answer, unless said otherwise.
+/// From the request to the end of the answer, unless the caller chooses another timeout.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Cheap to clone. Making one costs milliseconds, for the roots are read and parsed: once per process is enough.
+/// The client. Cloning is cheap. Creating one takes milliseconds, because it reads and parses the root certificates,
+/// so a process creates one.
 #[derive(Clone)]
 pub struct Client {
     direct: reqwest::Client,
     proxied: Option<reqwest::Client>,
     proxies: ProxyRules,
-    /// How long a whole answer may take.
+    /// From the request to the end of the answer.
     total_timeout: Duration,
     unused: Arc<UnusedVariables>,
 }
 
-/// A whole answer. A redirect is one too: nothing is followed.
+/// A complete answer. A redirect arrives here like any other status.
 #[derive(Debug)]
 pub struct FullResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// The server's certificate, in DER, where it has one.
+    /// The server's certificate in DER; `None` for plain http.
     certificate: Option<Vec<u8>>,
 }
 
 impl Client {
+    /// Creates the client, and logs every variable that is set but not used. Fails if a proxy address or a CA bundle
+    /// is unusable: a client that ignored them would fail later with a cause that is harder to see.
     pub fn new(settings: HttpSettings<'_>) -> Result<Self, Error> {
         let HttpSettings { environment, ca_bundle, proxy, authority_variables, unused } = settings;
         let proxies = ProxyRules::from_choice(&proxy, environment, &host::read_system_proxy())?;
@@ -81,8 +87,8 @@ impl Client {
                 .user_agent(concat!("bedrock-sso/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .referer(false)
-                // No connection waits for a second request: a server closes it after some seconds, a sign-in takes
-                // longer, and a code or a refresh token sent at that moment is lost.
+                // No connection is reused. A server closes an idle one after some seconds, while a sign-in takes
+                // longer. A request that is sent at that moment fails, and its code or refresh token may be spent.
                 .pool_max_idle_per_host(0)
                 .connect_timeout(CONNECT_TIMEOUT)
         };
@@ -91,19 +97,21 @@ impl Client {
         Ok(Self { direct, proxied, proxies, total_timeout: TOTAL_TIMEOUT, unused: Arc::default() })
     }
 
-    /// The same, with less patience for a whole answer.
+    /// Returns a client with another total timeout.
     #[must_use]
     pub fn with_total_timeout(&self, total_timeout: Duration) -> Self {
         Self { total_timeout, ..self.clone() }
     }
 
-    /// Asks for what is at an address that was parsed, in this type of content. Answers as [`Self::send`] does.
+    /// Sends a GET request that accepts this content type. `url` is a parsed address. Fails as [`Self::send`] does.
     pub async fn get(&self, url: &str, accepted: &'static str) -> Result<FullResponse, Error> {
         let request = ::http::Request::get(url).header(header::ACCEPT, accepted).body(Vec::new());
-        self.send(request.expect("an address that was parsed makes a request")).await
+        self.send(request.expect("a parsed address forms a valid request")).await
     }
 
-    /// One request, one answer: 10 s to connect, 30 s in all unless said otherwise, at most 1 MiB of body, no redirects.
+    /// Sends one request: 10 s to connect, 30 s in total by default, at most 1 MiB of body, no redirects.
+    ///
+    /// The log gets method, host and path, but no query, header or body, which may contain secrets.
     pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<FullResponse, Error> {
         let target = SecureUrl::parse(&request.uri().to_string())
             .map_err(|_| Error::NotSecure { host: request.uri().host().unwrap_or_default().to_owned() })?;
@@ -116,11 +124,13 @@ impl Client {
             .inspect_err(|error| log::info("http", format_args!("{sent}: {error:?}")))
     }
 
-    /// Host and port of the proxy that requests for this address pass through; none when it is reached directly.
+    /// Host and port of the proxy for this address; `None` if the client connects directly.
     pub fn proxy_for(&self, target: &SecureUrl) -> Option<&str> {
         self.proxies.proxy_for(target).map(|proxy| proxy.host_and_port.as_str())
     }
 
+    /// Sends the request through the proxy or directly, and adds to a failure what the user may need to know: the
+    /// proxy's own answer, a proxy script that the program does not run, or a variable that it does not use.
     async fn execute_request(&self, request: reqwest::Request, target: &SecureUrl) -> Result<FullResponse, Error> {
         let proxy = self.proxies.proxy_for(target);
         let client = proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct);
@@ -138,16 +148,16 @@ impl Client {
     }
 }
 
-/// Runs what speaks to the network to its end, on a runtime of its own: the common case needs none.
+/// Runs a future on a new runtime. There is no global runtime, because a call with cached credentials needs none.
 pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(future);
-    // Dropped, it would wait for lookups of names that nobody waits for any more.
+    // Dropping the runtime would wait for unfinished name lookups, which can take half a minute.
     runtime.shutdown_background();
     Ok(result)
 }
 
-/// Reads the answer and stops at the limit, whatever length the server announced.
+/// Reads the body and stops at the limit, also when the server announced no length or a wrong one.
 async fn read_response(mut response: reqwest::Response, context: &RequestContext<'_>) -> Result<FullResponse, Error> {
     let too_large = || Error::TooLarge { host: context.host.to_owned(), limit: BODY_LIMIT };
     if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
@@ -165,21 +175,21 @@ async fn read_response(mut response: reqwest::Response, context: &RequestContext
     Ok(FullResponse { status: response.status(), headers: std::mem::take(response.headers_mut()), body, certificate })
 }
 
-/// The object that a body holds. The parser by itself takes a list as well, value by value, for a struct.
+/// Parses a JSON object. Without the check, serde would also accept a JSON array for a struct, element by element.
 pub fn parse_json_object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let is_object = body.trim_ascii_start().starts_with(b"{");
     if is_object { serde_json::from_slice(body).ok() } else { None }
 }
 
 impl FullResponse {
-    /// The server's clock: its `Date`, and the `Age` that a cache in between adds (RFC 9111 §4.2.3).
+    /// The server's clock: `Date`, plus the `Age` that a cache on the way adds (RFC 9111 §4.2.3).
     pub fn server_date(&self) -> Option<Timestamp> {
         let text = |name| self.headers.get(name)?.to_str().ok();
         let age = text(header::AGE).and_then(|age| age.trim().parse().ok()).unwrap_or_default();
         Some(Timestamp::from_http_date(text(header::DATE)?)?.saturating_add(Duration::from_secs(age)))
     }
 
-    /// Who vouches for the server: the name of its certificate's issuer.
+    /// The issuer of the server's certificate. Behind a TLS-intercepting proxy it names the proxy's CA.
     pub fn certificate_issuer(&self) -> Option<UntrustedText> {
         verifier::read_issuer_name(self.certificate.as_deref()?)
     }
@@ -214,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_handed_over_whole() {
+    fn answer_is_returned_completely() {
         let server = LoopbackServer::start_plain(|_, out| {
             write_response(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello");
         });
@@ -228,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn no_connection_waits_for_a_second_request() {
+    fn connections_are_not_reused() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
@@ -257,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_is_an_answer_and_is_not_followed() {
+    fn redirect_is_returned_and_not_followed() {
         let server = LoopbackServer::start_plain(|_, out| {
             write_response(out, "302 Found", "Location: /elsewhere\r\n", "");
         });
@@ -271,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_signed_by_the_bundle_is_trusted_and_may_speak_http_2() {
+    fn server_of_a_bundled_authority_is_trusted() {
         let identity = TestCertificate::new("localhost", "Acme Root");
         let server = LoopbackServer::start_tls(&identity, "http/1.1", |_, out| write_response(out, "200 OK", "", ""));
         let client = trusting(&identity);
@@ -293,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_for_another_host_or_another_year_is_refused_as_such() {
+    fn certificate_of_wrong_name_or_time_is_rejected() {
         for (identity, fault) in [
             (TestCertificate::new("other.example", "Acme Root"), TlsFault::WrongName),
             (TestCertificate::new_expired("localhost", "Acme Root"), TlsFault::Expired),
@@ -305,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_tls_is_a_failed_handshake() {
+    fn plain_server_is_a_failed_tls_handshake() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("https://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad\r\n\r\n"));
@@ -314,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_cut_short_is_no_absent_host() {
+    fn interrupted_handshake_is_not_an_unreachable_host() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         std::thread::spawn(move || drop(listener.accept()));
@@ -322,16 +332,16 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_told_apart_from_no_such_name() {
+    fn closed_port_differs_from_unknown_name() {
         let closed = testworld::Port::reserve();
         let host = format!("127.0.0.1:{closed}");
         assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
         assert_eq!(failure("https://nothing.invalid:8443/"), Error::Dns { host: "nothing.invalid".into() });
     }
 
-    /// The system's resolver cannot be broken off, and without a way to its servers takes half a minute or more.
+    /// The system's resolver cannot be cancelled, and takes half a minute or more when it reaches no name server.
     #[test]
-    fn a_name_that_is_still_looked_up_holds_nobody_up() {
+    fn unfinished_name_lookup_does_not_block_the_end() {
         let (_found, lookup) = std::sync::mpsc::channel::<()>();
         let mut looking = None;
         super::block_on(async {
@@ -347,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_ends_at_the_deadline() {
+    fn silent_server_ends_in_a_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let whole = Duration::from_millis(50);
@@ -356,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_cut_off_at_the_limit_announced_or_not() {
+    fn body_over_the_limit_is_rejected_announced_or_not() {
         let announced = LoopbackServer::start_plain(|_, out| {
             let _ = write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20);
         });
@@ -370,11 +380,11 @@ mod tests {
             let error = failure(&server.base_url("http"));
             assert!(matches!(error, Error::TooLarge { limit: BODY_LIMIT, .. }), "{error}");
         }
-        assert!(written.recv().unwrap() < 32 << 20, "the server could say all it had");
+        assert!(written.recv().unwrap() < 32 << 20, "the server could send everything");
     }
 
     #[test]
-    fn a_connection_cut_in_the_middle_is_no_answer() {
+    fn interrupted_body_is_an_error() {
         let server = LoopbackServer::start_plain(|_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
         });
@@ -383,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_never_leaves_this_machine() {
+    fn plain_http_to_another_machine_is_refused() {
         assert_eq!(failure("http://a.example/x"), Error::NotSecure { host: "a.example".into() });
     }
 }

@@ -1,6 +1,7 @@
-//! Which proxy stands between this machine and an address: `HTTPS_PROXY`, `NO_PROXY` and the system's settings.
+//! Chooses the proxy for an address by the profile, by `HTTPS_PROXY` and `NO_PROXY`, and by the system's settings.
 //!
-//! It decides, and tells only the proxy's host: a password leaves it towards that proxy and nowhere else.
+//! A proxy's password goes only to that proxy: messages, logs and `Debug` output show only host and port. Loopback
+//! addresses never use a proxy.
 
 use std::fmt;
 
@@ -15,54 +16,57 @@ use crate::{
     url::SecureUrl,
 };
 
-/// The nearer first; capitals before small letters. `HTTP_PROXY` has no say: plain http goes to this machine only.
+/// The variables that name a proxy, the first that is set wins. `HTTP_PROXY` is not used: plain http goes only to this
+/// machine. (In a CGI process, a client could set `HTTP_PROXY` by a request header.)
 pub const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-/// Lists of hosts that are reached without a proxy, in the same order.
+/// The variables that list hosts without a proxy, in the same order.
 pub const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
+/// The proxy and the hosts that do not use it. The default connects directly.
 #[derive(Clone, Default)]
 pub(super) struct ProxyRules {
     proxy: Option<ProxyEndpoint>,
     bypass: ProxyBypass,
-    /// The system would run a script to find one; we do not.
+    /// The system's settings choose the proxy by a script (PAC), which this program does not run.
     has_pac_script: bool,
 }
 
+/// A proxy's address and credentials.
 #[derive(Clone)]
 pub(super) struct ProxyEndpoint {
-    /// With user name and password.
+    /// Contains user name and password.
     address: Secret,
-    /// Host and port, for people.
+    /// Host and port, for messages and logs.
     pub(super) host_and_port: String,
     pub(super) over_http: bool,
-    /// What an HTTP proxy is sent, where there is a user name.
+    /// The `Proxy-Authorization` header for an HTTP proxy, if the address has a user name.
     pub(super) authorization: Option<Secret>,
 }
 
-/// What the profile says of a proxy.
+/// The profile's choice of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// Nothing: the environment's, else the system's.
+    /// No choice: use the environment's proxy, or else the system's.
     Variables,
-    /// The system's, whatever variables say.
+    /// Use the system's proxy and ignore the variables.
     System,
-    /// None at all.
+    /// Use no proxy.
     Direct,
-    /// This one. It was parsed before, and holds no password.
+    /// Use this proxy. The address is valid and contains no password.
     At(String),
 }
 
 impl ProxyChoice {
-    /// `None` for what is no address of a proxy.
+    /// Returns `None` if the text is not the address of a proxy.
     pub fn from_address(address: &str) -> Option<Self> {
         ProxyEndpoint::parse(address).map(|_| Self::At(address.to_owned()))
     }
 }
 
 impl ProxyRules {
-    /// The profile's proxy, else the environment's, else the system's; with the hosts that `NO_PROXY` and, for the
-    /// system's proxy, the system's settings exclude. Fails when the address is not that of a proxy.
+    /// Combines the profile's choice with environment and system. The system's list of excluded hosts applies only to
+    /// the system's proxy. Fails if the address is invalid: ignoring it could send requests around the proxy.
     pub(super) fn from_choice(
         choice: &ProxyChoice,
         environment: &Environment,
@@ -87,19 +91,19 @@ impl ProxyRules {
         Ok(Self { proxy: Some(proxy), bypass: ProxyBypass::parse(&bypass), has_pac_script: false })
     }
 
-    /// The proxy that requests for this address pass through; none for this very machine.
+    /// Returns the proxy for this address. Loopback addresses have none, or the proxy would see local secrets.
     pub(super) fn proxy_for(&self, target: &SecureUrl) -> Option<&ProxyEndpoint> {
         let url = target.as_url();
         let is_covered = self.bypass.covers(url.host_str()?, url.port_or_known_default()?);
         self.proxy.as_ref().filter(|_| !target.is_loopback() && !is_covered)
     }
 
-    /// Whether this address is tried without a proxy only because nobody runs the system's script.
+    /// Returns whether the client connects directly only because it does not run the system's proxy script.
     pub(super) fn skips_pac_script(&self, target: &SecureUrl) -> bool {
         self.has_pac_script && self.proxy.is_none() && !target.is_loopback()
     }
 
-    /// The client that sends through the proxy, where there is one.
+    /// Builds the client that uses the proxy, if there is one.
     pub(super) fn build_proxied_client(
         &self,
         builder: reqwest::ClientBuilder,
@@ -110,7 +114,7 @@ impl ProxyRules {
     }
 }
 
-/// Windows may name a proxy for each protocol.
+/// Windows may list one proxy per protocol: `http=a:80;https=b:81`.
 fn select_https_proxy(address: &str) -> Option<&str> {
     if !address.contains('=') {
         return Some(address);
@@ -119,7 +123,8 @@ fn select_https_proxy(address: &str) -> Option<&str> {
 }
 
 impl ProxyEndpoint {
-    /// `None` for what is no address of a proxy. A password with a sign that ends an address is such a case.
+    /// Returns `None` if the text is not the address of a proxy. An unescaped `/`, `?` or `#` in a password is one
+    /// cause: the rest of the password would otherwise become a part of the host.
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let url = match text.contains("://") {
@@ -138,7 +143,7 @@ impl ProxyEndpoint {
         })
     }
 
-    /// Where to reach it by TCP.
+    /// Host and port for a TCP connection.
     pub(super) fn socket_address(&self) -> String {
         if self.host_and_port.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
             return self.host_and_port.clone();
@@ -156,7 +161,7 @@ fn build_authorization(url: &Url) -> Option<Secret> {
     Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair))))
 }
 
-/// Without addresses: they may hold a password.
+/// Shows only host and port, because the address may contain a password.
 impl fmt::Debug for ProxyRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ProxyRules").field(&self.proxy.as_ref().map(|proxy| &proxy.host_and_port)).finish()
@@ -188,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearer_setting_goes_first_and_http_proxy_has_no_say() {
+    fn proxy_variables_have_their_order_without_http_proxy() {
         let none = SystemProxy::default();
         let all = [
             ("HTTPS_PROXY", "http://a:1"),
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_proxy_is_the_one_for_https_with_its_own_exceptions() {
+    fn system_proxy_for_https_applies_with_its_exceptions() {
         for (settings, expected) in [
             (system("proxy:8080", "*.acme.org;<local>"), Some("proxy:8080")),
             (system("http=a:1;https=b:2;socks=c:3", ""), Some("b:2")),
@@ -219,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_an_error_and_never_passed_over() {
+    fn invalid_proxy_address_is_an_error() {
         for text in [
             "http://me:pa#ss@proxy:1", "http://me:pa/ss@proxy:1", "ftp://proxy:1", "http://", "proxy:x", "pac+http://a",
         ] {
@@ -236,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn user_name_and_password_are_for_the_proxy_only() {
+    fn proxy_credentials_are_decoded_and_not_shown() {
         let proxies = ProxyRules::from_https_proxy("http://me:p%40ss%3a%zz%+f@proxy:3128/");
         let proxy = proxies.proxy.as_ref().unwrap();
         assert_eq!(
@@ -252,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_nobody_runs_makes_the_way_a_guess() {
+    fn skipped_pac_script_is_noted_for_direct_connections() {
         let scripted = SystemProxy { has_script: true, ..SystemProxy::default() };
         let [far, near] = ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
         let proxies = ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::fixed([]), &scripted).unwrap();
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_choice_outranks_variables_and_system() {
+    fn profiles_proxy_precedes_variables_and_system() {
         let environment = Environment::fixed([("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "own.example")]);
         let through = |choice: ProxyChoice, address: &str| {
             let proxies = ProxyRules::from_choice(&choice, &environment, &system("f:6", "")).unwrap();

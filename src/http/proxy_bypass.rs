@@ -1,33 +1,36 @@
-//! Which hosts need no proxy: `NO_PROXY` in all of its usual spellings, and the systems' own lists.
+//! Decides which hosts need no proxy, by `NO_PROXY` in its usual spellings and by the lists of Windows and macOS.
 //!
-//! It compares names and addresses as they are written; no name is looked up for it.
+//! It compares names and addresses as they are written. It resolves no name, because behind many proxies only the
+//! proxy can resolve external names.
 
 use std::net::IpAddr;
 
-/// The entries, each with the port it is for, where it names one.
+/// The entries of the list, each with the port that it is limited to, if any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProxyBypass(Vec<(HostPattern, Option<u16>)>);
 
+/// The hosts that one entry covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {
-    /// `<local>`, of Windows and macOS: names without a dot.
+    /// `<local>` on Windows and macOS: names without a dot.
     Dotless,
-    /// `10.0.0.0/8`, or one address, which is a network of itself.
+    /// `10.0.0.0/8`, or one address, which is a network of one host.
     Network(IpAddr, u32),
-    /// `acme.com`, `.acme.com` and `*.acme.com` alike, as curl takes them: the domain with all that is in it.
+    /// `acme.com`, `.acme.com` or `*.acme.com`: the domain and every name in it, as curl interprets all three.
     Domain(String),
-    /// `*` alone, or a star elsewhere, as Windows takes it: `10.*`, `intra*.acme.com`.
+    /// `*` alone, or a star elsewhere, as on Windows: `10.*`, `intra*.acme.com`.
     Pattern(String),
 }
 
 impl ProxyBypass {
-    /// Commas, semicolons and blanks stand between entries.
+    /// Parses a list whose entries are separated by commas, semicolons or white space. There is no invalid entry: an
+    /// unknown form counts as a host name.
     pub(super) fn parse(text: &str) -> Self {
         let entries = text.split(|part: char| matches!(part, ',' | ';') || part.is_whitespace());
         Self(entries.filter(|entry| !entry.is_empty()).map(|entry| parse_entry(&entry.to_lowercase())).collect())
     }
 
-    /// Whether a host, written as in an address, is reached without a proxy on this port.
+    /// Returns whether the list covers this host and port. `host` has the form of a URL, with brackets around IPv6.
     pub(super) fn covers(&self, host: &str, port: u16) -> bool {
         let host = strip_brackets(host).trim_end_matches('.').to_lowercase();
         self.0.iter().any(|(hosts, only)| only.is_none_or(|only| only == port) && hosts.matches_host(&host))
@@ -36,7 +39,7 @@ impl ProxyBypass {
 
 fn parse_entry(entry: &str) -> (HostPattern, Option<u16>) {
     match entry.rsplit_once(':') {
-        // More colons are an address of version 6, unless brackets set the port apart.
+        // Several colons are an IPv6 address, unless brackets separate the port.
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
             Ok(port) => (parse_host_pattern(host), Some(port)),
             Err(_) => (parse_host_pattern(entry), None),
@@ -62,7 +65,7 @@ fn strip_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// An address, or one with the length of its prefix; macOS leaves trailing zeros out: `169.254/16`.
+/// Parses an address or a network. macOS omits trailing zeros: `169.254/16`.
 fn parse_network(entry: &str) -> Option<HostPattern> {
     let Some((address, length)) = entry.split_once('/') else {
         let address: IpAddr = entry.parse().ok()?;
@@ -74,7 +77,7 @@ fn parse_network(entry: &str) -> Option<HostPattern> {
     Some(HostPattern::Network(address, length))
 }
 
-/// The address as a number, and how many bits that has.
+/// The address as a number, and the number of its bits.
 fn to_address_bits(address: IpAddr) -> (u128, u32) {
     match address {
         IpAddr::V4(four) => (four.to_bits().into(), u32::BITS),
@@ -96,13 +99,14 @@ impl HostPattern {
     }
 }
 
+/// Compares the first `length` bits. A shift by all bits yields `None` and means that `0.0.0.0/0` covers every address.
 fn is_in_network(address: IpAddr, network: IpAddr, length: u32) -> bool {
     let ((one, size), (other, theirs)) = (to_address_bits(address), to_address_bits(network));
     let differ = (one ^ other).checked_shr(size.saturating_sub(length)).unwrap_or(0);
     size == theirs && differ == 0
 }
 
-/// Each piece between stars is found after the one before it; the first and the last stand at the ends.
+/// Matches a pattern with stars: the first and the last piece at the ends, the others in their order.
 fn matches_wildcard(host: &str, pattern: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return host == pattern };
     let Some(mut left) = host.strip_prefix(first) else { return false };
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_usual_spelling_covers_what_it_means_and_no_more() {
+    fn no_proxy_spellings_cover_exactly_their_hosts() {
         for (list, covered, others) in [
             ("acme.com", &["acme.com", "sso.acme.com", "SSO.Acme.COM."][..], &["notacme.com", "acme.com.evil"][..]),
             (".acme.com", &["acme.com", "sso.acme.com"], &["notacme.com"]),
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_with_a_port_is_for_that_port_only() {
+    fn no_proxy_entry_with_a_port_covers_only_that_port() {
         let bypass = ProxyBypass::parse("acme.com:8443,[2001:db8::1]:444,10.0.0.1:445");
         assert!(bypass.covers("sso.acme.com", 8443) && !bypass.covers("sso.acme.com", 443));
         assert!(bypass.covers("[2001:db8::1]", 444) && !bypass.covers("[2001:db8::1]", 443));

@@ -1,6 +1,7 @@
-//! A second question to a proxy that refused: what it says, and how it wants people to sign in.
+//! Asks a proxy that refused a request for the reason: its status line and its authentication schemes.
 //!
-//! The client keeps nothing of a proxy's answer. It is asked only after a failure, briefly, and over plain http only.
+//! `reqwest` discards the proxy's answer, so this module sends one more CONNECT request itself. It does so only after
+//! a failure, with a short timeout, and only to proxies that speak plain http.
 
 use std::time::Duration;
 
@@ -13,22 +14,25 @@ use tokio::{
 use super::{ProxyFault, proxy::ProxyEndpoint};
 use crate::{text::UntrustedText, url::SecureUrl};
 
+/// The user already waits for a failed request, so the probe may not take long.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The most bytes that are read of the proxy's answer.
 const HEAD_LIMIT: usize = 16 * 1024;
 const MAX_HEADERS: usize = 100;
 
-/// A proxy's refusal, as its first lines put it.
+/// The head of the proxy's answer.
 #[derive(Debug, PartialEq, Eq)]
 struct ProxyReply {
     status: u16,
     reason: UntrustedText,
-    /// The ways to sign in that it offers, in its order.
+    /// The authentication schemes that the proxy offers, in its order.
     auth_schemes: Vec<String>,
 }
 
-/// The fault once more, with what the proxy says of it where it says anything.
+/// Adds to the fault what the proxy answers to a second request. Returns the fault unchanged if the proxy does not
+/// answer.
 pub(super) async fn explain_proxy_fault(fault: ProxyFault, proxy: &ProxyEndpoint, target: &SecureUrl) -> ProxyFault {
-    // A refused password is not sent again: some directories lock an account after a few.
+    // Do not send a rejected password again: some directories lock the account after a few attempts.
     let authorization = match fault {
         ProxyFault::Refused(_) => proxy.authorization.as_ref().map(|it| it.expose()),
         ProxyFault::PasswordMissing | ProxyFault::PasswordRefused => None,
@@ -39,7 +43,7 @@ pub(super) async fn explain_proxy_fault(fault: ProxyFault, proxy: &ProxyEndpoint
     }
     let asked = timeout(PROBE_TIMEOUT, send_connect(proxy, target, authorization)).await;
     match (fault, asked.ok().flatten()) {
-        // Tinyproxy's answer to a wrong password, as if it were the host itself.
+        // Tinyproxy answers a wrong password with 401, as a host would.
         (_, Some(said)) if said.status == 401 && authorization.is_some() => ProxyFault::PasswordRefused,
         (ProxyFault::Refused(_), Some(said)) if said.status != 200 => {
             let words = format!("{} {}", said.status, said.reason.to_safe_line());
@@ -52,6 +56,7 @@ pub(super) async fn explain_proxy_fault(fault: ProxyFault, proxy: &ProxyEndpoint
     }
 }
 
+/// Sends CONNECT and reads the head of the answer. Sends nothing through the tunnel.
 async fn send_connect(proxy: &ProxyEndpoint, target: &SecureUrl, authorization: Option<&str>) -> Option<ProxyReply> {
     let url = target.as_url();
     let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
@@ -84,7 +89,7 @@ impl ProxyReply {
         Some(Self { status, reason, auth_schemes: schemes })
     }
 
-    /// An answer without any offer says nothing about what it would take.
+    /// Returns whether the proxy may accept a user name and password. A proxy that offers no scheme may accept them.
     fn offers_basic(&self) -> bool {
         self.auth_schemes.is_empty() || self.auth_schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
     }
@@ -111,13 +116,13 @@ mod tests {
         }
     }
 
-    /// An address where nothing listens, nor will: a port that was just free may be the next test's.
+    /// An address where nothing listens. A port that was free a moment ago could belong to the next test.
     fn silent() -> String {
         "127.0.0.77:1".to_owned()
     }
 
     #[test]
-    fn a_proxy_is_asked_with_its_password_and_blamed_without() {
+    fn proxy_gets_its_password_and_its_refusal_is_classified() {
         let forbidden = ProxyFault::Refused(Some((403, UntrustedText::new("403 Forbidden"))));
         for (status, fault) in
             [("407 Proxy Authentication Required", ProxyFault::PasswordRefused), ("403 Forbidden", forbidden)]
@@ -132,9 +137,9 @@ mod tests {
         }
     }
 
-    /// What a proxy does that dislikes the host's name, or that only pretended to connect.
+    /// A proxy closes the tunnel if it rejects the host's name in the TLS handshake, or if it never connected.
     #[test]
-    fn a_tunnel_that_collapses_is_the_proxys_doing() {
+    fn collapsed_tunnel_is_a_fault_of_the_proxy() {
         let server = LoopbackServer::start_plain(|_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
         });
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_proxy_is_told_from_an_absent_host() {
+    fn unreachable_proxy_differs_from_unreachable_host() {
         for (scheme, proxy) in [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
         {
             let error = through(&format!("{scheme}://{proxy}"));
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_reached_without_a_proxy() {
+    fn loopback_is_reached_without_a_proxy() {
         let server = LoopbackServer::start_plain(|_, out| write_response(out, "204 No Content", "", ""));
         let client = proxied_client(&format!("http://{}", silent()));
         for host in ["localhost", "127.0.0.1"] {
@@ -163,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn its_own_words_are_told_and_its_page_is_not() {
+    fn proxy_refusal_contains_the_reason_but_no_page() {
         let page = "<html>Access denied by <b>Acme</b></html>";
         for (line, status) in [("403 Filtered", 403), ("502 Bad Gateway", 502), ("503 Service Unavailable", 503)] {
             let proxy = LoopbackServer::start_plain(move |_, out| {
@@ -178,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_password_is_recognised_by_the_hosts_own_status_too() {
+    fn proxy_status_401_counts_as_a_wrong_password() {
         let proxy = LoopbackServer::start_plain(|_, out| write_response(out, "401 Unauthorized", "", ""));
         assert_eq!(fault(&proxy, "me:pa55@"), ProxyFault::PasswordRefused);
         let said = Some((401, UntrustedText::new("401 Unauthorized")));
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_lets_nobody_in_by_password_is_told_by_what_it_takes() {
+    fn proxy_without_basic_is_reported_with_its_schemes() {
         for (offers, user, expected) in [
             (
                 "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n",

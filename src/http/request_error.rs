@@ -1,4 +1,7 @@
-//! From the client's errors to facts: the cause beneath an error of `reqwest`, whose own message hides it.
+//! Converts an error of `reqwest` into a fact, by the causes that the error wraps.
+//!
+//! The outer message of `reqwest` says only that sending failed. Some inner error types are private, so this module
+//! recognises those by the start of their text. The tests of `http` fail if an update changes such a text.
 
 use std::{error, io, time::Duration};
 
@@ -10,16 +13,17 @@ use super::{
 };
 use crate::text::UntrustedText;
 
-/// What is known of a request when it fails.
+/// The facts about a request that its error does not contain.
 pub(super) struct RequestContext<'a> {
     pub(super) host: &'a str,
-    /// The proxy on the way.
+    /// The proxy that the request used.
     pub(super) proxy: Option<&'a ProxyEndpoint>,
     pub(super) total_timeout: Duration,
 }
 
 impl RequestContext<'_> {
-    /// The fact beneath the client's error, whose own message hides it.
+    /// Classifies an error. The order matters: a failure of the proxy also looks like a failed connection, and a
+    /// timeout of the name server like a timeout of the connection.
     pub(super) fn classify_error(&self, error: &reqwest::Error) -> Error {
         let host = || self.host.to_owned();
         if let Some(what) = self.classify_proxy_fault(error) {
@@ -43,7 +47,8 @@ impl RequestContext<'_> {
         }
     }
 
-    /// A failure on this side of the proxy's tunnel, or in its making.
+    /// Returns the fault if the proxy failed or refused. After the tunnel stands, TLS errors concern the host, not the
+    /// proxy.
     fn classify_proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
         let proxy = self.proxy?;
         let says = |phrases: &[&str]| phrases.iter().any(|words| has_cause_starting_with(error, words));
@@ -59,14 +64,14 @@ impl RequestContext<'_> {
     }
 }
 
-/// The client's words for 407, and for what SOCKS has in its place.
+/// The texts of `reqwest` for status 407 and for the equivalent in SOCKS.
 const PROXY_AUTH_PHRASES: [&str; 3] = [
     "tunnel error: proxy authorization required",
     "SOCKS error: credentials not accepted",
     "SOCKS error: server does not support user/pass authentication",
 ];
 
-/// The client's words when not even the proxy was reached, whether it speaks HTTP or SOCKS.
+/// The texts of `reqwest` when it did not reach the proxy (HTTP or SOCKS).
 const PROXY_UNREACHABLE_PHRASES: [&str; 4] = [
     "tunnel error: failed to create underlying connection",
     "SOCKS error: failed to create underlying connection",
@@ -74,6 +79,7 @@ const PROXY_UNREACHABLE_PHRASES: [&str; 4] = [
     "dns error",
 ];
 
+/// Classifies a TLS error. A refused certificate also yields the name of its issuer.
 fn classify_tls_error(error: &rustls::Error) -> (TlsFault, Option<UntrustedText>) {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
@@ -98,16 +104,17 @@ fn classify_certificate_error(reason: &CertificateError) -> TlsFault {
     }
 }
 
-/// The first cause of this type. An `io::Error` skips its own content when asked for a source, so it is opened.
+/// Finds the first cause of this type.
 fn find_cause<'a, T: error::Error + 'static>(error: &'a (dyn error::Error + 'static)) -> Option<&'a T> {
     iterate_causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Whether a cause says so in words: some of the client's error types are private to it.
+/// Returns whether a cause's text starts with these words.
 fn has_cause_starting_with(error: &(dyn error::Error + 'static), words: &str) -> bool {
     iterate_causes(error).any(|cause| cause.to_string().starts_with(words))
 }
 
+/// Iterates the error and its causes. `io::Error::source` skips the error that it wraps, so that one is unwrapped here.
 fn iterate_causes<'a>(
     error: &'a (dyn error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {

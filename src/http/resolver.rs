@@ -1,6 +1,7 @@
-//! The system's resolver, given less time than a connection has, so that a name server's silence can be told.
+//! Resolves names with the system's resolver, with a shorter timeout than the connection's, so that a silent name
+//! server is reported as the cause instead of the host.
 //!
-//! It looks up; which of the addresses is taken is the connector's choice.
+//! It also ensures that names of this machine resolve to loopback addresses only.
 
 use std::{error, fmt, io, net::SocketAddr, time::Duration};
 
@@ -8,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::url::is_localhost_name;
 
-/// Enough for a second name server to answer when the first is gone.
+/// Long enough for the second name server to answer when the first does not.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) struct NameServerTimeout(pub(super) Duration);
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // The port is put in its place by the caller.
+            // `reqwest` replaces the port.
             match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((name.as_str(), 0))).await {
                 Ok(found) => Ok(Box::new(filter_addresses(name.as_str(), found?.collect())?.into_iter()) as Addrs),
                 Err(_) => Err(NameServerTimeout(LOOKUP_TIMEOUT).into()),
@@ -30,7 +31,8 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Plain http goes to the names of this machine because it leads nowhere else, and some resolvers ask the network for them.
+/// Drops every address of `localhost` that is not loopback. The client permits plain http to that name, and some
+/// resolvers ask the network for it: an attacker there could then read secrets (RFC 6761 §6.3).
 fn filter_addresses(name: &str, mut found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
     if is_localhost_name(name) {
         found.retain(|address| address.ip().is_loopback());
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_calls_itself_this_machine_is_believed_only_if_it_is() {
+    fn localhost_must_resolve_to_loopback() {
         let addresses = |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let [here, there] = [addresses(&["127.0.0.1:0", "[::1]:0"]), addresses(&["192.0.2.1:0"])];
         let both = [&here[..], &there[..]].concat();

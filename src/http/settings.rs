@@ -1,6 +1,6 @@
-//! What decides about connections besides the address: authorities, and the variables that count.
+//! The settings of the HTTP client: proxy, CA bundle, and which environment variables may change them.
 //!
-//! It carries what was decided elsewhere; no variable is read here.
+//! `config` makes these decisions. This module carries them and reads no variable.
 
 use std::path::Path;
 
@@ -10,19 +10,20 @@ use crate::{
     url::SecureUrl,
 };
 
-/// What a client is made of.
+/// Everything that creates a [`super::Client`].
 #[derive(Clone, Debug)]
 pub struct HttpSettings<'s> {
     pub environment: &'s Environment,
     pub ca_bundle: Option<&'s Path>,
     pub proxy: ProxyChoice,
-    /// Whether `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and the like may add authorities.
+    /// Whether `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and similar variables may add authorities.
     pub authority_variables: VariableUse,
+    /// The variables that are set but not used, for the log and for messages.
     pub unused: UnusedVariables,
 }
 
 impl<'s> HttpSettings<'s> {
-    /// Where no profile is known: the variables of the environment count.
+    /// Settings without a profile, for example in `setup`: the environment's variables are used.
     pub fn from_environment(environment: &'s Environment) -> Self {
         Self {
             environment,
@@ -34,12 +35,12 @@ impl<'s> HttpSettings<'s> {
     }
 }
 
-/// The variables that are set and do not count.
+/// The variables that are set but not used.
 #[derive(Clone, Debug, Default)]
 pub struct UnusedVariables {
-    /// One that would add authorities.
+    /// A variable that would add authorities.
     pub authorities: Option<UnusedVariable>,
-    /// Those that would name another address of an AWS service, each with the first label of that service's hosts.
+    /// Variables that would change the endpoint of an AWS service, each with the first label of that service's hosts.
     pub endpoints: Vec<(&'static str, UnusedVariable)>,
 }
 
@@ -48,7 +49,7 @@ impl UnusedVariables {
         self.authorities.iter().chain(self.endpoints.iter().map(|(_, variable)| variable))
     }
 
-    /// The failure with the variable that might have prevented it.
+    /// Adds the unused variable that might have prevented this failure, so that the message can name it.
     pub(super) fn explain_error(&self, error: Error, target: &SecureUrl) -> Error {
         let host = target.as_url().host_str().unwrap_or_default();
         let service = host.split('.').next().unwrap_or_default();

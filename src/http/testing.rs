@@ -1,6 +1,6 @@
-//! Servers of a few lines on loopback, plain or TLS, for the tests of this module and of `aws`.
+//! Scripted loopback servers, plain or TLS, for the tests of `http`, `oidc` and `aws`.
 //!
-//! They answer by script; they know nothing of HTTP beyond where a request ends.
+//! They parse only as much HTTP as they need to find the end of a request.
 
 use std::{
     io::{Read, Write},
@@ -19,7 +19,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     super::block_on(future).unwrap()
 }
 
-/// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
+/// The real client, with additional bundles and without the proxies of the machine that runs the test.
 pub(crate) fn test_client(trust: &TrustConfig) -> Client {
     Client::build(trust, ProxyRules::default()).unwrap()
 }
@@ -32,7 +32,7 @@ pub(crate) fn get_request(address: &str) -> ::http::Request<Vec<u8>> {
     ::http::Request::get(address).body(Vec::new()).unwrap()
 }
 
-/// A loopback server: `answer` sees each request whole and writes what it likes, then the connection ends.
+/// A loopback server. `answer` gets each complete request and writes the response. Then the connection closes.
 pub(crate) struct LoopbackServer {
     pub(crate) address: SocketAddr,
     /// Every request as it arrived.
@@ -75,7 +75,7 @@ impl LoopbackServer {
             for stream in listener.incoming().filter_map(Result::ok) {
                 let Some(mut stream) = wrap(stream) else { continue };
                 let Some(request) = read_request(&mut *stream) else { continue };
-                // Noted first: whoever has the answer may look at once.
+                // Record the request before the answer, because the test may read it as soon as it has the answer.
                 let _ = sender.send(request.clone());
                 answer(&request, &mut *stream);
                 let _ = stream.flush();
@@ -92,7 +92,7 @@ impl LoopbackServer {
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 
-/// A response with its length, and no more connection after it.
+/// Writes a response with its length, which closes the connection.
 pub(crate) fn write_response(out: &mut dyn Write, status: &str, headers: &str, body: &str) {
     let length = body.len();
     let _ = write!(out, "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
@@ -123,7 +123,7 @@ fn read_request(stream: &mut dyn ReadWrite) -> Option<String> {
 pub(crate) struct TestCertificate {
     leaf: rustls::pki_types::CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
-    /// The authority, as the bundles that people are given.
+    /// The authority's certificate, as a PEM bundle.
     pub(crate) authority_pem: String,
 }
 
@@ -147,7 +147,7 @@ impl TestCertificate {
         let pem = params.self_signed(&authority_key).unwrap().pem();
         let issuer = Issuer::new(params, authority_key);
         let mut leaf = CertificateParams::new([host.to_owned()]).unwrap();
-        // What macOS asks of a server's certificate: a purpose, and a life of at most 825 days.
+        // macOS requires a purpose and a lifetime of at most 825 days.
         leaf.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         leaf.not_before = (read_system_time() - DAY).into();
         leaf.not_after = (read_system_time() + 30 * DAY).into();
@@ -161,12 +161,12 @@ impl TestCertificate {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-#[expect(clippy::disallowed_methods, reason = "a certificate must hold at the real time: TLS asks no one else")]
+#[expect(clippy::disallowed_methods, reason = "TLS compares a certificate with the real time")]
 fn read_system_time() -> SystemTime {
     SystemTime::now()
 }
 
-/// A bundle in a file that lasts as long as it is held.
+/// Writes a bundle into a temporary file, which is deleted when it is dropped.
 pub(super) fn write_bundle(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();

@@ -1,6 +1,6 @@
-//! Authorities beyond the system's: the bundles that configuration and environment name.
+//! Collects the certificate authorities that configuration and environment add to the system's.
 //!
-//! It reads certificates; whether a server's chain leads to one of them is the verifier's to judge.
+//! Additions never replace the system's authorities. `verifier` checks the servers' certificates.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::{
     host::{Environment, VariableUse},
 };
 
-/// Where Linux distributions keep the system's bundle; the first that exists is the one.
+/// The paths of the system's bundle on Linux distributions. The first that exists is used.
 const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -26,32 +26,33 @@ const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Forty times the system's own bundle; what is larger, or never ends, is none.
+/// The largest accepted bundle, forty times the system's own. The limit also stops a path to an endless device.
 const MAX_BUNDLE_BYTES: u64 = 10 << 20;
 
-/// PEM bundles trusted on top of the system's roots.
+/// The PEM bundles to trust in addition to the system's authorities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustConfig {
     bundles: Vec<CaBundle>,
-    /// The system's own bundle, where a variable would otherwise make the platform verifier forget it.
+    /// The system's own bundle. Set if a variable would make the platform verifier ignore it.
     system_bundle: Option<PathBuf>,
-    /// Whether the certificates of [`TrustConfig::read_certificates`] are all there are, since the platform verifier would
-    /// follow a variable that does not count.
+    /// Whether to trust only the certificates of [`TrustConfig::read_certificates`]. Set if the platform verifier
+    /// would read a variable that the program must not use.
     pub(super) skips_platform_verifier: bool,
-    /// A folder that the platform verifier reads.
+    /// The folder of `SSL_CERT_DIR`, which the platform verifier reads.
     certificate_folder: Option<CaBundle>,
 }
 
+/// One PEM file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CaBundle {
     path: PathBuf,
-    /// The variable that named it; `None` when configuration did.
+    /// The variable that named it; `None` for the configuration.
     variable: Option<&'static str>,
 }
 
 impl TrustConfig {
-    /// The system's authorities with those of the profile's bundle. Variables, where they count, add `SSL_CERT_FILE`,
-    /// `NODE_EXTRA_CA_CERTS`, `SSL_CERT_DIR` and, where the profile has no bundle, `AWS_CA_BUNDLE`.
+    /// Combines the system's authorities with the profile's bundle. If `variables` permits it, adds `SSL_CERT_FILE`,
+    /// `NODE_EXTRA_CA_CERTS`, `SSL_CERT_DIR` and, if the profile has no bundle, `AWS_CA_BUNDLE`.
     pub fn new(ca_bundle: Option<&Path>, environment: &Environment, variables: VariableUse) -> Self {
         let named = |variable| {
             let path = environment.var_path(variable).filter(|_| variables == VariableUse::Honored)?;
@@ -69,8 +70,8 @@ impl TrustConfig {
         }
     }
 
-    /// Every certificate of every bundle. One that is missing or holds none is a fault: silence would surface
-    /// later as an untrusted server.
+    /// Reads every bundle. Fails if one is missing or contains no certificate: otherwise the user would later see only
+    /// an untrusted server.
     pub(super) fn read_certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
         let mut all = Vec::new();
         if let Some(CaBundle { path, variable }) = self.certificate_folder.as_ref().filter(|it| !it.path.is_absolute())
@@ -91,7 +92,7 @@ impl TrustConfig {
     }
 }
 
-/// The platform verifier takes these two as a replacement of the system's roots, on Linux only.
+/// Returns whether a variable is set that replaces the system's authorities in the platform verifier (Linux only).
 fn overrides_system_roots(environment: &Environment) -> bool {
     cfg!(all(unix, not(target_os = "macos")))
         && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.var_os(name).is_some())
@@ -101,6 +102,7 @@ fn find_system_bundle() -> Option<PathBuf> {
     SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists())
 }
 
+/// Reads the usable certificates of a bundle. Damaged ones are skipped, as OpenSSL does, if at least one is usable.
 fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
     let text =
         RegularFile::open(path).and_then(|file| file.read_to_limit(MAX_BUNDLE_BYTES)).map_err(|error| match error {
@@ -113,7 +115,7 @@ fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault>
     if certificates.is_empty() { Err(diagnose_bundle(&text)) } else { Ok(certificates) }
 }
 
-/// What a file without a single certificate is instead.
+/// Finds out why a file contains no usable certificate.
 fn diagnose_bundle(content: &[u8]) -> BundleFault {
     match content {
         content if content.trim_ascii().is_empty() => BundleFault::Empty,
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_named_bundle_counts_and_the_profiles_goes_before_awss() {
+    fn all_bundles_count_and_the_profiles_replaces_awss() {
         let [profile, aws, openssl, node] = ["profile", "aws", "openssl", "node"].map(authority);
         let environment = Environment::fixed([
             ("AWS_CA_BUNDLE", text(&aws)),
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
+    fn variable_adds_to_the_systems_roots() {
         let file = authority("openssl");
         let trust = TrustConfig::new(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]), VariableUse::Honored);
         let system = trust.system_bundle.as_deref().map_or(0, |path| read_bundle(path).unwrap().len());
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_cannot_be_used_is_named() {
+    fn unusable_bundle_is_named() {
         let missing = Path::new("/nowhere/ca.pem");
         let error = TrustConfig::new(Some(missing), &Environment::fixed([]), VariableUse::Honored)
             .read_certificates()
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_bundle_is_told_apart() {
+    fn bundle_faults_are_distinguished() {
         let pem = TestCertificate::new("localhost", "good").authority_pem;
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         for (content, what) in [
@@ -204,13 +206,13 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_device_in_place_of_a_bundle_is_refused() {
+    fn device_as_a_bundle_is_rejected() {
         let fault = BundleFault::NotRegular(crate::files::FileKind::Device);
         assert_eq!(read_bundle(Path::new("/dev/zero")).unwrap_err(), fault);
     }
 
     #[test]
-    fn comments_and_the_line_ends_of_windows_are_no_hindrance() {
+    fn bundle_may_have_comments_and_windows_line_ends() {
         let [one, two] = ["one", "two"].map(|name| TestCertificate::new("localhost", name).authority_pem);
         let file = write_bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
         let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), VariableUse::Honored);
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_broken_certificate_does_not_spoil_a_bundle() {
+    fn broken_certificate_in_a_bundle_is_skipped() {
         let good = TestCertificate::new("localhost", "good").authority_pem;
         let file = write_bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
         let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), VariableUse::Honored);

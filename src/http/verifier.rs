@@ -1,6 +1,7 @@
-//! The system's judgement of a server's certificate, with the issuer kept when it refuses.
+//! Verifies server certificates with the platform's verifier, and records the issuer of a rejected certificate.
 //!
-//! It never overrules the platform; it only remembers whom to name.
+//! It never accepts a certificate that the platform's verifier rejects. The issuer's name lets a message say which
+//! TLS-intercepting proxy the user must add to the trusted authorities.
 
 use std::{error, fmt, sync::Arc};
 
@@ -25,13 +26,15 @@ use crate::text::UntrustedText;
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
-/// TLS 1.2 and 1.3 with ring, HTTP/2 where the server has it, and the trust asked for.
+/// Builds the TLS configuration: TLS 1.2 and 1.3 with ring, HTTP/2 or 1.1, and the given authorities. Clients present
+/// no certificate.
 pub(super) fn build_tls_config(trust: &TrustConfig) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let more = trust.read_certificates()?;
-    // On Windows further roots mean a certificate engine of our own, which the system may refuse: none for nothing.
+    // On Windows, extra roots need a separate certificate engine, which the system may refuse. Use it only if there
+    // are extra roots.
     let verifier: Arc<dyn ServerCertVerifier> = match (trust.skips_platform_verifier, more.is_empty()) {
-        // What the platform verifier does on Linux, without the variables that it reads.
+        // The same as the platform verifier on Linux, but without the variables that it would read.
         (true, _) => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(more);
@@ -54,7 +57,7 @@ pub(super) fn build_tls_config(trust: &TrustConfig) -> Result<ClientConfig, Erro
     Ok(config)
 }
 
-/// A refusal together with the refused certificate's issuer, carried inside the error itself.
+/// The reason of a rejection and the rejected certificate's issuer, wrapped in the TLS error.
 #[derive(Debug)]
 pub(super) struct RefusedCertificate {
     pub(super) reason: CertificateError,
@@ -69,7 +72,7 @@ impl fmt::Display for RefusedCertificate {
     }
 }
 
-/// The platform's verifier, and a witness of whom it refused.
+/// Delegates every decision to the platform's verifier, and adds the issuer to a rejection.
 #[derive(Debug)]
 struct IssuerCapturingVerifier(Arc<dyn ServerCertVerifier>);
 
@@ -114,7 +117,8 @@ impl ServerCertVerifier for IssuerCapturingVerifier {
     }
 }
 
-/// The issuer's common name, else its organisation: how a person knows an intercepting proxy.
+/// Returns the issuer's common name, or else its organisation. Users recognise their proxy by it. The name comes from
+/// an unverified certificate, so it is untrusted text.
 pub(super) fn read_issuer_name(certificate: &[u8]) -> Option<UntrustedText> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let parts = || certificate.tbs_certificate.issuer.0.iter().flat_map(|set| set.0.iter());
@@ -127,7 +131,7 @@ pub(super) fn read_issuer_name(certificate: &[u8]) -> Option<UntrustedText> {
     }))
 }
 
-/// Old Windows authorities write their names in UTF-16, big-endian.
+/// Decodes big-endian UTF-16, which old Windows authorities use for their names.
 fn decode_utf16(bytes: &[u8]) -> String {
     let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_be_bytes(*unit));
     char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()

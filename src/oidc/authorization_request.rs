@@ -31,7 +31,7 @@ pub struct AuthorizationRequest {
 }
 
 /// Builds a request for a code. It always uses PKCE with S256 (RFC 9700 §2.1.1): a provider without PKCE ignores the
-/// parameters, and `plain` would reveal the verifier to anybody who sees the request.
+/// parameters, and the method `plain` would reveal the verifier in the address.
 pub fn build_authorization_request(
     profile: &Profile,
     metadata: &ProviderMetadata,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_carries_what_the_standards_ask_for() {
+    fn request_contains_all_parameters_of_the_code_flow() {
         let request = asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
         assert!(request.url.as_str().starts_with("https://id.example/authorize?"));
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.code_verifier.expose().as_bytes()));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn state_nonce_and_verifier_are_three_secrets_of_256_bits() {
+    fn state_nonce_and_verifier_are_different_256_bit_secrets() {
         let request = asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
         let decoded = |secret: &Secret| URL_SAFE_NO_PAD.decode(secret.expose()).unwrap();
         let secrets = [decoded(&request.state), decoded(&request.nonce), decoded(&request.code_verifier)];
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_provider_is_asked_for_what_it_knows() {
+    fn each_provider_gets_its_default_scopes() {
         let asks = |provider| scopes(provider, &[], None);
         for provider in [Provider::Auth0, Provider::Entra, Provider::Generic, Provider::Okta] {
             assert_eq!(asks(provider), "openid profile email offline_access");
@@ -188,21 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn offline_access_is_left_out_where_discovery_does_not_know_it() {
+    fn offline_access_is_omitted_if_discovery_does_not_list_it() {
         let asks = |supported: &[&str]| scopes(Provider::Generic, &[], Some(supported));
         assert_eq!(asks(&["openid", "email"]), "openid profile email");
         assert_eq!(asks(&["openid", "offline_access"]), "openid profile email offline_access");
     }
 
     #[test]
-    fn configured_scopes_replace_the_defaults_and_openid_is_always_among_them() {
+    fn configured_scopes_replace_defaults_and_include_openid() {
         let asks = |configured| scopes(Provider::Okta, configured, Some(&["openid"]));
         assert_eq!(asks(&["groups", "offline_access"]), "openid groups offline_access");
         assert_eq!(asks(&["groups", "openid"]), "openid groups");
     }
 
     #[test]
-    fn google_is_asked_for_a_refresh_token_in_its_own_way() {
+    fn google_request_has_access_type_offline_and_consent() {
         let mut profile = testing::test_profile(Provider::Google);
         let metadata = testing::test_metadata("https://id.example");
         let request = asked(&profile, &metadata);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_the_endpoint_has_already_is_kept() {
+    fn existing_query_of_the_endpoint_is_preserved() {
         let mut metadata = testing::test_metadata("https://id.example");
         metadata.authorization_endpoint = SecureUrl::parse("https://id.example/authorize?p=policy").unwrap();
         let request = asked(&testing::test_profile(Provider::Entra), &metadata);

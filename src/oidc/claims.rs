@@ -67,7 +67,7 @@ impl Claims {
 /// Returns the whole seconds of a fractional date. Dates that a 64-bit counter could not represent exactly fail.
 fn truncate_seconds(seconds: f64) -> Option<i64> {
     const LIMIT: f64 = 9e15;
-    #[expect(clippy::cast_possible_truncation, reason = "bounded on the line itself; the fraction is not wanted")]
+    #[expect(clippy::cast_possible_truncation, reason = "the condition bounds the value; the fraction is dropped")]
     (seconds.abs() < LIMIT).then_some(seconds as i64)
 }
 

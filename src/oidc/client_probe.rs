@@ -16,13 +16,13 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientProbe {
     Accepted,
-    /// It answered with an error, or sent one back to the redirect address (RFC 6749 §4.1.2.1).
+    /// The provider answered with an error, or redirected to the redirect URI with one (RFC 6749 §4.1.2.1).
     Rejected,
     /// The answer is about something else: an outage, a proxy, or too many requests.
     Inconclusive,
 }
 
-/// Sends an authorization request that nobody will complete. Fails when the provider does not answer.
+/// Sends an authorization request that is never completed. Fails if the provider does not answer.
 pub async fn probe_client(
     client: &Client,
     metadata: &ProviderMetadata,
@@ -38,7 +38,7 @@ pub async fn probe_client(
             ClientProbe::Inconclusive
         }
         status if status.is_server_error() => ClientProbe::Inconclusive,
-        // 403 as well: GitLab answers so to a redirect address that is not registered.
+        // GitLab answers 403 to a redirect URI that is not registered.
         status if status.is_client_error() => ClientProbe::Rejected,
         _ if to.is_some_and(|to| redirects_with_error(to, redirect_uri)) => ClientProbe::Rejected,
         _ => ClientProbe::Accepted,

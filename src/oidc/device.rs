@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{config::Issuer, http::FullResponse, secret::Secret, text::sanitize_line, url::SecureUrl};
 
-/// RFC 8628 §3.4.
 const DEVICE_GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// The poll interval, in seconds, of a provider that states none (RFC 8628 §3.2).
@@ -52,7 +51,6 @@ impl fmt::Debug for DeviceCode {
     }
 }
 
-/// The result of one poll.
 #[derive(Debug)]
 pub enum DevicePollOutcome {
     Waiting(PollPace),
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_asked_for_with_client_scopes_and_parameters() {
+    fn device_request_sends_client_scopes_and_parameters() {
         let server = start_provider("200 OK", "", GIVEN);
         let mut profile = test_profile(Provider::Generic);
         profile.extra_params.insert("audience".into(), "https://api.example/".into());
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_the_standards_default_and_numbers_may_be_in_quotes() {
+    fn device_times_have_defaults_and_may_be_quoted() {
         let code = asked_of(GIVEN).unwrap();
         assert_eq!((code.interval, code.lifetime), (Duration::from_secs(5), Duration::from_secs(900)));
         assert!(code.verification_uri_complete.is_none() && !format!("{code:?}").contains("WDJB"));
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_commands_the_terminal_or_that_nobody_can_type_is_none() {
+    fn unprintable_or_too_long_user_code_is_rejected() {
         for code in ["", " ", "a\\u001b[31m", "a\\u202eb", "a\\nb", &"x".repeat(65)] {
             let given = GIVEN.replace("WDJB-MJHT", code);
             assert!(matches!(asked_of(&given), Err(Error::MissingMember { member: "user_code", .. })), "{code}");
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_person_is_sent_to_no_unsafe_address() {
+    fn unsafe_verification_address_is_rejected() {
         let refusal = asked_of(&GIVEN.replace("https://id", "http://id")).map(drop);
         let stated = UntrustedText::new("http://id.example/device");
         let name = "verification_uri";
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn pending_and_slow_down_keep_waiting_whatever_the_status() {
+    fn pending_and_slow_down_continue_with_any_status() {
         for status in ["400 Bad Request", "403 Forbidden", "428 Precondition Required"] {
             let said = |error: &str| polled(status, &format!(r#"{{"error":"{error}"}}"#));
             assert!(matches!(said("authorization_pending"), Ok(DevicePollOutcome::Waiting(PollPace::Unchanged))));

@@ -169,6 +169,7 @@ impl ProviderMetadata {
         is_not_excluded(self.algorithms.as_deref(), name)
     }
 
+    /// Returns whether the provider may know this scope. A provider without a list excludes nothing.
     pub(super) fn supports_scope(&self, name: &str) -> bool {
         is_not_excluded(self.scopes_supported.as_deref(), name)
     }
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_document_is_enough() {
+    fn minimal_discovery_document_is_accepted() {
         let server = stating(good);
         let metadata = asked(&server).unwrap();
         assert_eq!(metadata, crate::oidc::testing::test_metadata(&server_base_url(&server)));
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_used_is_read_and_survives_the_store() {
+    fn discovery_members_are_read_and_can_be_stored() {
         let server = stating(|base| {
             let mut document = but(base, "id_token_signing_alg_values_supported", json!(["RS256"]));
             document["revocation_endpoint"] = json!(format!("{base}/revoke"));
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_says_nothing_of_device_codes_is_none() {
+    fn record_without_device_endpoint_member_is_invalid() {
         let metadata = crate::oidc::testing::test_metadata("https://id.example");
         let mut record = serde_json::to_value(&metadata).unwrap();
         assert_eq!(serde_json::from_value::<ProviderMetadata>(record.clone()).unwrap(), metadata);
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuers_own_slash_is_kept_but_not_doubled() {
+    fn trailing_slash_of_the_issuer_is_not_doubled() {
         let server = stating(|base| but(base, "issuer", json!(format!("{base}/oauth2/x/"))));
         let issuer = format!("{}/oauth2/x/", server_base_url(&server));
         assert_eq!(asked_as(&issuer).unwrap().issuer, issuer);
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn sign_in_pages_of_another_host_than_stated_are_refused() {
+    fn login_domain_of_another_host_is_rejected() {
         for missing in ["authorization_endpoint", "token_endpoint"] {
             let server = stating(move |base| but(base, missing, Value::Null));
             let issuer = Issuer::parse(&server_base_url(&server)).unwrap();
@@ -303,8 +304,8 @@ mod tests {
     }
 
     #[test]
-    fn sign_in_pages_that_the_profile_names_take_the_place_of_the_stated_ones() {
-        // A user pool without AWS's own domain states no such endpoint at all.
+    fn login_domain_supplies_endpoints_that_discovery_omits() {
+        // A user pool without a domain of AWS states neither endpoint.
         let server = stating(silent_about_pages);
         let (issuer, domain) = (Issuer::parse(&server_base_url(&server)).unwrap(), "http://127.0.0.1:9");
         let at = Profile { issuer, login_domain: SecureUrl::parse(domain).ok(), ..test_profile(Provider::Cognito) };
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_for_another_issuer_is_refused_with_both_names() {
+    fn document_of_another_issuer_is_rejected_naming_both() {
         let server = stating(|base| but(base, "issuer", json!(format!("{base}/"))));
         let fact = Error::IssuerMismatch {
             configured: server_base_url(&server),
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn no_endpoint_may_be_plain_http() {
+    fn plain_http_endpoint_is_rejected() {
         for name in [
             "authorization_endpoint",
             "token_endpoint",
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_elsewhere_may_not_point_at_plain_http_on_this_machine() {
+    fn remote_issuer_may_not_name_a_loopback_http_endpoint() {
         let elsewhere = Issuer::parse("https://id.example").unwrap();
         let local = "http://127.0.0.1:9/token";
         assert!(matches!(parse_endpoint(&elsewhere, "token_endpoint", local), Err(Error::UnusableEndpoint { .. })));
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_a_needed_member_names_it() {
+    fn missing_discovery_member_is_named() {
         for lacks in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
             let server = stating(move |base| but(base, lacks, Value::Null));
             assert_eq!(asked(&server), Err(Error::MissingMember { source: discovery(&server), member: lacks }));
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_ends_too_early_is_malformed() {
+    fn truncated_discovery_document_is_malformed() {
         for body in ["", "{\"issuer\":\"", "{\"issuer\":7}"] {
             let server = start_provider("200 OK", "", body);
             assert_eq!(asked(&server), Err(Error::Malformed { source: discovery(&server) }), "{body}");
@@ -375,21 +376,21 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_document_is_told_by_its_status() {
+    fn missing_discovery_document_is_an_unexpected_status() {
         let server = start_provider("404 Not Found", "", "{}");
         let fact = Error::UnexpectedStatus { source: discovery(&server), status: StatusCode::NOT_FOUND };
         assert_eq!(asked(&server), Err(fact));
     }
 
     #[test]
-    fn a_redirect_is_not_followed_and_its_query_not_told() {
+    fn redirect_is_reported_without_its_query() {
         let server = start_provider("302 Found", "Location: https://portal.example/in?mac=secret\r\n", "");
         let to = Some(UntrustedText::new("https://portal.example/in"));
         assert_eq!(asked(&server), Err(Error::Redirected { source: discovery(&server), location: to }));
     }
 
     #[test]
-    fn a_host_that_does_not_answer_is_a_fault_of_the_network() {
+    fn unreachable_issuer_is_a_network_error() {
         let closed = testworld::Port::reserve();
         assert!(matches!(asked_as(&format!("http://127.0.0.1:{closed}")), Err(Error::Http(_))));
     }

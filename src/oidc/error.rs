@@ -42,6 +42,7 @@ pub struct ResponseSource {
     pub host: String,
 }
 
+/// The endpoints that this program contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderEndpoint {
     Discovery,
@@ -58,7 +59,6 @@ pub enum PollPace {
     SlowDown,
 }
 
-/// The credentials that the provider rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthMethod {
     Secret,

@@ -55,9 +55,9 @@ impl ProviderForm<'_> {
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.finish().into_bytes())
-            .expect("an address that was parsed makes a request");
+            .expect("a parsed address forms a valid request");
         if let Some(header) = authorization {
-            let mut value = HeaderValue::from_str(header.expose()).expect("base64 is fit for a header");
+            let mut value = HeaderValue::from_str(header.expose()).expect("base64 is valid in a header");
             value.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_does_not_please_is_told_from_every_other_refusal_and_spends_nothing() {
+    fn rejected_client_credentials_are_a_refusal_of_their_own() {
         for (status, code) in [
             ("401 Unauthorized", "invalid_client"),
             ("400 Bad Request", "invalid_client"),

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_fetched_whatever_the_content_type_and_survive_the_store() {
+    fn keys_of_any_content_type_are_read_and_can_be_stored() {
         for headers in ["", "Content-Type: application/jwk-set+json\r\n", "Content-Type: text/plain\r\n"] {
             let keys = fetched(headers, SET).0.unwrap();
             assert_eq!(format!("{keys:?}"), "[Some(\"a\")]");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_set_is_refused() {
+    fn an_answer_that_is_not_a_key_set_is_rejected() {
         let (keys, source) = fetched("", "{}");
         assert_eq!(keys, Err(Error::Malformed { source }));
         let (keys, source) = fetched("", "<html>");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_but_the_nine_is_an_algorithm() {
+    fn only_the_nine_asymmetric_algorithms_are_accepted() {
         for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "RSA-OAEP", "rs256", ""] {
             assert_eq!(parse_algorithm(name), None, "{name}");
         }

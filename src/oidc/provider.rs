@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_registered_as_a_page_is_served_as_one_after_that_very_refusal() {
+    fn request_is_repeated_with_origin_only_for_that_refusal() {
         let server = of_pages(GRANTED);
         for grant in ["authorization_code", "refresh_token"] {
             assert!(redeemed(Provider::Entra, grant, &server).is_ok());
@@ -99,11 +99,11 @@ mod tests {
             code_of(redeemed(Provider::Okta, "authorization_code", &server)),
             UntrustedText::new("invalid_request")
         );
-        assert_eq!(server.requests.try_iter().count(), 1, "nobody else's way");
+        assert_eq!(server.requests.try_iter().count(), 1, "only Entra needs this");
     }
 
     #[test]
-    fn a_code_that_the_first_refusal_has_spent_is_told_by_that_refusal() {
+    fn first_refusal_is_reported_if_it_spent_the_code() {
         let server = of_pages(r#"{"error":"invalid_grant"}"#);
         let said = |grant| code_of(redeemed(Provider::Entra, grant, &server));
         assert_eq!(said("authorization_code"), UntrustedText::new("invalid_request"));

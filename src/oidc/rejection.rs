@@ -54,10 +54,8 @@ pub enum TokenRejection {
     SubjectChanged,
 }
 
-/// The part of a token that is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPart {
-    /// The token does not consist of three parts between dots.
     Structure,
     Header,
     Claims,
@@ -72,7 +70,7 @@ pub enum ClockSkew {
 }
 
 impl ClockSkew {
-    /// How a clock that shows `here` differs from one that shows `there` at the same moment.
+    /// Compares this machine's clock (`here`) with the provider's (`there`).
     pub fn between(here: Timestamp, there: Timestamp) -> Self {
         match here > there {
             true => Self::AheadBy(here.duration_since(there)),
@@ -80,7 +78,7 @@ impl ClockSkew {
         }
     }
 
-    /// The size of the difference, whichever clock is ahead.
+    /// The size of the difference, without its direction.
     pub fn span(self) -> Duration {
         match self {
             Self::AheadBy(span) | Self::BehindBy(span) => span,

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_its_kind_and_the_client_are_sent_and_nothing_else() {
+    fn revocation_sends_token_type_hint_and_client_id_only() {
         let server = start_provider("200 OK", "", "");
         assert_eq!(revoked(&server), Ok(()));
         let request = server.requests.recv().unwrap();
@@ -77,20 +77,20 @@ mod tests {
     }
 
     #[test]
-    fn the_body_of_a_success_says_nothing() {
+    fn revocation_success_ignores_the_body() {
         for (status, body) in [("200 OK", "{}"), ("200 OK", "{\"error\":\"x\"}"), ("204 No Content", "")] {
             assert_eq!(revoked(&start_provider(status, "", body)), Ok(()), "{status} {body}");
         }
     }
 
     #[test]
-    fn a_captive_portals_page_is_no_success() {
+    fn captive_portal_page_is_not_a_revocation() {
         let server = start_provider("200 OK", "Content-Type: text/html\r\n", "\n<html>Welcome to the hotel</html>");
         assert_eq!(revoked(&server), Err(Error::NotJson { source: source(&server) }));
     }
 
     #[test]
-    fn a_refusal_keeps_the_providers_words_but_not_the_token() {
+    fn revocation_refusal_is_reported_without_the_token() {
         let body = r#"{"error":"unsupported_token_type","error_description":"r+t is opaque"}"#;
         let error = revoked(&start_provider("400 Bad Request", "", body)).unwrap_err();
         assert!(error.is_unsupported_token_type());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_told_by_its_status_and_a_redirect_is_not_followed() {
+    fn revocation_reports_outages_and_redirects() {
         let server = start_provider("503 Service Unavailable", "Retry-After: 9\r\n", r#"{"error":"x"}"#);
         let fact = Error::UnexpectedStatus { source: source(&server), status: StatusCode::SERVICE_UNAVAILABLE };
         assert_eq!(revoked(&server), Err(fact));

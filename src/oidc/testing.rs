@@ -64,7 +64,7 @@ pub(super) fn server_base_url(server: &LoopbackServer) -> String {
     server.base_url("http").trim_end_matches('/').to_owned()
 }
 
-/// The host as errors name it.
+/// The server's host and port, as errors contain them.
 pub(super) fn server_authority(server: &LoopbackServer) -> String {
     format!("localhost:{}", server.address.port())
 }

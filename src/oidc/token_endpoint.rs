@@ -169,7 +169,7 @@ mod tests {
         ResponseSource { endpoint: ProviderEndpoint::Token, host: server_authority(server) }
     }
 
-    /// The error of a refresh that was answered so, which must not cost the refresh token.
+    /// The error of a refresh with this answer, which must not count as `invalid_grant`.
     fn harmless(status: &str, headers: &str, body: &str) -> (Error, ResponseSource) {
         let server = start_provider(status, headers, body);
         let error = renewed(&server).expect_err("no tokens were given");
@@ -177,7 +177,7 @@ mod tests {
         (error, tokens(&server))
     }
 
-    /// The request as it arrived: its head in small letters, and its form.
+    /// The received request: its head in lower case, and its form.
     fn arrived(server: &LoopbackServer) -> (String, BTreeMap<String, String>) {
         let request = server.requests.recv().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -216,13 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_in_quotes_and_unknown_members_do_no_harm() {
+    fn quoted_lifetime_and_unknown_members_are_ignored() {
         let odd = GRANTED.replacen('{', r#"{"expires_in":"3599","ext_expires_in":[],"foo":null,"#, 1);
         assert!(renewed(&start_provider("200 OK", "", &odd)).is_ok());
     }
 
     #[test]
-    fn a_refresh_may_bring_neither_id_token_nor_refresh_token() {
+    fn refresh_answer_may_omit_id_and_refresh_token() {
         for body in [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":""}"#] {
             let granted = renewed(&start_provider("200 OK", "", body)).unwrap();
             assert!(granted.id_token.is_none() && granted.refresh_token.is_none(), "{body}");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_refresh_token_is_not_lost_with_an_access_token_that_is_missing() {
+    fn rotated_refresh_token_survives_a_missing_access_token() {
         let server = start_provider("200 OK", "", r#"{"refresh_token":"new"}"#);
         let tokens = renewed(&server).unwrap();
         assert_eq!((tokens.access_token, tokens.refresh_token), (None, Some(Secret::new("new"))));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_the_providers_words() {
+    fn refusal_contains_the_providers_code_and_description() {
         let body = r#"{"error":"invalid_client","error_description":"AADSTS7000218: no\u001b[31m","error_uri":"u",
                        "error_codes":[7000218]}"#;
         let (error, _) = harmless("401 Unauthorized", "", body);
@@ -260,9 +260,9 @@ mod tests {
         assert_eq!(error, Error::Refused { error: UntrustedText::new("invalid_client"), description });
     }
 
-    /// Some providers quote the token they refuse, and their words go to terminals, logs and the last failure.
+    /// Some providers quote the rejected token, and their text reaches terminals, logs and the stored last failure.
     #[test]
-    fn a_refusal_that_quotes_a_secret_of_ours_is_told_without_it() {
+    fn refusal_that_quotes_the_refresh_token_is_redacted() {
         let body = r#"{"error":"server_oops","error_description":"Invalid refresh token: old+rt"}"#;
         let (error, _) = harmless("400 Bad Request", "", body);
         let description = UntrustedText::new("Invalid refresh token: [secret]");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_client_error_that_says_so_is_an_invalid_grant() {
+    fn invalid_grant_with_any_client_error_is_recognised() {
         for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden"] {
             let error = renewed(&start_provider(status, "", r#"{"error":"invalid_grant"}"#)).unwrap_err();
             assert!(error.is_invalid_grant(), "{status}");
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_no_refusal_even_if_its_body_says_so() {
+    fn server_error_is_an_outage_whatever_its_body_says() {
         for (status, code) in [("500 Oops", 500), ("502 Bad Gateway", 502), ("503 Unavailable", 503)] {
             let (error, source) = harmless(status, "", r#"{"error":"invalid_grant"}"#);
             assert_eq!(error, Error::UnexpectedStatus { source, status: StatusCode::from_u16(code).unwrap() });
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_error_that_is_not_oauth_json_is_no_refusal() {
+    fn client_error_without_oauth_json_is_not_a_refusal() {
         for body in
             ["", "<html>invalid_grant</html>", "invalid_grant", "\"invalid_grant\"", "{}", r#"{"error":{"code":1}}"#]
         {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_cut_short_is_malformed_and_quotes_nothing() {
+    fn truncated_answer_is_malformed_and_not_quoted() {
         let (error, source) = harmless("200 OK", "", r#"{"access_token":"hunter2"#);
         assert_eq!(error, Error::Malformed { source });
         assert!(!format!("{error:?}").contains("hunter2"));
@@ -327,14 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_is_a_fault_of_the_network() {
+    fn broken_connection_is_a_network_error() {
         let server = LoopbackServer::start_plain(|_, _| {});
         let error = renewed(&server).unwrap_err();
         assert!(matches!(error, Error::Http(_)) && !error.is_invalid_grant());
     }
 
     #[test]
-    fn debug_shows_nothing_of_the_tokens() {
+    fn debug_output_hides_the_tokens() {
         let shown = format!("{:?}", exchanged(&start_provider("200 OK", "", GRANTED)));
         assert!(!shown.contains("at\"") && !shown.contains("a.b.c") && !shown.contains("rt"), "{shown}");
     }

@@ -1,15 +1,17 @@
-//! What Bedrock has to offer in a region, as far as anybody here looks at it.
+//! The models and inference profiles of a region: the members of the control plane's answers that the program uses.
 //!
-//! It reads the control plane's answers; which model somebody wants is their business.
+//! The callers choose a model.
 
 use serde::Deserialize;
 
-/// Those that AWS defines: a company's own have ARNs, and are asked for one by one.
+/// Selects the profiles that AWS defines. A company's own profiles are requested one by one, by their ARNs.
 pub(super) const PROFILES_QUERY: &str = "maxResults=1000&type=SYSTEM_DEFINED";
 
-/// More pages than any region fills.
+/// A limit for the number of pages, more than any region has, so that a repeated page token cannot cause an endless
+/// loop.
 pub(super) const MAX_PAGES: usize = 10;
 
+/// A model that Bedrock offers in the region.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FoundationModel {
@@ -26,6 +28,7 @@ struct ModelLifecycle {
     status: String,
 }
 
+/// An identifier that routes requests to a model in one or more regions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InferenceProfile {
@@ -38,7 +41,7 @@ pub struct InferenceProfile {
     models: Vec<ProfileModel>,
 }
 
-/// A model that a profile leads to, in one of its regions.
+/// A model behind a profile, in one of the profile's regions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProfileModel {
@@ -47,12 +50,12 @@ struct ProfileModel {
 }
 
 impl FoundationModel {
-    /// Whether it answers to its own identifier; those that do not are reached through an inference profile.
+    /// Returns whether requests may name the model itself. Other models need an inference profile.
     pub fn is_on_demand(&self) -> bool {
         self.inference_types_supported.iter().any(|kind| kind == "ON_DEMAND")
     }
 
-    /// Its provider has announced its end.
+    /// Returns whether the model's provider has announced its end of life.
     pub fn is_legacy(&self) -> bool {
         self.model_lifecycle.status == "LEGACY"
     }
@@ -67,7 +70,7 @@ impl InferenceProfile {
         self.id == name || self.arn == name
     }
 
-    /// The identifier of the model behind it.
+    /// The identifier of the model behind the profile.
     pub fn model_id(&self) -> Option<&str> {
         self.models.first()?.model_arn.rsplit('/').next().filter(|id| !id.is_empty())
     }

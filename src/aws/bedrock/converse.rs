@@ -1,11 +1,11 @@
-//! The shortest conversation that a model can be had for: what is said to it, and what the answer cost.
+//! The shortest possible request to a model, and the token usage of its answer.
 //!
-//! What the model says is not looked at.
+//! The program ignores the text of the answer: it only tests whether the model answers.
 
 use serde::Deserialize;
 use serde_json::json;
 
-/// What is said to a model, and through which guardrail.
+/// A test request to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct ConverseRequest<'l> {
     /// A model's or an inference profile's identifier or ARN.
@@ -13,13 +13,14 @@ pub struct ConverseRequest<'l> {
     pub guardrail: Option<&'l Guardrail>,
 }
 
+/// A guardrail of the account, which some policies require for every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guardrail {
     pub identifier: String,
     pub version: String,
 }
 
-/// What an answer cost.
+/// The tokens that one request used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenUsage {
@@ -27,14 +28,15 @@ pub struct TokenUsage {
     pub output_tokens: u64,
 }
 
-/// An answer, or the last piece of one that comes in pieces, as far as it says what it cost.
+/// The usage in an answer, or in the last message of a stream.
 #[derive(Deserialize)]
 pub(super) struct UsageReport {
     pub(super) usage: TokenUsage,
 }
 
 impl ConverseRequest<'_> {
-    /// A few tokens there and one back. `requestMetadata` tells these calls apart in the account's logs of invocations.
+    /// The body of the request: a few input tokens and one output token. `requestMetadata` identifies these calls in
+    /// the account's invocation logs.
     pub(super) fn request_body(&self) -> Vec<u8> {
         let mut body = json!({
             "messages": [{ "role": "user", "content": [{ "text": "Say ok." }] }],

@@ -1,6 +1,7 @@
-//! Why Bedrock gave no answer, as facts.
+//! The errors of Bedrock, as typed facts.
 //!
-//! It sorts what Bedrock said, much of it under one code; what a person should do about it is `failure`'s.
+//! Bedrock uses one code for many causes, so this module also searches the message for known phrases. `failure` writes
+//! the messages and hints.
 
 use super::IamDenial;
 use crate::{
@@ -10,62 +11,65 @@ use crate::{
     text::UntrustedText,
 };
 
+/// Why a request to Bedrock failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BedrockError {
-    /// Bedrock answered, and the answer was no.
+    /// Bedrock refused the request.
     Refused { cause: BedrockRefusalCause, details: AwsErrorDetails },
     /// No answer arrived.
     Network(http::Error),
-    /// Something answered, but not as Bedrock does.
+    /// The answer is not Bedrock's: it comes from a captive portal or a proxy.
     Unexpected { status: u16, content_type: Option<UntrustedText> },
-    /// A stream ended before its end.
+    /// A stream ended before its last message.
     Truncated,
-    /// What is asked about makes no address.
+    /// The model's name does not form a valid address.
     InvalidAddress(String),
 }
 
+/// Why Bedrock refused a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BedrockRefusalCause {
-    /// By a policy.
+    /// A policy denies the request.
     Denied(Box<IamDenial>),
-    /// The account has not been given the model.
+    /// The account has no access to the model.
     NoAccess,
-    /// The first call of a model buys it, and this role may not.
+    /// The first call of a model subscribes to it in AWS Marketplace, and the role may not do that.
     MarketplaceNeeded,
-    /// AWS has no means to be paid for it.
+    /// The account has no valid payment method for the model.
     PaymentMissing,
-    /// Anthropic wants to be told what its models are for.
+    /// The account has not submitted the use case form that Anthropic requires.
     UseCaseMissing,
-    /// The account may not use Bedrock, or not yet.
+    /// The account may not use Bedrock yet.
     AccountNotAllowed,
-    /// Its provider does not serve the country that the request comes from.
+    /// The model's provider does not serve the country of the request.
     CountryNotServed,
-    /// It answers through an inference profile only.
+    /// The model is available only through an inference profile.
     NotOnDemand,
     EndOfLife,
-    /// It is near its end, and whoever has not used it lately may not begin.
+    /// The model is near its end of life, and accounts that have not used it recently may not start.
     Legacy,
-    /// There is no such model, profile or ARN in the region.
+    /// The model, profile or ARN does not exist in the region.
     NoModel,
-    /// It cannot hold a conversation.
+    /// The model does not support the Converse API.
     NoConverse,
     NoGuardrail,
     /// Too many requests, or more tokens than the account's quotas allow.
     Throttled,
-    /// The credentials have ended.
+    /// The credentials have expired.
     ExpiredCredentials,
-    /// The region does not know them: they are not AWS's, or the account has not enabled the region.
+    /// The region does not know the credentials: they are not AWS's, or the account has not enabled the region.
     UnknownCredentials,
-    /// The signature is too old or too young.
+    /// The signature's time differs too much from AWS's clock.
     ClockSkew,
     Signature,
     InvalidRequest,
-    /// A fault of AWS, or a model that failed, took too long or is not ready yet.
+    /// AWS failed, or the model failed, took too long or is not ready yet.
     Server,
     Other,
 }
 
-/// Words by which refusals under one code are told apart, in small letters; the first that fits.
+/// Phrases in lower case that identify the cause of a refusal. The first match wins, so specific phrases come before
+/// general ones such as "guardrail" and "inference profile".
 const CAUSE_PHRASES: [(&[&str], BedrockRefusalCause); 15] = [
     (&["payment_instrument", "payment instrument"], BedrockRefusalCause::PaymentMissing),
     (
@@ -105,7 +109,7 @@ impl BedrockError {
         Self::Unexpected { status: answer.status.as_u16(), content_type: content_type.map(UntrustedText::new) }
     }
 
-    /// The same without the session's token, should it be quoted.
+    /// Removes the session token from Bedrock's message.
     pub(super) fn redact_token(self, credentials: &AwsCredentials) -> Self {
         match self {
             Self::Refused { cause, details: said } => {
@@ -117,6 +121,7 @@ impl BedrockError {
     }
 }
 
+/// Returns a successful answer, or its error.
 pub(super) fn check_status(answer: FullResponse) -> Result<FullResponse, BedrockError> {
     if answer.status.is_success() {
         return Ok(answer);
@@ -127,7 +132,7 @@ pub(super) fn check_status(answer: FullResponse) -> Result<FullResponse, Bedrock
     })
 }
 
-/// A refusal that came as a piece of a stream.
+/// Builds the error for an exception inside a stream. Its code starts with a lower-case letter there.
 pub(super) fn from_stream_exception(
     code: &str,
     message: Option<&str>,
@@ -149,6 +154,7 @@ fn from_refusal(code: &str, message: &str, answer: &FullResponse) -> BedrockErro
     BedrockError::Refused { cause, details: error::build_details(code, message, answer) }
 }
 
+/// Classifies a refusal: first a denial by IAM, then known phrases, then the code, then the status.
 fn classify_refusal(code: &str, message: &str, status: u16) -> BedrockRefusalCause {
     if let Some(denial) = IamDenial::parse(message) {
         return BedrockRefusalCause::Denied(Box::new(denial));

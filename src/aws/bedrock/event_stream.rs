@@ -1,28 +1,29 @@
-//! An answer that comes in pieces: AWS's event stream, read as far as it takes to know that it is one and came to its end.
+//! Parses AWS's event stream, far enough to know that a streamed answer is complete and which tokens it used.
 //!
-//! A refusal in the middle of it is a refusal; the pieces' words are passed over. The checksums are not looked at: what
-//! they guard against, the connection does.
+//! An exception inside the stream is a refusal. The text of the model is ignored. The checksums are not verified,
+//! because TLS already detects damage.
 
 use ::http::header;
 
 use super::{BedrockError, TokenUsage, converse::UsageReport, error};
 use crate::http::FullResponse;
 
-/// Total length, length of the headers, checksum of both.
+/// A message starts with its total length, the length of its headers, and a checksum of both.
 const PRELUDE_LEN: usize = 12;
 const CHECKSUM_LEN: usize = 4;
 
-/// What a piece says of itself.
+/// One message of the stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct StreamMessage<'p> {
     /// `event`, `exception` or `error`.
     message_type: &'p str,
-    /// Which of them.
+    /// The name of the event, the exception or the error.
     event_type: &'p str,
     error_message: Option<&'p str>,
     payload: &'p [u8],
 }
 
+/// Returns the usage from the `metadata` message, which is the last one. A stream without it is incomplete.
 pub(super) fn parse_stream(answer: &FullResponse) -> Result<TokenUsage, BedrockError> {
     let is_stream = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
         == Some("application/vnd.amazon.eventstream");
@@ -45,7 +46,8 @@ pub(super) fn parse_stream(answer: &FullResponse) -> Result<TokenUsage, BedrockE
     if is_stream { spent.ok_or(BedrockError::Truncated) } else { Err(BedrockError::from_unexpected_answer(answer)) }
 }
 
-/// The first piece, and what follows it; `None` where it is not whole.
+/// Splits off the first message. `None` if it is incomplete. Every length is checked, because the bytes come from the
+/// network.
 fn split_message(bytes: &[u8]) -> Option<(StreamMessage<'_>, &[u8])> {
     let (total, headers) = (read_length(bytes, 0)?, read_length(bytes, 4)?);
     let (piece, rest) = bytes.split_at_checked(total)?;
@@ -59,6 +61,7 @@ fn read_length(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_be_bytes(*four)).ok()
 }
 
+/// Parses the headers: a length byte, the name, the type of the value, and the value. Unknown names are skipped.
 fn parse_headers(mut headers: &[u8]) -> Option<StreamMessage<'_>> {
     let mut piece = StreamMessage::default();
     while let Some((length, rest)) = headers.split_first() {
@@ -77,8 +80,8 @@ fn parse_headers(mut headers: &[u8]) -> Option<StreamMessage<'_>> {
     Some(piece)
 }
 
-/// A value by its type, and what follows it. Truth values have no bytes, numbers as many as they need, all else says how
-/// many.
+/// Splits off a header's value. Its type decides the length: booleans have no bytes, numbers a fixed number, and texts
+/// and byte arrays state their length.
 fn split_header_value(kind: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     match kind {
         0 | 1 => bytes.split_at_checked(0),

@@ -1,19 +1,20 @@
-//! What IAM says when it denies: which action on what, and which kind of policy stands in the way.
+//! Parses IAM's sentence about a denied request: the action, the resource, and the kind of policy that denied it.
 //!
-//! The sentence is the one that all of AWS's services have for it; whatever it leaves out stays unknown.
+//! All AWS services use the same sentence. A part that it omits stays unknown.
 
 use crate::text::UntrustedText;
 
+/// A denial, with the facts that an administrator needs to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IamDenial {
     pub action: UntrustedText,
     pub resource: Option<UntrustedText>,
     pub policy: PolicyKind,
-    /// Something forbids it; else nothing allows it.
+    /// True if a policy denies the action explicitly; false if no policy allows it.
     pub is_explicit: bool,
 }
 
-/// By whom policies of the kind are written, mostly: the account's administrators or the organization's.
+/// The kind of policy. It shows who can change it: the administrators of the account or of the organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyKind {
     Identity,
@@ -26,7 +27,7 @@ pub enum PolicyKind {
     Unknown,
 }
 
-/// As AWS calls them. The service control policy has no other's name in its own.
+/// AWS's names of the kinds. The first match wins. The ARN after "service control policy" contains no other name.
 const POLICIES: [(&str, PolicyKind); 7] = [
     ("service control policy", PolicyKind::ServiceControl),
     ("resource control policy", PolicyKind::ResourceControl),
@@ -38,12 +39,12 @@ const POLICIES: [(&str, PolicyKind); 7] = [
 ];
 
 impl IamDenial {
-    /// Of the guardrail that a call goes through, not of the call.
+    /// Returns whether IAM denied the guardrail of a request, not the request itself.
     pub fn is_for_guardrail(&self) -> bool {
         self.action == UntrustedText::new("bedrock:ApplyGuardrail")
     }
 
-    /// `None` where the sentence is another.
+    /// Returns `None` if the message is not IAM's sentence.
     pub(super) fn parse(message: &str) -> Option<Self> {
         let (_, rest) = message.split_once("is not authorized to perform: ")?;
         let mut words = rest.split_whitespace();
@@ -68,7 +69,7 @@ mod tests {
     const MODEL: &str = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0";
 
     #[test]
-    fn the_action_the_resource_and_the_policy_are_found_in_each_of_awss_sentences() {
+    fn denial_sentence_yields_action_resource_and_policy() {
         let action = "bedrock:InvokeModel";
         for (end, policy, is_explicit) in [
             ("because no identity-based policy allows the bedrock:InvokeModel action", PolicyKind::Identity, false),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_without_a_resource_has_none() {
+    fn denial_without_a_resource_has_none() {
         let message = format!(
             "{WHO} perform: bedrock:ListFoundationModels because no identity-based policy allows the \
              bedrock:ListFoundationModels action"

@@ -1,7 +1,7 @@
-//! Amazon Bedrock: which models and inference profiles there are, and a word of one of them.
+//! Amazon Bedrock: lists models and inference profiles, and calls a model with the shortest possible request.
 //!
-//! Five signed questions in JSON, by hand over the one client: the SDK's crates for them would double the program. What
-//! the answers mean for a person is not its business.
+//! `setup` and `doctor` use it. It sends five kinds of signed JSON requests with the HTTP client, because the SDK's
+//! crates for them would double the size of the program.
 
 mod request;
 mod iam_denial;
@@ -25,7 +25,7 @@ use crate::{
     config::Profile, credentials::AwsCredentials, host::Environment, http::Client, time::Timestamp, url::SecureUrl,
 };
 
-/// Bedrock of one region, asked with these credentials and no others.
+/// The Bedrock endpoints of one region. Every request is signed with these credentials only.
 #[derive(Debug)]
 pub struct BedrockClient<'b> {
     client: &'b Client,
@@ -50,13 +50,13 @@ impl<'b> BedrockClient<'b> {
         Ok(Self { client, control, runtime, region, credentials, now })
     }
 
-    /// ListFoundationModels: all that the region has, whether this account may use them or not.
+    /// Lists every model of the region (ListFoundationModels), including those that this account may not use.
     pub async fn list_models(&self) -> Result<Vec<FoundationModel>, BedrockError> {
         let ModelList { model_summaries } = self.fetch_json(&["foundation-models"], "").await?;
         Ok(model_summaries)
     }
 
-    /// ListInferenceProfiles: those that AWS defines for the region.
+    /// Lists the inference profiles that AWS defines for the region (ListInferenceProfiles).
     pub async fn list_profiles(&self) -> Result<Vec<InferenceProfile>, BedrockError> {
         let mut profiles = Vec::new();
         let mut query = catalog::PROFILES_QUERY.to_owned();
@@ -69,18 +69,19 @@ impl<'b> BedrockClient<'b> {
         Ok(profiles)
     }
 
-    /// GetInferenceProfile, by identifier or ARN.
+    /// Returns one inference profile by identifier or ARN (GetInferenceProfile).
     pub async fn get_profile(&self, name: &str) -> Result<InferenceProfile, BedrockError> {
         self.fetch_json(&["inference-profiles", name], "").await
     }
 
-    /// Converse: one word, whole.
+    /// Requests one token from a model (Converse) and returns the usage.
     pub async fn converse(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
         let report: UsageReport = request::parse_answer(&self.post_line(line, "converse").await?)?;
         Ok(report.usage)
     }
 
-    /// ConverseStream: one word, as it comes. It needs the very permission that InvokeModelWithResponseStream does.
+    /// Requests one token as a stream (ConverseStream). It needs the permission of InvokeModelWithResponseStream,
+    /// which Claude Code needs as well.
     pub async fn converse_stream(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
         event_stream::parse_stream(&self.post_line(line, "converse-stream").await?)
     }

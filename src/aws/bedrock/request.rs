@@ -1,6 +1,6 @@
-//! One signed request to Bedrock and its answer.
+//! Sends one signed request to Bedrock.
 //!
-//! It carries; which question it is, and what the answer says, is for its callers.
+//! Its callers choose the operation and interpret the answer.
 
 use ::http::{Method, Request, header};
 use aws_sigv4::http_request::SigningSettings;
@@ -14,17 +14,17 @@ use crate::{
     url::SecureUrl,
 };
 
-/// All but what RFC 3986 leaves unreserved.
+/// Every character except the unreserved ones of RFC 3986 §2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl BedrockClient<'_> {
-    /// Asks the control plane for a document.
+    /// Fetches a JSON document from the control plane.
     pub(super) async fn fetch_json<T: DeserializeOwned>(&self, path: &[&str], query: &str) -> Result<T, BedrockError> {
         let request = self.sign_request(Method::GET, &self.control, path, query, Vec::new())?;
         parse_answer(&self.send_request(request).await?)
     }
 
-    /// Says the line to its model, by one of the runtime's operations.
+    /// Sends a test request to a model, with one of the runtime's operations.
     pub(super) async fn post_line(
         &self,
         line: &ConverseRequest<'_>,
@@ -34,12 +34,14 @@ impl BedrockClient<'_> {
         self.send_request(self.sign_request(Method::POST, &self.runtime, &path, "", line.request_body())?).await
     }
 
+    /// Sends a request and checks the status. An error never quotes the session token.
     async fn send_request(&self, request: Request<Vec<u8>>) -> Result<FullResponse, BedrockError> {
         let answer = self.client.send(request).await.map_err(BedrockError::Network)?;
         error::check_status(answer).map_err(|error| error.redact_token(self.credentials))
     }
 
-    /// Below whatever path a named endpoint has of its own. The segments are encoded: identifiers have colons, ARNs slashes.
+    /// Builds and signs a request. `path` is appended to the path of a configured endpoint. Its segments are encoded,
+    /// because identifiers contain colons and ARNs slashes: an unencoded slash would address another operation.
     fn sign_request(
         &self,
         method: Method,
@@ -67,7 +69,7 @@ pub(super) fn parse_answer<T: DeserializeOwned>(answer: &FullResponse) -> Result
     http::parse_json_object(&answer.body).ok_or_else(|| BedrockError::from_unexpected_answer(answer))
 }
 
-/// For a segment of a path, and for a value in a query.
+/// Encodes a path segment or a query value.
 pub(super) fn percent_encode(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, ESCAPED)
 }
@@ -89,7 +91,7 @@ mod tests {
     /// 2027-01-15T08:00:00Z
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-    /// Address and signature of a question.
+    /// Address and signature of a request.
     fn signed(ask: impl Fn(&BedrockClient<'_>) -> Result<Request<Vec<u8>>, BedrockError>) -> (String, String) {
         let credentials = AwsCredentials {
             access_key_id: "ASIAEXAMPLE".into(),
@@ -105,10 +107,9 @@ mod tests {
         (request.uri().to_string(), header)
     }
 
-    /// The signatures are those that botocore's `SigV4Auth` makes of the same requests; the address of the first is the one
-    /// it sends for that ARN.
+    /// botocore's `SigV4Auth` computes the same signatures for these requests, and sends the same address for that ARN.
     #[test]
-    fn a_question_is_signed_as_botocore_signs_it_whatever_is_in_its_address() {
+    fn bedrock_signatures_match_botocores() {
         let arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/hq2of259skzs";
         let converse = |bedrock: &BedrockClient<'_>| {
             let path = ["model", arn, "converse"];

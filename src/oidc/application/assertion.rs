@@ -20,7 +20,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// RFC 7523 §2.2.
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The lifetime of an assertion: long enough for a clock that is slightly slow, short enough to make a stolen
@@ -52,6 +51,7 @@ struct KeyFiles {
 
 impl ClientFiles {
     /// Reads the files that the profile names. Stores each failure instead of returning it.
+    /// Reads the files that the profile names. Stores each failure instead of returning it.
     pub fn read_for_profile(profile: &Profile) -> Self {
         Self(match &profile.client_auth {
             ClientAuth::None | ClientAuth::Secret => None,
@@ -64,6 +64,8 @@ impl ClientFiles {
 }
 
 impl<'a> AssertionSigner<'a> {
+    /// Checks the files. Fails if the key is unusable, cannot sign with the configured algorithm, or does not belong to
+    /// the certificate.
     /// Checks the files. Fails if the key is unusable, cannot sign with the configured algorithm, or does not belong
     /// to the certificate.
     pub(super) fn new(
@@ -72,7 +74,7 @@ impl<'a> AssertionSigner<'a> {
         passphrase: Option<&Secret>,
         host: &Host,
     ) -> Result<Self, ClientCredentialError> {
-        let files = files.0.as_ref().expect("they were read for this profile, which names a key");
+        let files = files.0.as_ref().expect("the files were read for this profile, which names a key");
         let key = files.key.as_ref().map_err(Clone::clone);
         let key = key.and_then(|file| ClientPrivateKey::parse(file, passphrase)).map_err(ClientCredentialError::Key)?;
         if let Some(wanted) = settings.algorithm.filter(|wanted| !key.supported_algorithms().contains(wanted)) {
@@ -124,6 +126,6 @@ impl<'a> AssertionSigner<'a> {
             |algorithm: &KeyAlgorithm| taken.is_some_and(|taken| taken.iter().any(|name| name == algorithm.name()));
         let usual = || Some(usual).filter(|algorithm| able.contains(algorithm));
         let own = self.settings.algorithm.or_else(|| able.iter().copied().find(is_taken)).or_else(usual);
-        own.or_else(|| able.first().copied()).expect("a key that cannot sign was refused")
+        own.or_else(|| able.first().copied()).expect("keys without an algorithm were rejected")
     }
 }

@@ -36,6 +36,7 @@ impl PemSection<'_> {
         self.body.contains(':')
     }
 
+    /// Decodes the base64 text. `None` if it is invalid or empty.
     pub(super) fn decode_der(&self) -> Option<Zeroizing<Vec<u8>>> {
         let plain: Zeroizing<Vec<u8>> =
             Zeroizing::new(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
@@ -54,7 +55,7 @@ mod tests {
         -----BEGIN EC PRIVATE KEY-----\r\nQUJD\r\nREVG\r\n-----END EC PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nWFla\n-----END CERTIFICATE-----\n";
 
     #[test]
-    fn the_section_that_is_meant_is_found_among_others() {
+    fn pem_section_is_found_among_others() {
         let key = find_section(SEVERAL, "PRIVATE KEY").unwrap();
         assert_eq!((key.label, key.decode_der().unwrap().as_slice()), ("EC PRIVATE KEY", &b"ABCDEF"[..]));
         let certificate = find_section(SEVERAL, "CERTIFICATE").unwrap();
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_no_base64_is_none() {
+    fn truncated_or_invalid_pem_section_is_absent() {
         assert!(find_section(SEVERAL, "PUBLIC KEY").is_none());
         assert!(find_section("-----BEGIN PRIVATE KEY-----\nQUJD\n", "PRIVATE KEY").is_none());
         assert!(find_section("-----BEGIN PRIVATE", "PRIVATE KEY").is_none());

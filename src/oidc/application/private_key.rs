@@ -56,7 +56,9 @@ pub enum ClientFileFault {
     Unsupported,
     /// The key cannot sign with the algorithm that the profile names.
     AlgorithmMismatch { wanted: &'static str },
+    /// The certificate has expired.
     Expired { at: Timestamp },
+    /// The certificate is not valid yet.
     NotYetValid { from: Timestamp },
     /// The certificate belongs to another key.
     KeyMismatch,
@@ -113,14 +115,15 @@ impl ClientPrivateKey {
 
     /// Signs with an algorithm from [`Self::supported_algorithms`]. Returns the signature in the form that a JWT needs.
     pub(super) fn sign(&self, algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
-        let signer = self.0.choose_scheme(&[to_signature_scheme(algorithm)]).expect("it was asked how it can sign");
-        let signature = signer.sign(message).expect("a sound key signs");
+        let signer =
+            self.0.choose_scheme(&[to_signature_scheme(algorithm)]).expect("callers pass only a supported algorithm");
+        let signature = signer.sign(message).expect("signing with a valid key does not fail");
         match (self.0.algorithm(), algorithm) {
             (SignatureAlgorithm::ECDSA, KeyAlgorithm::Es384) => to_fixed_length(&signature, 48),
             (SignatureAlgorithm::ECDSA, _) => to_fixed_length(&signature, 32),
             _ => Some(signature),
         }
-        .expect("the library writes what the standard says")
+        .expect("the library returns valid ASN.1")
     }
 }
 

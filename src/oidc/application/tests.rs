@@ -24,7 +24,7 @@ fn presented(methods: Option<&[&str]>) -> (Option<Secret>, String) {
 }
 
 #[test]
-fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
+fn basic_header_encodes_both_halves_before_joining() {
     for methods in
         [None, Some(&["client_secret_basic", "client_secret_post"][..]), Some(&["private_key_jwt"]), Some(&[])]
     {
@@ -37,13 +37,13 @@ fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
 }
 
 #[test]
-fn the_secret_goes_into_the_form_where_the_provider_takes_it_nowhere_else() {
+fn secret_goes_into_the_form_if_the_provider_requires_it() {
     let presented = presented(Some(&["private_key_jwt", "client_secret_post"]));
     assert_eq!(presented, (None, "client_id=my+app%3A1&client_secret=a%2Bb+c%3A%C3%A9%25".to_owned()));
 }
 
 #[test]
-fn a_public_client_names_itself_and_no_more() {
+fn public_client_sends_only_its_client_id() {
     let profile = testing::profile();
     let application = test_application(&profile, Some("left over"));
     let presented = present(&application, &test_metadata("https://id.example"));
@@ -52,7 +52,7 @@ fn a_public_client_names_itself_and_no_more() {
 }
 
 #[test]
-fn without_its_secret_the_application_is_unproven() {
+fn application_without_its_secret_is_an_error() {
     let (profile, host) = (profile(), test_host());
     let application = Application::from_profile(
         &profile,

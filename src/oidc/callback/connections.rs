@@ -153,6 +153,7 @@ pub(super) async fn send_response(mut stream: TcpStream, response: &CallbackResp
     }
 }
 
+/// Reads and discards until the client closes or the limit is reached.
 async fn drain_stream(stream: &mut TcpStream) {
     let mut scrap = [0; 4096];
     let mut left = MAX_DRAINED_BYTES;

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_taken_apart_and_its_secrets_are_not_shown() {
+    fn request_is_parsed_and_debug_hides_its_query() {
         let request = read("GET /callback?code=c0de&state=x HTTP/1.1\r\nhost: 127.0.0.1:1 \r\n\r\n").unwrap().unwrap();
         assert_eq!((&request.method, request.path.expose()), (&Method::GET, "/callback"));
         assert_eq!(request.host.as_deref(), Some("127.0.0.1:1"));
@@ -89,21 +89,21 @@ mod tests {
     }
 
     #[test]
-    fn half_a_head_asks_for_more() {
+    fn incomplete_request_head_needs_more_bytes() {
         for part in ["", "GET", "GET /callback?co", "GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"] {
             assert!(matches!(read(part), Ok(None)), "{part:?}");
         }
     }
 
     #[test]
-    fn noise_and_a_tls_hello_are_no_request() {
+    fn noise_and_tls_hello_are_not_requests() {
         for noise in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"\0\0\0\0\r\n\r\n", b"GET / SPDY/9\r\n\r\n"] {
             assert_eq!(parse_request(noise).unwrap_err(), MalformedRequest::Syntax, "{noise:?}");
         }
     }
 
     #[test]
-    fn a_target_that_is_no_path_is_refused() {
+    fn request_target_must_be_a_path() {
         for target in ["http://127.0.0.1:1/callback?state=x", "127.0.0.1:1", "*"] {
             assert_eq!(
                 read(&format!("GET {target} HTTP/1.1\r\n\r\n")).unwrap_err(),
@@ -114,19 +114,19 @@ mod tests {
     }
 
     #[test]
-    fn two_hosts_are_one_too_many() {
+    fn repeated_or_binary_host_header_is_rejected() {
         assert_eq!(read("GET / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n\r\n").unwrap_err(), MalformedRequest::Host);
         assert_eq!(parse_request(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n").unwrap_err(), MalformedRequest::Host);
     }
 
     #[test]
-    fn more_headers_than_a_browser_sends_are_refused() {
+    fn too_many_request_headers_are_rejected() {
         let many = "X: y\r\n".repeat(MAX_HEADERS + 1);
         assert_eq!(read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap_err(), MalformedRequest::TooManyHeaders);
     }
 
     #[test]
-    fn an_old_request_without_a_host_is_read() {
+    fn http_1_0_request_without_host_is_parsed() {
         assert_eq!(read("GET /x HTTP/1.0\r\n\r\n").unwrap().unwrap().host, None);
     }
 }

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_address_is_told_from_any_other() {
+    fn only_exact_start_addresses_are_recognised() {
         run(async {
             for host in [RedirectHost::LoopbackIp, RedirectHost::Localhost] {
                 let listener = CallbackListener::bind(&redirect(host, &[])).await.unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_port_is_passed_over_for_the_next_registered_one() {
+    fn busy_port_is_skipped_for_the_next_registered_one() {
         run(async {
             let (busy, free) = (Port::reserve(), Port::reserve());
             let _other = busy.listen();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_ports_are_busy_each_is_named_with_its_holder() {
+    fn all_busy_ports_are_listed_with_their_processes() {
         run(async {
             let ports = [Port::reserve(), Port::reserve()];
             let _others = ports.each_ref().map(Port::listen);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_someone_holds_in_the_other_family_is_busy() {
+    fn port_in_use_on_ipv6_counts_as_busy() {
         run(async {
             let port = Port::reserve();
             let Some(_other) = port.listen_on(Ipv6Addr::LOCALHOST) else { return };

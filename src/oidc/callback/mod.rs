@@ -70,7 +70,6 @@ pub enum IgnoreReason {
     UnknownPath,
     /// The callback has no query. The provider may have used a fragment, which the browser never sends.
     NoQuery,
-    /// The query is not UTF-8.
     Encoding,
     /// A parameter occurs twice (RFC 6749 §3.1 forbids it).
     Repeated,
@@ -85,11 +84,8 @@ pub enum IgnoreReason {
 /// An event for the log. It never contains a code, a state or a secret path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallbackEvent {
-    /// The browser opened the start address.
     Started,
-    /// The response with the code arrived.
     CodeReceived,
-    /// The response with the provider's error arrived.
     ErrorReceived,
     /// A response arrived whose issuer is wrong or missing.
     WrongIssuer,
@@ -103,11 +99,8 @@ pub enum CallbackEvent {
     TooSlow,
     /// The server closed the connection that had been silent longest, because too many were open.
     ConnectionEvicted,
-    /// The browser received the whole result page.
     ResultShown,
-    /// The browser opened a one-time address and was redirected.
     Redirected,
-    /// The same one-time address was opened again.
     RedirectReused,
 }
 

@@ -56,7 +56,7 @@ impl OneTimeRedirect {
 
     /// Returns after a browser was redirected.
     pub async fn wait_until_used(&mut self) {
-        (&mut self.used).await.expect("the server, which holds the sender, lives as long as this");
+        (&mut self.used).await.expect("the server holds the sender and lives as long as this value");
     }
 }
 

@@ -90,7 +90,7 @@ impl OpenListener {
 
     /// Waits for the authorization response, from the browser or pasted. The caller sets the timeout.
     pub async fn wait_for_answer(&mut self) -> Result<Secret, CallbackError> {
-        let answer = (&mut self.receiver).await.expect("the server, which holds the sender, lives as long as this");
+        let answer = (&mut self.receiver).await.expect("the server holds the sender and lives as long as this value");
         self.follow_by = Instant::now() + self.follow_timeout;
         answer
     }

@@ -52,7 +52,7 @@ mod tests {
    6: 0100007F:C003 0100007F:20D0 01 00000000:00000000 00:00000000 00000000     0        0 106 1 0 100 0 0 10 0
    7: 0100007F:20D0 0100007F:C004 01 00000000:00000000 00:00000000 00000000  1000        0 107 1 0 100 0 0 10 0
    8: 0100007F:C005 0100007F:20D0 01 00000000:00000000 00:00000000 00000000  1001        0 108 1 0 100 0 0 10 0";
-    /// A client may speak IPv4 through a socket of the other family.
+    /// A client may use IPv4 through an IPv6 socket.
     const TABLE_6: &str = "\
   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:20D0 0100007F:C006 01 00000000:00000000 00:00000000 00000000  1000        0 200 1 0 100 0 0 10 0
@@ -66,18 +66,18 @@ mod tests {
     }
 
     #[test]
-    fn another_user_is_a_stranger_though_they_have_closed_their_half() {
+    fn other_user_is_detected_after_closing_its_half() {
         assert!(stranger(TABLE, "127.0.0.1", 0xC002));
     }
 
     #[test]
-    fn the_same_user_and_root_are_none() {
+    fn same_user_and_root_are_accepted_peers() {
         assert!(!stranger(TABLE, "127.0.0.1", 0xC001));
         assert!(!stranger(TABLE, "127.0.0.1", 0xC003));
     }
 
     #[test]
-    fn who_is_not_told_is_none() {
+    fn unknown_peer_owner_is_accepted() {
         for port in [0xC004, 0xC005, 0xC009] {
             assert!(!stranger(TABLE, "127.0.0.1", port), "{port:X}");
         }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_family_of_the_socket_makes_no_difference() {
+    fn other_user_is_detected_in_both_ip_families() {
         assert!(stranger(TABLE_6, "127.0.0.1", 0xC006));
         assert!(stranger(TABLE_6, "::ffff:127.0.0.1", 0xC006));
         assert!(stranger(TABLE_6, "::1", 0xC007));

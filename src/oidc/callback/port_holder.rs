@@ -51,7 +51,7 @@ mod tests {
 ";
 
     #[test]
-    fn the_listening_socket_is_found_not_a_connection_on_the_same_port() {
+    fn listening_socket_is_found_beside_a_connection() {
         let sockets = socket_table::parse_table(TABLE);
         assert_eq!(find_listening_socket(&sockets, 8400).as_deref(), Some("socket:[222]"));
         assert_eq!(find_listening_socket(&sockets, 8401), None);

@@ -46,7 +46,7 @@ impl CallbackParameters {
     }
 }
 
-/// Decodes a form value: `+` is a space and `%41` a byte. A percent sign without two hex digits stays as it is.
+/// Decodes `+` and percent escapes. A percent sign without two hex digits stays as it is.
 fn decode_form_value(text: &str) -> Result<String, IgnoreReason> {
     let text = text.replace('+', " ");
     percent_decode_str(&text).decode_utf8().map(Cow::into_owned).map_err(|_| IgnoreReason::Encoding)
@@ -62,24 +62,24 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_percent_sign_stands_for_itself() {
+    fn stray_percent_sign_stays_as_it_is() {
         assert_eq!(decode_form_value("100%+%zz%4").unwrap(), "100% %zz%4");
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_refused() {
+    fn query_bytes_that_are_not_utf8_are_rejected() {
         assert_eq!(decode_form_value("%ff%fe"), Err(IgnoreReason::Encoding));
         assert_eq!(CallbackParameters::parse_query("other=%ff").unwrap_err(), IgnoreReason::Encoding);
     }
 
     #[test]
-    fn a_parameter_counts_once_however_it_is_spelt() {
+    fn repeated_parameter_is_rejected_in_any_encoding() {
         assert_eq!(CallbackParameters::parse_query("state=a&st%61te=b").unwrap_err(), IgnoreReason::Repeated);
         assert!(CallbackParameters::parse_query("session_state=1&session_state=2&state=a").is_ok());
     }
 
     #[test]
-    fn a_name_without_a_value_is_empty() {
+    fn parameter_without_a_value_is_empty() {
         assert_eq!(CallbackParameters::parse_query("&code&&").unwrap().code.as_ref().map(Secret::expose), Some(""));
     }
 }

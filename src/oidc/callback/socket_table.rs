@@ -7,7 +7,6 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-/// One socket: one end of a connection, or a listener.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SocketEntry {
     /// An IPv4 address that is mapped into IPv6 is stored as IPv4, so that both tables compare equal.
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_either_family_is_read_whole() {
+    fn socket_rows_of_ipv4_and_ipv6_are_parsed() {
         let four = one("0100007F:20D0 0200007F:C001 01").unwrap();
         assert_eq!((four.local, four.remote), (at("127.0.0.1", 8400), at("127.0.0.2", 49153)));
         assert_eq!((four.uid, four.inode, four.listens), (1000, 4711, false));
@@ -90,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_within_ipv6_is_the_ipv4_address() {
+    fn ipv4_mapped_address_is_parsed_as_ipv4() {
         let mapped = one("0000000000000000FFFF00000100007F:20D0 0000000000000000FFFF00000100007F:C001 01").unwrap();
         assert_eq!((mapped.local, mapped.remote), (at("127.0.0.1", 8400), at("127.0.0.1", 49153)));
     }
 
     #[test]
-    fn a_line_of_another_shape_is_no_row() {
+    fn malformed_socket_line_is_skipped() {
         for line in [
             "",
             "x",
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_torn_anywhere_gives_no_false_row() {
+    fn truncated_socket_table_yields_no_wrong_row() {
         let whole = format!("{HEADER}   0: 0100007F:20D0 0200007F:C001 01 {REST}  1000        0 4711 1\n");
         for cut in 0..whole.len() {
             for socket in parse_table(&whole[..cut]) {

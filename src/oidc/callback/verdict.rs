@@ -31,7 +31,6 @@ pub enum RequestVerdict {
     Start,
     /// Accept the authorization response: its code, or its error.
     Answer(Result<Secret, CallbackError>),
-    /// Show the result.
     Result,
     /// Answer with a page and change nothing.
     Ignored(IgnoreReason),
@@ -158,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn a_code_with_the_right_state_is_the_answer() {
+    fn code_with_the_right_state_is_accepted() {
         assert_eq!(verdict("GET /callback?code=a%2Bb&state=right"), RequestVerdict::Answer(Ok(Secret::new("a+b"))));
     }
 
     #[test]
-    fn an_error_with_the_right_state_is_a_refusal_and_without_it_nothing() {
+    fn error_counts_only_with_the_right_state() {
         let refusal = CallbackError::Refused {
             error: UntrustedText::new("access_denied"),
             description: UntrustedText::new("not assigned"),
@@ -175,34 +174,34 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_missing_empty_longer_or_another_is_ignored() {
+    fn missing_or_different_state_is_ignored() {
         for state in ["", "&state=", "&state=righ", "&state=right1", "&state=RIGHT", "&state"] {
             assert_eq!(verdict(&format!("GET /callback?code=c{state}")), ignored(IgnoreReason::WrongState), "{state}");
         }
     }
 
     #[test]
-    fn a_parameter_that_comes_twice_is_ignored() {
+    fn repeated_callback_parameter_is_ignored() {
         for query in ["code=c&state=right&state=right", "code=c&code=d&state=right", "state=wrong&code=c&state=right"] {
             assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::Repeated), "{query}");
         }
     }
 
     #[test]
-    fn neither_code_nor_error_or_both_is_ignored() {
+    fn callback_needs_exactly_one_of_code_and_error() {
         for query in ["state=right", "state=right&code=", "state=right&code=c&error=e"] {
             assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::Incomplete), "{query}");
         }
     }
 
     #[test]
-    fn a_callback_without_a_query_received_nothing() {
+    fn callback_without_a_query_is_ignored() {
         assert_eq!(verdict("GET /callback"), ignored(IgnoreReason::NoQuery));
         assert_eq!(verdict("GET /callback?"), ignored(IgnoreReason::NoQuery));
     }
 
     #[test]
-    fn only_get_acts() {
+    fn only_get_requests_act() {
         for method in ["POST", "OPTIONS", "PUT", "DELETE", "get"] {
             let line = format!("{method} /callback?code=c&state=right");
             assert_eq!(verdict(&line), ignored(IgnoreReason::Method), "{method}");
@@ -211,20 +210,20 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_elsewhere() {
+    fn unknown_path_is_ignored() {
         for path in ["/", "/favicon.ico", "/callback/", "/Callback?code=c&state=right", "//callback", "/k3v9x2q"] {
             assert_eq!(verdict(&format!("GET {path}")), ignored(IgnoreReason::UnknownPath), "{path}");
         }
     }
 
     #[test]
-    fn the_start_and_the_result_have_addresses() {
+    fn start_and_result_paths_are_recognised() {
         assert_eq!(verdict("GET /k3v9x2qa"), RequestVerdict::Start);
         assert_eq!(verdict("GET /done-k3v9x2qa"), RequestVerdict::Result);
     }
 
     #[test]
-    fn only_a_loopback_name_with_our_port_is_our_host() {
+    fn host_must_be_a_loopback_name_with_the_servers_port() {
         let line = "GET /callback?code=c&state=right";
         for host in ["127.0.0.1:8400", "localhost:8400", "LocalHost:8400", "[::1]:8400"] {
             assert!(matches!(verdict_of(line, host, &awaited(false)), RequestVerdict::Answer(Ok(_))), "{host}");
@@ -241,17 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_names_another_provider_is_an_error() {
+    fn callback_with_another_issuer_is_an_error() {
         let line = "GET /callback?code=c&state=right&iss=";
         assert_eq!(verdict(&format!("{line}https%3A%2F%2Fevil.example")), wrong(Some("https://evil.example")));
         assert_eq!(verdict(&format!("{line}https%3A%2F%2Fidp.example%2F")), wrong(Some("https://idp.example/")));
         let forged = "GET /callback?code=c&state=wrong&iss=https%3A%2F%2Fevil.example";
-        assert_eq!(verdict(forged), ignored(IgnoreReason::WrongState), "nobody without the state can end the sign-in");
+        assert_eq!(verdict(forged), ignored(IgnoreReason::WrongState), "only the right state can end the sign-in");
         assert!(matches!(verdict(&format!("{line}https%3A%2F%2Fidp.example")), RequestVerdict::Answer(Ok(_))));
     }
 
     #[test]
-    fn a_provider_that_promises_to_name_itself_must() {
+    fn promised_iss_parameter_is_required() {
         let line = "GET /callback?code=c&state=right";
         let host = "127.0.0.1:8400";
         assert_eq!(verdict_of(line, host, &awaited(true)), wrong(None));
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_none_is_ignored() {
+    fn query_that_is_not_utf8_is_ignored() {
         assert_eq!(verdict("GET /callback?code=%ff&state=right"), ignored(IgnoreReason::Encoding));
     }
 }

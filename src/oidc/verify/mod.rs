@@ -89,7 +89,6 @@ pub struct VerifiedToken {
 #[derive(Debug)]
 pub struct ExpectedClaims<'a> {
     pub issuer: &'a str,
-    /// A second issuer name that the provider documents: see `find_issuer_alias`.
     pub issuer_alias: Option<&'a str>,
     pub client_id: &'a str,
     /// `None` where the profile requires no organization.
@@ -151,7 +150,6 @@ impl VerifiedToken {
         Some(Self { raw, claims: claims.0, subject, issued_at: issued, expires_at: expires })
     }
 
-    /// Returns the proof that lets a session recall this token.
     pub fn recall_proof(&self) -> RecallProof {
         RecallProof(())
     }

@@ -37,7 +37,6 @@ pub(super) fn build_key_set(keys: &[Value]) -> ProviderKeys {
 }
 
 impl TestSigningKey {
-    /// Returns a key for the algorithm. RSA keys come from a file, because generating one takes seconds.
     pub(super) fn for_algorithm(algorithm: &str, kid: &'static str) -> Self {
         let random = SystemRandom::new();
         let ecdsa = |kind| {
@@ -59,7 +58,6 @@ impl TestSigningKey {
         Self { kid, pair }
     }
 
-    /// The public key as a provider publishes it.
     pub(super) fn public_jwk(&self) -> Value {
         let point = |key: &EcdsaKeyPair, curve| {
             let point = key.public_key().as_ref();

@@ -151,7 +151,7 @@ fn body(reply: &str) -> &str {
 }
 
 #[test]
-fn the_start_address_leads_to_the_provider_as_often_as_it_is_opened() {
+fn start_address_redirects_to_the_provider_every_time() {
     run(async {
         let sign_in = SignIn::waiting().await;
         for _ in 0..2 {
@@ -167,7 +167,7 @@ fn the_start_address_leads_to_the_provider_as_often_as_it_is_opened() {
 }
 
 #[test]
-fn the_page_is_held_until_the_end_is_known_and_then_tells_it() {
+fn result_page_is_sent_once_the_result_is_known() {
     run(async {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
         let mut tab = send(port, &request(port, &result)).await;
@@ -190,7 +190,7 @@ fn nothing_came(tab: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn every_page_is_private_exact_in_length_and_without_anything_from_elsewhere() {
+fn every_page_has_its_length_and_security_headers() {
     run(async {
         let sign_in = SignIn::waiting().await;
         for target in ["/favicon.ico", "/callback", "/callback?code=c&state=wrong"] {
@@ -214,7 +214,7 @@ fn every_page_is_private_exact_in_length_and_without_anything_from_elsewhere() {
 }
 
 #[test]
-fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
+fn error_with_the_right_state_ends_the_wait() {
     run(async {
         let sign_in = SignIn::waiting().await;
         sign_in.get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state").await;
@@ -225,7 +225,7 @@ fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
 }
 
 #[test]
-fn the_same_answer_again_meets_a_calm_page_that_leads_to_the_end() {
+fn repeated_response_gets_a_page_that_leads_to_the_result() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let events = Arc::clone(&sign_in.events);
@@ -241,7 +241,7 @@ fn the_same_answer_again_meets_a_calm_page_that_leads_to_the_end() {
 }
 
 #[test]
-fn the_start_address_leads_to_the_end_once_the_answer_is_here() {
+fn start_address_leads_to_the_result_after_the_response() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let start = sign_in.start.clone();
@@ -251,7 +251,7 @@ fn the_start_address_leads_to_the_end_once_the_answer_is_here() {
 }
 
 #[test]
-fn others_go_on_being_answered_while_the_page_is_held() {
+fn other_requests_are_answered_while_the_result_waits() {
     run(async {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
         let tab = tokio::spawn(reply(send(port, &request(port, &result)).await));
@@ -262,7 +262,7 @@ fn others_go_on_being_answered_while_the_page_is_held() {
 }
 
 #[test]
-fn a_browser_that_has_yet_to_ask_for_the_page_is_waited_for() {
+fn program_waits_for_the_request_for_the_result_page() {
     run(async {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
         let finish = tokio::spawn(async move { answered.page.show_ending(&signed_in()).await });
@@ -272,7 +272,7 @@ fn a_browser_that_has_yet_to_ask_for_the_page_is_waited_for() {
 }
 
 #[test]
-fn a_browser_that_has_gone_away_breaks_nothing() {
+fn closed_browser_does_not_break_the_sign_in() {
     run(async {
         let sign_in = SignIn::with(|listener| listener.server.timeouts.follow = Duration::from_millis(50)).await;
         let (answered, port, result) = sign_in.answered().await;
@@ -288,7 +288,7 @@ fn a_browser_that_has_gone_away_breaks_nothing() {
 }
 
 #[test]
-fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
+fn slow_reader_of_the_result_page_is_not_awaited() {
     run(async {
         let sign_in = SignIn::with(|listener| listener.server.timeouts.linger = Duration::from_millis(50)).await;
         let (answered, port, result) = sign_in.answered().await;
@@ -299,7 +299,7 @@ fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
 }
 
 #[test]
-fn a_sign_in_given_up_frees_its_port() {
+fn abandoned_sign_in_frees_its_port() {
     run(async {
         let port = testworld::Port::reserve();
         let redirect = redirect(RedirectHost::LoopbackIp, &[port.number()]);
@@ -316,7 +316,7 @@ fn a_sign_in_given_up_frees_its_port() {
 }
 
 #[test]
-fn localhost_is_served_in_both_families() {
+fn localhost_is_served_on_ipv4_and_ipv6() {
     run(async {
         if !has_ipv6().await {
             return;

@@ -24,7 +24,7 @@ async fn waiting() -> Waiting {
 }
 
 #[test]
-fn the_first_browser_is_sent_on_and_the_second_is_not() {
+fn one_time_redirect_serves_only_the_first_browser() {
     run(async {
         let Waiting { mut redirect, port, path, events } = waiting().await;
         assert!(is_start_address(redirect.address()), "{}", redirect.address());
@@ -42,7 +42,7 @@ fn the_first_browser_is_sent_on_and_the_second_is_not() {
 }
 
 #[test]
-fn of_two_browsers_at_once_one_is_sent_on() {
+fn one_time_redirect_serves_one_of_two_browsers() {
     run(async {
         let Waiting { redirect: _redirect, port, path, .. } = waiting().await;
         let [left, right] = [path.clone(), path].map(|path| tokio::spawn(async move { get(port, &path).await }));
@@ -52,7 +52,7 @@ fn of_two_browsers_at_once_one_is_sent_on() {
 }
 
 #[test]
-fn a_request_that_is_not_the_browsers_does_not_use_the_address_up() {
+fn refused_request_does_not_consume_the_redirect() {
     run(async {
         let Waiting { mut redirect, port, path, events } = waiting().await;
         let host = format!("Host: 127.0.0.1:{port}\r\n");
@@ -78,7 +78,7 @@ fn a_request_that_is_not_the_browsers_does_not_use_the_address_up() {
 
 /// Another test may have bound the port meanwhile, so the test watches a connection from before the drop.
 #[test]
-fn a_connection_ends_once_the_redirect_is_dropped() {
+fn dropped_redirect_closes_its_connections() {
     run(async {
         let Waiting { redirect, port, .. } = waiting().await;
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();

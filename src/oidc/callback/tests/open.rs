@@ -10,7 +10,7 @@ async fn early() -> (OpenListener, u16, String) {
 }
 
 #[test]
-fn whoever_comes_before_the_provider_is_known_is_sent_on_once_it_is() {
+fn early_request_waits_until_the_provider_is_known() {
     run(async {
         let (open, port, start) = early().await;
         let visit = tokio::spawn(async move { get(port, &start).await });
@@ -23,7 +23,7 @@ fn whoever_comes_before_the_provider_is_known_is_sent_on_once_it_is() {
 }
 
 #[test]
-fn whoever_comes_before_the_provider_is_known_is_told_that_it_never_was() {
+fn early_request_gets_the_reason_if_discovery_fails() {
     run(async {
         let (open, port, start) = early().await;
         let visit = tokio::spawn(async move { get(port, &start).await });
@@ -40,7 +40,7 @@ fn whoever_comes_before_the_provider_is_known_is_told_that_it_never_was() {
 }
 
 #[test]
-fn nothing_is_the_answer_before_there_was_a_question() {
+fn response_before_the_request_is_ignored() {
     run(async {
         let (mut open, port, _) = early().await;
         for query in ["code=c&state=s3cr3t-state", "code=c&state=", "code=c"] {
@@ -54,7 +54,7 @@ fn nothing_is_the_answer_before_there_was_a_question() {
 }
 
 #[test]
-fn a_pasted_address_is_judged_as_if_a_browser_had_brought_it() {
+fn pasted_address_passes_the_same_checks_as_a_request() {
     run(async {
         let (mut open, port, start) = early().await;
         open.set_awaited_callback(awaited());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn whatever_else_comes_is_answered_and_the_sign_in_goes_on() {
+fn other_requests_are_answered_and_change_nothing() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let port = sign_in.port;
@@ -36,7 +36,7 @@ fn whatever_else_comes_is_answered_and_the_sign_in_goes_on() {
 }
 
 #[test]
-fn an_answer_of_twenty_kilobytes_is_taken() {
+fn response_of_twenty_kilobytes_is_accepted() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let code = "x".repeat(20_000);
@@ -46,7 +46,7 @@ fn an_answer_of_twenty_kilobytes_is_taken() {
 }
 
 #[test]
-fn a_head_over_the_limit_is_refused() {
+fn request_head_over_the_limit_is_rejected() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let reply = sign_in.get(&format!("/callback?code={}", "x".repeat(70_000))).await;
@@ -57,7 +57,7 @@ fn a_head_over_the_limit_is_refused() {
 }
 
 #[test]
-fn a_client_that_never_finishes_its_request_is_sent_away_in_time() {
+fn unfinished_request_times_out() {
     run(async {
         let sign_in = SignIn::with(|listener| listener.server.timeouts.read = Duration::from_millis(50)).await;
         let reply = reply(send(sign_in.port, b"GET /callback?code=").await).await;
@@ -68,7 +68,7 @@ fn a_client_that_never_finishes_its_request_is_sent_away_in_time() {
 }
 
 #[test]
-fn a_client_that_hangs_up_half_way_disturbs_nobody() {
+fn client_that_closes_early_does_not_break_the_sign_in() {
     run(async {
         let sign_in = SignIn::waiting().await;
         drop(send(sign_in.port, b"").await);
@@ -94,7 +94,7 @@ fn two_hundred_requests_at_once_are_all_answered() {
 }
 
 #[test]
-fn two_hundred_silent_connections_do_not_keep_the_answer_out() {
+fn silent_connections_do_not_block_the_response() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let mut silent = Vec::new();
@@ -110,7 +110,7 @@ fn two_hundred_silent_connections_do_not_keep_the_answer_out() {
 }
 
 #[test]
-fn an_unread_body_is_drained_so_that_the_page_arrives() {
+fn unread_body_is_drained_so_that_the_page_arrives() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", sign_in.port);
@@ -121,7 +121,7 @@ fn an_unread_body_is_drained_so_that_the_page_arrives() {
 }
 
 #[test]
-fn our_own_user_is_no_stranger_at_the_start_address() {
+fn start_address_accepts_the_own_user() {
     run(async {
         let sign_in = SignIn::opened(|_| {}, OpenListener::restrict_to_own_user).await;
         assert_eq!(status(&sign_in.get(&sign_in.start).await), "302 Found");

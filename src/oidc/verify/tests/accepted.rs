@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_good_token_says_who_and_until_when() {
+fn valid_token_yields_subject_and_expiry() {
     let token = judge(&KEY.sign_token(&header(), &claims())).unwrap();
     assert_eq!((token.subject(), token.expires_at()), ("person-1", Timestamp::from_unix(NOW + 3600)));
     assert_eq!(token.claim("email"), Some(&json!("ada@example.com")));
@@ -12,7 +12,7 @@ fn a_good_token_says_who_and_until_when() {
 }
 
 #[test]
-fn every_algorithm_is_believed_with_its_own_access_token_hash() {
+fn every_algorithm_uses_its_own_at_hash() {
     for algorithm in ALGORITHMS {
         let key = TestSigningKey::for_algorithm(algorithm, "k");
         let header = json!({ "alg": algorithm, "kid": "k" });
@@ -28,20 +28,20 @@ fn every_algorithm_is_believed_with_its_own_access_token_hash() {
 }
 
 #[test]
-fn a_type_may_be_left_out_or_written_small() {
+fn token_type_may_be_absent_or_lower_case() {
     assert!(with_header(|header| drop(header.as_object_mut().unwrap().remove("typ"))).is_ok());
     assert!(with_header(|header| header["typ"] = json!("jwt")).is_ok());
 }
 
 #[test]
-fn a_token_without_a_key_name_is_tried_on_every_key() {
+fn token_without_kid_is_tried_with_every_key() {
     let other = TestSigningKey::for_algorithm("EdDSA", "two");
     let token = KEY.sign_token(&json!({ "alg": "RS256" }), &claims());
     assert!(judge_by(&token, &build_key_set(&[other.public_jwk(), KEY.public_jwk()]), &expected()).is_ok());
 }
 
 #[test]
-fn several_keys_of_one_name_are_all_tried() {
+fn all_keys_of_the_same_kid_are_tried() {
     let keys = ["two", "two"].map(|kid| TestSigningKey::for_algorithm("ES256", kid));
     for key in &keys {
         let token = key.sign_token(&json!({ "alg": "ES256", "kid": "two" }), &claims());
@@ -51,12 +51,12 @@ fn several_keys_of_one_name_are_all_tried() {
 }
 
 #[test]
-fn keys_of_kinds_unknown_here_are_passed_over() {
+fn keys_of_unknown_types_are_ignored() {
     assert!(with_keys(&[json!({ "kty": "lattice" }), json!(7), KEY.public_jwk()]).is_ok());
 }
 
 #[test]
-fn several_audiences_are_fine_when_the_authorized_party_is_us() {
+fn several_audiences_are_accepted_with_our_azp() {
     let judgement = with_claims(|claims| {
         claims["aud"] = json!(["api", "client"]);
         claims["azp"] = json!("client");
@@ -73,20 +73,20 @@ fn times_may_be_text_or_have_a_fraction() {
 }
 
 #[test]
-fn a_minute_of_difference_between_clocks_is_forgiven() {
+fn clock_difference_of_a_minute_is_accepted() {
     for (claim, time) in [("exp", NOW - 59), ("iat", NOW + 60), ("nbf", NOW + 60)] {
         assert!(with_claim(claim, json!(time)).is_ok(), "{claim}");
     }
 }
 
 #[test]
-fn a_token_without_nbf_or_at_hash_is_fine() {
+fn token_without_nbf_or_at_hash_is_accepted() {
     assert!(without_claim("nbf").is_ok());
     assert!(without_claim("at_hash").is_ok());
 }
 
 #[test]
-fn a_refresh_may_bring_no_nonce_or_an_old_one() {
+fn refreshed_token_may_have_no_nonce_or_an_old_one() {
     let refresh = || ExpectedClaims {
         grant: TokenGrant::RefreshToken { subject: Some("person-1") },
         access_token: None,
@@ -99,13 +99,13 @@ fn a_refresh_may_bring_no_nonce_or_an_old_one() {
 }
 
 #[test]
-fn a_group_heavy_token_is_fine() {
+fn token_with_many_groups_is_accepted() {
     let groups: Vec<_> = (0..2000).map(|n| format!("a-rather-long-name-of-a-group-{n}")).collect();
     assert!(with_claim("groups", json!(groups)).is_ok());
 }
 
 #[test]
-fn groups_that_the_token_leaves_out_are_noticed() {
+fn omitted_groups_are_detected() {
     for (name, value, is_so) in [
         ("_claim_names", json!({ "groups": "src1" }), true),
         ("_claim_names", json!({ "address": "src1" }), false),

@@ -58,14 +58,14 @@ fn a_token_beside_another_access_token_is_rejected() {
 }
 
 #[test]
-fn a_token_about_nobody_is_rejected() {
+fn token_without_a_valid_subject_is_rejected() {
     assert_eq!(refusal(with_claim("sub", json!(""))), TokenRejection::InvalidSubject);
     assert_eq!(refusal(with_claim("sub", json!("x".repeat(256)))), TokenRejection::InvalidSubject);
     assert!(with_claim("sub", json!("x".repeat(255))).is_ok());
 }
 
 #[test]
-fn a_refresh_that_brings_another_person_is_rejected() {
+fn refresh_that_changes_the_user_is_rejected() {
     let expected = ExpectedClaims { grant: TokenGrant::RefreshToken { subject: Some("person-2") }, ..expected() };
     assert_eq!(refusal(with_claims_expecting(|_| {}, &expected)), TokenRejection::SubjectChanged);
 }
@@ -78,7 +78,7 @@ fn required_claims_cannot_be_missing() {
 }
 
 #[test]
-fn claims_of_another_kind_are_rejected() {
+fn claims_of_a_wrong_type_are_rejected() {
     for claim in ["iss", "aud", "azp", "sub", "exp", "iat", "nbf", "nonce", "at_hash"] {
         for value in [json!(null), json!(true), json!({}), json!([7])] {
             assert_eq!(refusal(with_claim(claim, value)), TokenRejection::WrongClaimType { claim });
@@ -90,7 +90,7 @@ fn claims_of_another_kind_are_rejected() {
 }
 
 #[test]
-fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
+fn user_of_another_organization_is_rejected() {
     let profile = |provider, parameter: &str, named: &str| crate::config::Profile {
         extra_params: [(parameter.to_owned(), named.to_owned())].into(),
         ..testing::test_profile(provider)
@@ -117,7 +117,7 @@ fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
 }
 
 #[test]
-fn only_google_may_leave_the_scheme_out_of_its_name() {
+fn only_google_may_omit_the_scheme_of_its_issuer() {
     use crate::config::Provider::{Generic, Google, Okta};
     for (provider, stated, good) in [
         (Google, "id.example", true),

@@ -64,7 +64,7 @@ fn a_token_without_its_signature_is_rejected() {
 }
 
 #[test]
-fn a_token_signed_by_another_key_of_that_name_is_rejected() {
+fn token_signed_by_another_key_of_the_same_kid_is_rejected() {
     for algorithm in ["ES256", "ES384", "EdDSA"] {
         let [published, forger] = ["k", "k"].map(|kid| TestSigningKey::for_algorithm(algorithm, kid));
         let token = forger.sign_token(&json!({ "alg": algorithm, "kid": "k" }), &claims());
@@ -83,7 +83,7 @@ fn a_token_of_an_unknown_key_asks_for_fresh_keys() {
 }
 
 #[test]
-fn a_nameless_token_of_an_unknown_key_asks_for_fresh_keys() {
+fn token_without_kid_of_an_unknown_key_asks_for_fresh_keys() {
     let stranger = TestSigningKey::for_algorithm("EdDSA", "two");
     let token = stranger.sign_token(&json!({ "alg": "EdDSA" }), &claims());
     let published = TestSigningKey::for_algorithm("EdDSA", "two");
@@ -93,14 +93,14 @@ fn a_nameless_token_of_an_unknown_key_asks_for_fresh_keys() {
 }
 
 #[test]
-fn a_key_for_encryption_signs_nothing() {
+fn encryption_key_does_not_verify_tokens() {
     assert_eq!(refusal(with_keys(&[KEY.public_jwk_with("use", json!("enc"))])), unknown(Some("one")));
     let encrypting = KEY.public_jwk_with("alg", json!("RSA-OAEP-256"));
     assert_eq!(refusal(with_keys(&[encrypting])), unknown(Some("one")));
 }
 
 #[test]
-fn a_key_for_another_algorithm_or_type_does_not_fit() {
+fn key_of_another_algorithm_or_type_is_not_used() {
     assert_eq!(refusal(with_keys(&[KEY.public_jwk_with("alg", json!("PS256"))])), unknown(Some("one")));
     let elliptic = TestSigningKey::for_algorithm("ES256", "one");
     assert_eq!(refusal(with_keys(&[elliptic.public_jwk()])), unknown(Some("one")));
@@ -110,7 +110,7 @@ fn a_key_for_another_algorithm_or_type_does_not_fit() {
 }
 
 #[test]
-fn a_key_inside_the_token_is_not_looked_at() {
+fn key_inside_the_token_is_ignored() {
     let stranger = TestSigningKey::for_algorithm("EdDSA", "stranger");
     let header = json!({
         "alg": "EdDSA", "kid": "stranger", "jwk": stranger.public_jwk(), "jku": "https://evil.example/keys",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_we_sealed_ourselves_is_taken_back_as_it_was() {
+fn sealed_token_is_recalled_unchanged() {
     let raw = Secret::new(KEY.sign_token(&header(), &claims()));
     let token = VerifiedToken::from_sealed_store(raw, RecallProof::for_tests()).unwrap();
     assert_eq!((token.subject(), token.expires_at()), ("person-1", Timestamp::from_unix(NOW + 3600)));
@@ -11,14 +11,14 @@ fn what_we_sealed_ourselves_is_taken_back_as_it_was() {
 }
 
 #[test]
-fn what_is_no_token_is_not_taken_back() {
+fn invalid_text_is_not_recalled_as_a_token() {
     for bad in ["", "a.b.c", "e30.e30.", "..", "x"] {
         assert!(VerifiedToken::from_sealed_store(Secret::new(bad), RecallProof::for_tests()).is_none(), "{bad}");
     }
 }
 
 #[test]
-fn debug_shows_nothing_of_a_token() {
+fn debug_output_hides_the_token() {
     let raw = Secret::new(KEY.sign_token(&header(), &claims()));
     let unverified = format!("{:?}", UnverifiedToken::new(raw.clone()));
     let verified = format!("{:?}", VerifiedToken::from_sealed_store(raw.clone(), RecallProof::for_tests()));

@@ -29,14 +29,14 @@ fn a_token_issued_in_the_future_is_rejected() {
 }
 
 #[test]
-fn a_clock_ten_minutes_slow_is_said_to_be_slow() {
+fn slow_clock_is_reported_as_slow() {
     let slow = ExpectedClaims { now: at(NOW - 600), ..expected() };
     let fact = TokenRejection::WrongClock(ClockSkew::BehindBy(Duration::from_secs(600)));
     assert_eq!(refusal(with_claims_expecting(|_| {}, &slow)), fact);
 }
 
 #[test]
-fn a_clock_ten_minutes_fast_is_said_to_be_fast() {
+fn fast_clock_is_reported_as_fast() {
     let fast = ExpectedClaims { now: at(NOW + 600), ..expected() };
     let short = |claims: &mut Value| claims["exp"] = json!(NOW + 300);
     let fact = TokenRejection::WrongClock(ClockSkew::AheadBy(Duration::from_secs(600)));
@@ -44,13 +44,13 @@ fn a_clock_ten_minutes_fast_is_said_to_be_fast() {
 }
 
 #[test]
-fn a_wrong_clock_that_harms_nothing_is_left_alone() {
+fn wrong_clock_without_effect_is_ignored() {
     let fast = ExpectedClaims { now: at(NOW + 600), ..expected() };
     assert!(with_claims_expecting(|_| {}, &fast).is_ok());
 }
 
 #[test]
-fn without_the_providers_clock_ours_is_not_blamed() {
+fn clock_is_not_blamed_without_the_providers_clock() {
     let fact = TokenRejection::Expired { at: at(NOW - 60), now: at(NOW) };
     for server_date in [None, Some(at(NOW + 60)), Some(at(NOW - 60))] {
         let expected = ExpectedClaims { server_date, ..expected() };

@@ -26,7 +26,6 @@ pub struct AuthorizationRequest {
     /// Proves at the token endpoint that the program that sent the request also redeems the code (PKCE). A local
     /// program that intercepts the code cannot redeem it (RFC 8252 §8.1).
     pub code_verifier: Secret,
-    /// The redirect URI of the request. The token request must repeat it exactly (RFC 6749 §4.1.3).
     pub redirect_uri: String,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 
 /// The checked members of a discovery document. `session` caches it, sealed, between runs.
 ///
-/// Invariant: `issuer` equals the configured issuer, and every endpoint passed [`parse_endpoint`].
+/// Invariant: `issuer` equals the configured issuer, and every endpoint passed `parse_endpoint`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderMetadata {
     /// Equal to the configured issuer, byte for byte (OIDC Discovery §4.3).

@@ -35,7 +35,6 @@ pub enum Error {
     ClientRejected { means: ClientAuthMethod, error: UntrustedText, description: UntrustedText },
 }
 
-/// The endpoint and host that an answer came from, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseSource {
     pub endpoint: ProviderEndpoint,

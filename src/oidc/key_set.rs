@@ -1,6 +1,6 @@
 //! The provider's public keys (JWKS, RFC 7517) and the signature algorithms that this program accepts.
 //!
-//! Promise: a [`TokenSigner`] exists only after a published key of sufficient length verified the signature. `verify`
+//! Promise: a `TokenSigner` exists only after a published key of sufficient length verified the signature. `verify`
 //! checks the claims.
 
 use std::fmt;

@@ -49,7 +49,7 @@ pub(super) fn parse_body<T: DeserializeOwned>(source: ResponseSource, body: &[u8
     })
 }
 
-/// Returns the target of a redirect without query and fragment, which may hold secrets and would reach the log.
+/// The target of a redirect without its query and fragment, which may hold secrets.
 fn read_redirect_target(answer: &FullResponse) -> Option<UntrustedText> {
     let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
     location.split(['?', '#']).next().map(UntrustedText::new)

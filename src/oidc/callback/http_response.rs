@@ -4,7 +4,6 @@
 
 use crate::oidc::page::{self, HtmlPage};
 
-/// A response that is ready to send.
 pub(super) struct CallbackResponse {
     status: &'static str,
     fields: Vec<(&'static str, String)>,

@@ -87,9 +87,7 @@ pub enum CallbackEvent {
     Started,
     CodeReceived,
     ErrorReceived,
-    /// A response arrived whose issuer is wrong or missing.
     WrongIssuer,
-    /// A second response with the right state, for example after a reload.
     Duplicate,
     Ignored(IgnoreReason),
     Malformed(MalformedRequest),

@@ -2,8 +2,8 @@
 //! assumes the configured chain of roles, and calls Bedrock and the console with the result.
 //!
 //! It never uses the SDK's credential chain, because `AWS_PROFILE` usually names this program as `credential_process`,
-//! and the SDK would start it again without end. It sends a token only with a quota approval, and every answer of AWS
-//! passes `credential_check` before anything uses it.
+//! and the SDK would start it again without end. It sends a token only with a quota approval. All credentials from AWS
+//! pass `credential_check` before anything uses them.
 
 mod credential_check;
 mod api_key;

@@ -172,7 +172,7 @@ fn run_system_opener(address: &str) -> Result<(), String> {
     match output {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
-            Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("/usr/bin/open cannot").to_owned())
+            Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("/usr/bin/open failed").to_owned())
         }
         Err(error) => Err(format!("/usr/bin/open: {}", describe_io_error(&error))),
     }

@@ -109,8 +109,8 @@ impl CallbackListener {
     }
 }
 
-/// Returns whether the address has the form of [`CallbackListener::start_address`]. A caller that receives an address
-/// from a worker process checks it before it opens a browser or prints it.
+/// Returns whether the address has the form of [`CallbackListener::start_address`]. A process that reads the address
+/// from a file of another process checks it before it prints it.
 pub fn is_start_address(address: &str) -> bool {
     let Some((host, rest)) = address.strip_prefix("http://").and_then(|rest| rest.split_once(':')) else {
         return false;

@@ -1,7 +1,7 @@
 //! Verifies an ID token (OIDC Core §3.1.3.7). No other module stores, exchanges or displays a token before this one
 //! accepts it.
 //!
-//! Each check, the attack that it stops, and the section that demands it:
+//! Each check, the attack that it stops, and the section that demands it ("Core" is OIDC Core):
 //!
 //! | Check | Stops | Section |
 //! |---|---|---|
@@ -145,7 +145,9 @@ impl VerifiedToken {
         let claims = Claims::from_encoded_part(SplitToken::split(raw.expose()).ok()?.claims)?;
         let subject = claims.require_text("sub").ok()?.to_owned();
         let expires = claims.require_time("exp").ok()?;
-        // Verification requires `iat`. A record without it counts as issued at its expiry, so it never looks fresh.
+        // Verification requires `iat`. Without it, the lifetime counts as zero, so that the token is refreshed as
+        // soon as its
+        // expiry is near.
         let issued = claims.require_time("iat").unwrap_or(expires);
         Some(Self { raw, claims: claims.0, subject, issued_at: issued, expires_at: expires })
     }

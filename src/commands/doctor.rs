@@ -1,6 +1,6 @@
-//! `doctor`: what is wrong here and how to mend it, a line a check.
+//! The command `doctor`: runs the checks and prints one line per check, with a remedy under each problem.
 //!
-//! What is looked at, and what is thought of it, is `doctor`'s own business; here it is shown.
+//! This module only shows results, as text, as JSON or as a support bundle. The module `doctor` has the checks.
 
 use std::{path::Path, process::ExitCode};
 
@@ -22,16 +22,18 @@ use crate::{
     text,
 };
 
-/// The exit code is that of the first check that is bad: the one that a command which fails of it would end with.
+/// Runs the checks, writes the bundle if one is requested, and prints the report. The exit code is that of the first
+/// bad check, which is the code of a command that fails for the same reason. Warnings do not change it.
 pub(super) fn run_doctor(
     cli::DoctorArgs { json, live, bundle }: &cli::DoctorArgs,
     context: &CommandContext<'_>,
 ) -> Result<ExitCode, Failure> {
+    // Before the checks, so that the user does not wait for them only to learn that the file cannot be written.
     bundle.as_deref().map(check_bundle_target).transpose()?;
-    let patient = DoctorContext::new(&context.host, context.inputs())?;
-    let checks = doctor::run_checks(&patient, *live)?;
+    let examined = DoctorContext::new(&context.host, context.inputs())?;
+    let checks = doctor::run_checks(&examined, *live)?;
     if let Some(path) = bundle {
-        files::write_atomically(path, support_bundle::render_bundle(&patient, &checks).as_bytes())?;
+        files::write_atomically(path, support_bundle::render_bundle(&examined, &checks).as_bytes())?;
     }
     let text = match json {
         true => to_json_line(&DoctorReport { version: 1, checks: &checks }),
@@ -42,36 +44,37 @@ pub(super) fn run_doctor(
     Ok(worst.and_then(|check| check.exit).map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
-/// A bundle takes the place of an earlier one, and of nothing else.
+/// Refuses to overwrite a file that is not an earlier bundle, so that a mistyped path destroys nothing.
 fn check_bundle_target(path: &Path) -> Result<(), Failure> {
     let found = files::read_if_exists(path)?;
     let is_ours = found.is_none_or(|bytes| bytes.starts_with(support_bundle::FIRST_LINE.as_bytes()));
     if is_ours { Ok(()) } else { Err(Failure::from_foreign_bundle(path)) }
 }
 
-/// The contract of `doctor --json`; additions keep `version`.
+/// The document of `doctor --json`, which is part of the contract. A new field does not change `version`.
 #[derive(Serialize)]
 struct DoctorReport<'c> {
     version: u32,
     checks: &'c [CheckReport],
 }
 
-/// Where people read it.
+/// The layout of the text report.
 #[derive(Clone, Copy)]
 struct ReportLayout {
-    /// `None`, for a file or a pipe: a line is as long as it is.
+    /// The width of the terminal. `None` for a file or a pipe, where lines are not wrapped.
     columns: Option<usize>,
     palette: Palette,
 }
 
-/// Where the message of a check begins.
+/// The column in which the message of a check begins, after the result and the name.
 const MESSAGE_COLUMN: usize = 9 + 18;
 const HINT: &str = "hint: ";
 
-/// What is said of a bundle.
-const BUNDLE_NOTICE: &str = "has all this, the configuration with the origin of each value, the names of variables, and what calls \
-                     this program. There is no secret in it, but your name, paths and addresses of your company are: \
-                     look at it before you pass it on.";
+/// The notice after the path of a bundle. The user must know what the file contains before sending it to others.
+const BUNDLE_NOTICE: &str = "contains these results, the configuration with the origin of each value, the names of \
+                             environment variables, and the commands that call this program. It contains no secret, \
+                             but it contains your name, and paths and addresses of your company: read it before you \
+                             send it to anyone.";
 
 impl ReportLayout {
     fn for_stdout(environment: &Environment) -> Self {
@@ -83,12 +86,13 @@ impl ReportLayout {
         let mut text: String = checks.iter().map(|check| self.format_check(check)).collect();
         text.push_str(&format!("\n{}\n", summarize_checks(checks)));
         if let Some(path) = bundle {
-            let told = format!("{} {BUNDLE_NOTICE}", text::display_path(path));
-            text.push_str(&format!("\n{}\n", self.indent_text(&told, 0)));
+            let notice = format!("{} {BUNDLE_NOTICE}", text::display_path(path));
+            text.push_str(&format!("\n{}\n", self.indent_text(&notice, 0)));
         }
         text
     }
 
+    /// The line of a check, and its remedy below the message.
     fn format_check(self, CheckReport { name, result, message, remedy, .. }: &CheckReport) -> String {
         let message = self.indent_text(message, MESSAGE_COLUMN);
         let mut text = format!("{}  {name:<16}  {message}\n", self.format_result(*result));
@@ -99,6 +103,7 @@ impl ReportLayout {
         text
     }
 
+    /// The result in its column. Only this word has a colour, so that the messages stay readable on every background.
     fn format_result(self, result: CheckResult) -> String {
         let tone = match result {
             CheckResult::Ok => Tone::Good,
@@ -109,25 +114,21 @@ impl ReportLayout {
         self.palette.paint(tone, &format!("{:<7}", result.as_str()))
     }
 
-    /// The text from this column on, its later lines indented to it.
+    /// Wraps a text that begins at this column, and indents its further lines to the same column.
     fn indent_text(self, text: &str, indent: usize) -> String {
         wrap_text(text, compute_width(self.columns, indent)).join(&format!("\n{:indent$}", ""))
     }
 }
 
-/// `28 checks: 1 bad, 2 to look at, 22 ok, 3 skipped`
+/// The last line, with the words of the result column: `28 checks: 1 bad, 2 warn, 22 ok, 3 skipped`. The worst result
+/// comes first.
 fn summarize_checks(checks: &[CheckReport]) -> String {
     let count = |result| checks.iter().filter(|check| check.result == result).count();
-    let told = [
-        (CheckResult::Bad, "bad"),
-        (CheckResult::Warn, "to look at"),
-        (CheckResult::Ok, "ok"),
-        (CheckResult::Skipped, "skipped"),
-    ];
-    let counted = told.into_iter().map(|(result, words)| (count(result), words));
-    let told: Vec<String> =
-        counted.filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
-    format!("{} checks: {}", checks.len(), told.join(", "))
+    let results = [CheckResult::Bad, CheckResult::Warn, CheckResult::Ok, CheckResult::Skipped];
+    let counted = results.into_iter().map(|result| (count(result), result.as_str()));
+    let parts: Vec<String> =
+        counted.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    format!("{} checks: {}", checks.len(), parts.join(", "))
 }
 
 #[cfg(test)]
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_wraps_at_the_terminals_edge_below_where_it_began() {
+    fn long_message_wraps_below_its_first_word() {
         let bad = checked(CheckResult::Bad, "one two three four five", Some("six seven eight nine ten"));
         let narrow = ReportLayout { columns: Some(MESSAGE_COLUMN + 21), palette: Palette::NONE };
         assert_eq!(
@@ -155,19 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_is_painted_and_the_message_is_not() {
+    fn only_the_result_has_a_colour() {
         let page = ReportLayout { columns: None, palette: Palette::COLOURS };
-        let told = page.format_check(&checked(CheckResult::Bad, "m", Some("r")));
+        let line = page.format_check(&checked(CheckResult::Bad, "m", Some("r")));
         assert_eq!(
-            told,
+            line,
             "\x1b[31mbad    \x1b[0m  clock             m\n                           \x1b[2mhint: \x1b[0mr\n"
         );
     }
 
     #[test]
-    fn the_worst_is_counted_first() {
+    fn summary_counts_the_worst_result_first() {
         let all =
             [CheckResult::Ok, CheckResult::Bad, CheckResult::Ok, CheckResult::Warn].map(|it| checked(it, "", None));
-        assert_eq!(summarize_checks(&all), "4 checks: 1 bad, 1 to look at, 2 ok");
+        assert_eq!(summarize_checks(&all), "4 checks: 1 bad, 1 warn, 2 ok");
     }
 }

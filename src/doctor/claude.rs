@@ -1,7 +1,8 @@
-//! Claude Code's settings, a person's and the organisation's: whether they are read, agree with the profile, and run
-//! this program.
+//! Checks Claude Code's settings, both the user's and the organisation's managed ones: can they be read, do they match
+//! the profile, and do their hooks run this program?
 //!
-//! What they should say is for `setup`, and what outranks a sign-in for `shadows`.
+//! The expected values come from `setup`, so that `doctor` never complains about settings that `setup` has just
+//! written. Variables in these files that override a sign-in are the subject of the check `shadows`.
 
 use std::path::Path;
 
@@ -21,16 +22,18 @@ use crate::{
     text::sanitize_line,
 };
 
-/// Without it nothing renews a session that has ended.
+/// The hook that Claude Code runs when AWS refuses its credentials. Without it the user must sign in by hand.
 const REFRESH: ClaudeSettingKey = ClaudeSettingKey::Top("awsAuthRefresh");
 
-/// Whether the organisation's settings bring credentials, so that no AWS profile is needed.
+/// Whether the managed settings run this program to export credentials. Claude Code then needs no AWS profile.
 pub(super) fn has_managed_export(context: &DoctorContext<'_>) -> bool {
     let text = context.read_text_or_empty(&context.tool_config.claude_managed);
     let hook = settings::read_setting(&text, &ClaudeSettingKey::Top("awsCredentialExport"));
     hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| command_check::is_our_command(&called))
 }
 
+/// Whether the user's settings match the profile. Settings that mention none of the expected keys are reported as one
+/// finding instead of key by key.
 pub(super) fn check_user_settings(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let path = &context.tool_config.claude_settings;
     let text = read_settings(context, path)?;
@@ -39,32 +42,36 @@ pub(super) fn check_user_settings(context: &DoctorContext<'_>, profile: &Profile
         context,
         &ClaudeCredentialSource::AwsProfile(command_check::find_aws_profile_name(context, &profile.name)),
     );
-    let says = |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
-    if !wanted.iter().any(|setting| says(setting).is_some()) {
+    let read = |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
+    if !wanted.iter().any(|setting| read(setting).is_some()) {
         return Ok(report_missing_settings(context, managed, &context.display_path(path)));
     }
     Ok(compare_settings(context, path, text.as_deref().unwrap_or_default(), &wanted, managed))
 }
 
-/// Settings that say nothing of Bedrock.
+/// The finding for user settings that set none of the expected keys. It is a warning only where Claude Code is
+/// installed and nothing else configures it.
 fn report_missing_settings(context: &DoctorContext<'_>, managed: bool, file: &str) -> Finding {
     if managed {
-        return Finding::Skipped("none are needed beside the organisation's".to_owned());
+        return Finding::Skipped("not needed: the managed settings configure Claude Code".to_owned());
     }
     match host::find_on_path(&context.host.environment, "claude").is_empty() {
-        true => Finding::Skipped("Claude Code is not on PATH, and nothing leads it here".to_owned()),
+        true => Finding::Skipped("Claude Code is not on PATH, and its settings do not use Bedrock".to_owned()),
         false => Finding::Warn(doctor::describe_missing_settings(file)),
     }
 }
 
+/// Whether the managed settings, if there are any, match the profile. A key that they do not set is left to the user.
 pub(super) fn check_managed_settings(context: &DoctorContext<'_>, _: &Profile) -> CheckOutcome {
     let path = &context.tool_config.claude_managed;
     Ok(match read_settings(context, path)? {
-        None => Finding::Skipped("there are none on this machine".to_owned()),
+        None => Finding::Skipped("this machine has no managed settings".to_owned()),
         Some(text) => compare_settings(context, path, &text, &build_managed_settings(context), true),
     })
 }
 
+/// Whether each hook of both files runs this program correctly. The report shows the worst problem; a missing refresh
+/// hook counts only if other hooks show that Claude Code should use this program.
 pub(super) fn check_hooks(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let (mut faults, mut hooks) = (Vec::new(), Vec::new());
     let both = [&context.tool_config.claude_settings, &context.tool_config.claude_managed];
@@ -72,35 +79,33 @@ pub(super) fn check_hooks(context: &DoctorContext<'_>, profile: &Profile) -> Che
         let Ok(Some(text)) = read_settings(context, path) else { continue };
         for (name, verb) in claude::HOOKS {
             let Some(hook) = settings::read_setting(&text, &ClaudeSettingKey::Top(name)) else { continue };
+            let Some(called) = ParsedCommand::parse(&hook) else { continue };
+            if is_foreign_telemetry(verb, &called) {
+                continue;
+            }
             hooks.push(name);
             let place = format!("{name} in {}", context.display_path(path));
-            faults.extend(check_hook(context, profile, &hook, verb, &place));
+            let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
+            faults.extend(command_check::check_command(context, &called, wanted, &place));
         }
     }
+    // A stable sort: of several problems of the same severity, the first one in the files is reported.
     faults.sort_by_key(|fault| matches!(fault, Finding::Warn(_)));
     Ok(match (faults.into_iter().next(), hooks.is_empty()) {
         (Some(fault), _) => fault,
-        (None, true) => Finding::Skipped("Claude Code has none".to_owned()),
+        (None, true) => Finding::Skipped("Claude Code's settings have no hook for credentials or telemetry".to_owned()),
         (None, false) if !hooks.contains(&"awsAuthRefresh") => report_missing_refresh(context),
-        (None, false) => Finding::Ok(format!("lead here: {}", hooks.join(", "))),
+        (None, false) => Finding::Ok(format!("these hooks run this program: {}", hooks.join(", "))),
     })
 }
 
-fn check_hook(
-    context: &DoctorContext<'_>,
-    profile: &Profile,
-    hook: &str,
-    verb: &'static str,
-    place: &str,
-) -> Option<Finding> {
-    let called = ParsedCommand::parse(hook)?;
-    let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
-    // Somebody's own way of telling who sends telemetry is theirs.
-    let is_own =
-        verb == "otel-headers" && !command_check::is_our_command(&called) && called.program_name() != "otel-helper";
-    if is_own { None } else { command_check::check_command(context, &called, wanted, place) }
+/// Whether a telemetry hook runs a program of the user's company. A company may identify its users in another way, so
+/// that is no mistake; the guidance sample's `otel-helper` is one, because `setup` replaces it.
+fn is_foreign_telemetry(verb: &str, called: &ParsedCommand) -> bool {
+    verb == "otel-headers" && !command_check::is_our_command(called) && called.program_name() != "otel-helper"
 }
 
+/// The finding for hooks that export credentials or identify the user, but cannot start a sign-in.
 fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
     let wanted = build_expected_settings(context, &ClaudeCredentialSource::Export);
     let setting = wanted.into_iter().find(|setting| setting.key == REFRESH);
@@ -109,7 +114,8 @@ fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
     Finding::Warn(doctor::describe_differing_setting(&file, &REFRESH.to_string(), None, &wanted, 0))
 }
 
-/// The text of a file that Claude Code reads; `None` if the file does not exist.
+/// The text of a settings file, or `None` if the file does not exist. Fails if the text is not a JSON
+/// object, because no setting can then be read or added.
 fn read_settings(context: &DoctorContext<'_>, path: &Path) -> Result<Option<String>, Finding> {
     let text = context.read_text(path)?;
     settings::add_settings(text.as_deref().unwrap_or_default(), &[])
@@ -117,7 +123,8 @@ fn read_settings(context: &DoctorContext<'_>, path: &Path) -> Result<Option<Stri
     Ok(text)
 }
 
-/// What `setup` would have the file say.
+/// The settings that `setup` would write for the profile. Empty if the path of this program cannot be written as a
+/// command; the checks then find nothing to compare.
 fn build_expected_settings(context: &DoctorContext<'_>, source: &ClaudeCredentialSource) -> Vec<ClaudeSetting> {
     let program = host::find_stable_program_path(&context.host.environment).ok();
     let config = context.inputs.file.as_ref().and_then(|file| std::path::absolute(file).ok());
@@ -128,14 +135,16 @@ fn build_expected_settings(context: &DoctorContext<'_>, source: &ClaudeCredentia
     }
 }
 
-/// Without the pinned variables, whose values an administrator may choose.
+/// The same for managed settings, without the variables that only pin a value against repositories: any value of the
+/// administrator does that.
 fn build_managed_settings(context: &DoctorContext<'_>) -> Vec<ClaudeSetting> {
     let mut wanted = build_expected_settings(context, &ClaudeCredentialSource::Export);
     wanted.retain(|setting| !matches!(&setting.key, ClaudeSettingKey::Env(name) if claude::is_pinned(name)));
     wanted
 }
 
-/// Reports the first variable that differs; one that is not set counts only where nothing else sets it.
+/// Compares the variables of a settings file with the expected ones. Reports the first that differs and counts the
+/// others. A variable that is not set is no difference if `may_be_silent`: then another file may set it.
 fn compare_settings(
     context: &DoctorContext<'_>,
     path: &Path,
@@ -151,7 +160,7 @@ fn compare_settings(
     });
     let file = context.display_path(path);
     let Some((key, actual, expected)) = differing.next() else {
-        return Finding::Ok(format!("{file} agrees with the profile"));
+        return Finding::Ok(format!("{file} matches the profile"));
     };
     let (actual, expected) = (actual.map(|actual| sanitize_line(&actual)), sanitize_line(expected));
     let (key, more) = (key.to_string(), differing.count());

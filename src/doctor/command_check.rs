@@ -1,6 +1,7 @@
-//! Whether a line of another program's file runs this program, and with the right words.
+//! Judges one command line from a file of another program: does it run this program, with the right command, profile
+//! and configuration file?
 //!
-//! It judges the line; where such lines stand is known elsewhere.
+//! `aws_files` and `claude` find the lines, in AWS's configuration and in Claude Code's hooks.
 
 use std::path::Path;
 
@@ -13,15 +14,16 @@ use crate::{
     text::sanitize_line,
 };
 
-/// What runs the line.
+/// The kind of program that runs the command line. It decides whether `~` is expanded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommandRunner {
-    /// AWS's tools, some of which know no shell.
+    /// AWS's tools. Some of them start the program without a shell, so `~` and a bare program name may not work.
     AwsTools,
+    /// Claude Code, which passes the line to a shell.
     Shell,
 }
 
-/// What the line should be for.
+/// What a correct command line calls.
 #[derive(Clone, Copy)]
 pub(super) struct ExpectedCommand<'w> {
     pub(super) command: &'static str,
@@ -29,20 +31,20 @@ pub(super) struct ExpectedCommand<'w> {
     pub(super) runner: CommandRunner,
 }
 
-/// The programs of AWS's guidance sample.
+/// The programs of AWS's guidance sample. They are reported by name, because users migrate from that sample.
 const SAMPLE: [&str; 2] = ["credential-process", "otel-helper"];
 
-/// Whether the line is meant for this program, right or wrong.
+/// Whether the command line is meant to run this program. It may still name a wrong path, command or profile.
 pub(super) fn is_our_command(called: &ParsedCommand) -> bool {
     called.program_name() == "bedrock-sso"
 }
 
-/// The AWS profile that asks this program for credentials of ours, with its line.
+/// The AWS profile in `text` that gets the credentials of our profile `ours` from this program, with its command line.
 pub(super) fn find_aws_profile(text: &str, ours: &str) -> Option<(String, ParsedCommand)> {
     let read = |(name, line): (String, String)| Some((name, ParsedCommand::parse(&line)?));
     let lines: Vec<_> = aws::list_processes(text).into_iter().filter_map(read).collect();
-    let asks = |called: &ParsedCommand| is_our_command(called) && called.profile.as_deref() == Some(ours);
-    let found = lines.iter().find(|(_, called)| asks(called));
+    let is_for_ours = |called: &ParsedCommand| is_our_command(called) && called.profile.as_deref() == Some(ours);
+    let found = lines.iter().find(|(_, called)| is_for_ours(called));
     // Fall back to the profile with the same name, whatever command it runs.
     found.or_else(|| lines.iter().find(|(name, _)| name == ours)).cloned()
 }
@@ -53,7 +55,9 @@ pub(super) fn find_aws_profile_name(context: &DoctorContext<'_>, ours: &str) -> 
     find_aws_profile(&text, ours).map_or_else(|| ours.to_owned(), |(name, _)| name)
 }
 
-/// What is wrong with it, said of `place`; nothing when all is well.
+/// Compares a command line with the expected one. Returns the first problem in words that begin with `place` ("[profile
+/// claude] in ~/.aws/config"), or `None` if the line is correct. The order matters: a wrong program is reported before
+/// a wrong command, since the arguments of another program mean nothing here.
 pub(super) fn check_command(
     context: &DoctorContext<'_>,
     called: &ParsedCommand,
@@ -71,18 +75,20 @@ pub(super) fn check_command(
         return bad(&format!("still runs AWS's guidance sample: {program}"));
     }
     let Some(found) = host::find_program(&context.host.environment, &written) else {
-        return bad(&format!("names {program}, which does not exist"));
+        return bad(&format!("runs {program}, which does not exist"));
     };
     if !is_our_command(called) {
         return bad(&format!("runs another program: {program}"));
     }
     match called.command.as_deref() {
         Some(command) if command == wanted.command => {}
-        Some(command) => return bad(&format!("runs `{}`, and not `{}`", sanitize_line(command), wanted.command)),
-        None => return bad(&format!("does not name the command `{}`", wanted.command)),
+        Some(command) => {
+            return bad(&format!("runs the command `{}` instead of `{}`", sanitize_line(command), wanted.command));
+        }
+        None => return bad(&format!("runs this program without the command `{}`", wanted.command)),
     }
     if let Some(named) = called.profile.as_ref().filter(|named| *named != wanted.profile) {
-        return bad(&format!("is for the profile '{}', and not for '{}'", sanitize_line(named), wanted.profile));
+        return bad(&format!("uses the profile '{}' instead of '{}'", sanitize_line(named), wanted.profile));
     }
     if let Some(named) = &called.config {
         let named = match wanted.runner {
@@ -94,13 +100,13 @@ pub(super) fn check_command(
         }
     }
     if !written.is_absolute() && wanted.runner == CommandRunner::AwsTools {
-        let fault = format!("names {program} without its whole path, which AWS's tools look for where they stand");
+        let fault = format!("runs {program} without its full path, so AWS's tools may not find it");
         return warn(&fault);
     }
     if host::is_this_program(&found) { None } else { warn(&format!("runs another copy of this program: {program}")) }
 }
 
-/// Whether two paths lead to the same file, by whatever links.
+/// Whether two paths name the same file, directly or through symlinks.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

@@ -1,6 +1,7 @@
-//! What is examined: this machine and its person, looked at once and shared by all checks.
+//! The facts that the checks share: the machine, the profile, the stored records and the first answer of each host.
 //!
-//! Facts only, each learnt when the first check wants it; what they mean is for the checks.
+//! Each fact is fetched when the first check needs it, and then cached, so that all checks judge the same facts and a
+//! silent host or keyring costs its timeout once. This module only fetches; the checks decide what a fact means.
 
 use std::{
     future::Future,
@@ -28,33 +29,44 @@ use crate::{
     url::SecureUrl,
 };
 
-/// The machine, the person and what the command line says.
+/// The machine and the profile that one run of `doctor` examines.
+///
+/// Its fields with a `Once…` type are the cached facts. A failure is cached too, and every check that needs the fact
+/// gets a copy of it.
 pub struct DoctorContext<'a> {
     pub host: &'a Host,
     pub inputs: ConfigInputs<'a>,
+    /// The user's home folder. Without one `doctor` cannot start.
     pub home: PathBuf,
+    /// Where AWS's tools and Claude Code have their configuration files.
     pub tool_config: ExternalConfigPaths,
-    /// How the commands in hints lead to the profile and the file that are examined.
+    /// Completes the commands in hints, so that they use the profile and the file that `doctor` examines.
     pub invocation: Invocation,
     profile: Result<Profile, Failure>,
+    /// Whether the keyring works. The test of a silent keyring takes seconds.
     keyring: OnceLock<Result<(), Failure>>,
     records: OnceLock<Result<(SignInRecord, CredentialsRecord), Failure>>,
     client: OnceLock<Result<Client, Failure>>,
     live_client: OnceLock<Result<Client, Failure>>,
+    /// The provider's discovery document, with the checks that a sign-in makes.
     metadata: OnceCell<Result<ProviderMetadata, Failure>>,
+    /// The raw answer of the same address: its `Date` header and its certificate, even if the document is wrong.
     provider_probe: OnceCell<Result<ProbeResponse, Failure>>,
     aws_probe: OnceCell<Result<ProbeResponse, Failure>>,
 }
 
-/// Who answered, what, and when.
+/// The answer of a host to a request without credentials.
 #[derive(Debug)]
 pub struct ProbeResponse {
     pub host: String,
     pub answer: FullResponse,
+    /// This computer's time when the answer arrived, to compare with the host's `Date` header.
     pub received_at: Timestamp,
 }
 
 impl<'a> DoctorContext<'a> {
+    /// Loads the profile. A configuration that cannot be loaded is no error here: the check `configuration` reports it.
+    /// Fails only if the user has no home folder.
     pub fn new(host: &'a Host, inputs: ConfigInputs<'a>) -> Result<Self, Failure> {
         let home = host::find_home().ok_or_else(Failure::from_missing_home)?;
         let profile = config::load_profile(&inputs).map_err(Failure::from);
@@ -79,12 +91,12 @@ impl<'a> DoctorContext<'a> {
         })
     }
 
-    /// The profile. Without one, the checks that need it are skipped.
+    /// The profile, or the finding with which a check that needs a profile is skipped.
     pub fn profile(&self) -> Result<&Profile, Finding> {
         self.profile.as_ref().map_err(|_| Finding::skip_without_profile())
     }
 
-    /// Why there is no profile.
+    /// Fails with the reason why no profile could be loaded.
     pub fn check_profile(&self) -> Result<(), Failure> {
         self.profile.as_ref().map(drop).map_err(Failure::clone)
     }
@@ -93,32 +105,35 @@ impl<'a> DoctorContext<'a> {
         (self.host.now)()
     }
 
-    /// A path as a person writes it, safe to print.
+    /// A path for the output: escaped, and with `~` for the home folder.
     pub fn display_path(&self, path: &Path) -> String {
         config::display_path(path, &self.host.environment)
     }
 
-    /// A file of another program; `None` when there is none.
+    /// Reads a file of another program. Returns `None` if the file does not exist.
     pub fn read_text(&self, path: &Path) -> Result<Option<String>, Failure> {
         SetupPlan::read_text(path).map_err(Failure::from)
     }
 
-    /// The same where it does not matter why a file cannot be read.
+    /// The same for a check that treats an unreadable file as empty, because another check reports that it is
+    /// unreadable.
     pub fn read_text_or_empty(&self, path: &Path) -> String {
         self.read_text(path).ok().flatten().unwrap_or_default()
     }
 
-    /// The profile's records.
+    /// The cache of the profile, opened as for a caller that never prompts.
     pub fn cache(&self, profile: &Profile) -> Cache {
         Cache::for_profile(profile, &self.host.paths.data, CallerKind::NonInteractive)
     }
 
-    /// Whether the keyring does what is asked of it. A silent one is waited for once.
+    /// Tests the keyring with an item made for the test. The result is cached, so a silent keyring costs its timeout
+    /// once.
     pub fn try_keyring(&self) -> Result<(), Failure> {
         self.keyring.get_or_init(|| store::test_keyring().map_err(Failure::from)).clone()
     }
 
-    /// The stored records. A keyring that was found locked or silent is left alone.
+    /// The stored sign-in and credentials. If the keyring test failed, this fails in the same way, without a second
+    /// request to the keyring: that could show the user another dialog.
     pub fn records(&self, profile: &Profile) -> Result<&(SignInRecord, CredentialsRecord), Failure> {
         if profile.storage.uses_keyring() {
             self.try_keyring()?;
@@ -130,48 +145,49 @@ impl<'a> DoctorContext<'a> {
         self.records.get_or_init(load).as_ref().map_err(Failure::clone)
     }
 
-    /// The one client, for the profile's trust.
+    /// The HTTP client of all checks, with the profile's proxy and certificate authorities.
     pub fn client(&self, profile: &Profile) -> Result<&Client, Failure> {
-        let made = || Client::new(profile.network_settings(&self.host.environment)).map_err(Failure::from);
-        self.client.get_or_init(made).as_ref().map_err(Failure::clone)
+        let build = || Client::new(profile.network_settings(&self.host.environment)).map_err(Failure::from);
+        self.client.get_or_init(build).as_ref().map_err(Failure::clone)
     }
 
-    /// The same for real calls one after the other, with a person waiting for each.
+    /// The same client with the longer timeout of the live checks.
     pub fn live_client(&self, profile: &Profile) -> Result<&Client, Failure> {
-        let made = || Ok(self.client(profile)?.with_total_timeout(LIVE_CALL_TIMEOUT));
-        self.live_client.get_or_init(made).as_ref().map_err(Failure::clone)
+        let build = || Ok(self.client(profile)?.with_total_timeout(LIVE_CALL_TIMEOUT));
+        self.live_client.get_or_init(build).as_ref().map_err(Failure::clone)
     }
 
-    /// What the provider says of itself, asked once and now: what is remembered may be a day old.
+    /// Fetches the provider's metadata from the provider, never from the cache: a cached document may be a day old.
     pub async fn fetch_metadata(&self, profile: &Profile) -> Result<&ProviderMetadata, Failure> {
-        let asked = async || {
+        let fetch = async || {
             let client = self.client(profile)?;
             let host = profile.issuer.url().authority();
             Ok(run_with_timeout(host, oidc::discover_provider(client, profile)).await??)
         };
-        self.metadata.get_or_init(asked).await.as_ref().map_err(Failure::clone)
+        self.metadata.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
 
-    /// How the provider answers, whatever it says of itself.
+    /// Sends the provider a request whose answer may have any content. It shows the provider's clock and certificate.
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
-        let asked = async || {
+        let fetch = async || {
             let address = oidc::build_discovery_url(&profile.issuer)?;
             Ok(self.send_probe(self.client(profile)?, &address, Method::GET, "").await?)
         };
-        self.provider_probe.get_or_init(asked).await.as_ref().map_err(Failure::clone)
+        self.provider_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
 
-    /// How AWS answers where the first exchange asks, without any credentials.
+    /// Sends AWS an unsigned request, at the address of the first token exchange. AWS refuses it in a form of its own,
+    /// and a captive portal cannot imitate that by accident.
     pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
-        let asked = async || {
+        let fetch = async || {
             let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
             let body = "Action=GetCallerIdentity&Version=2011-06-15";
             Ok(self.send_probe(self.client(profile)?, &address, Method::POST, body).await?)
         };
-        self.aws_probe.get_or_init(asked).await.as_ref().map_err(Failure::clone)
+        self.aws_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
 
-    /// Asks, without anything that could prove who does.
+    /// Sends a request without credentials or tokens, so that a probe reveals no secret to a wrong host.
     pub async fn send_probe(
         &self,
         client: &Client,
@@ -190,10 +206,10 @@ impl<'a> DoctorContext<'a> {
     }
 }
 
-/// A call, ended when a check has had its time; `host` is who did not answer.
+/// Waits for a call, but no longer than a check may take. The timeout error names `host`.
 pub(super) async fn run_with_timeout<T>(host: &str, call: impl Future<Output = T>) -> Result<T, http::Error> {
-    let silent = |_| http::Error::Timeout { host: host.to_owned(), after: CHECK_TIMEOUT };
-    timeout(CHECK_TIMEOUT, call).await.map_err(silent)
+    let timed_out = |_| http::Error::Timeout { host: host.to_owned(), after: CHECK_TIMEOUT };
+    timeout(CHECK_TIMEOUT, call).await.map_err(timed_out)
 }
 
 impl_debug!(DoctorContext<'_>, |_| "DoctorContext");

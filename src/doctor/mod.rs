@@ -1,7 +1,8 @@
-//! What may be wrong on this machine: a table of checks, each with its remedy.
+//! The checks of `doctor`: each looks for one kind of problem on this machine, and reports what it found with a remedy.
 //!
-//! A check looks and judges; it asks nobody, opens nothing and changes nothing. What is shown of it is for `commands`, and
-//! every word of advice is `failure`'s.
+//! No check prompts the user, opens a browser, starts a sign-in or changes a file, so that a user can run `doctor` at
+//! any time, and a script too. The checks do not depend on each other: one problem does not hide another. `commands`
+//! prints the results; `failure` words every problem and its remedy.
 
 mod context;
 mod live;
@@ -38,50 +39,56 @@ use crate::{
 
 use CheckFunction::{Local, Machine, Network};
 
-/// What one network check may take, whatever becomes of the others. They run side by side.
+/// How long one network request of a check may take. All network checks run at the same time, so a silent network costs
+/// this time about once and not once per check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one call of a live check may take. A model that was not asked for a while needs seconds for its first word.
+/// How long one call of a live check may take. It is longer, because a model that nobody has called for a while needs
+/// several seconds for its first answer.
 const LIVE_CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A check of `doctor`. One that needs the profile is skipped if there is no profile.
+/// The function of a check. A check that takes a profile is skipped if no profile can be loaded; only `configuration`
+/// then reports why.
 #[derive(Clone, Copy, Debug)]
 enum CheckFunction {
-    /// On this machine.
+    /// Uses only this machine, and needs no profile.
     Machine(fn(&DoctorContext<'_>) -> CheckOutcome),
-    /// On this machine, of the profile.
+    /// Uses only this machine, and needs the profile.
     Local(fn(&DoctorContext<'_>, &Profile) -> CheckOutcome),
-    /// Over the network, or what has to wait for it.
+    /// Uses the network, or the result of a network request that another check also uses.
     Network(for<'p> fn(&'p DoctorContext<'p>, &'p Profile) -> CheckFuture<'p>),
 }
 
-/// What a check found; `?` ends a check with an error, which is `Finding::Bad`.
+/// The result of a check. Both sides hold a finding: `?` ends a check early, and turns an error into `Finding::Bad`.
 type CheckOutcome = Result<Finding, Finding>;
 
-/// A check at work.
+/// A running network check. It borrows the context, which all checks share.
 type CheckFuture<'p> = Pin<Box<dyn Future<Output = CheckOutcome> + 'p>>;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     Ok(String),
-    /// It works, and may not go on to.
+    /// It works now, but the user should check it.
     Warn(Failure),
+    /// A command fails for this reason.
     Bad(Failure),
-    /// It could not be looked at; why.
+    /// The check does not apply here, or could not run. The text says why.
     Skipped(String),
 }
 
-/// A check that was made, in the form of `doctor --json`; additions keep its version.
+/// A finished check in the form of `doctor --json`. The form is part of the contract: a new field does not change the
+/// version, a changed meaning does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     pub name: &'static str,
     pub result: CheckResult,
     pub message: String,
     pub remedy: Option<String>,
-    /// What a command that fails of it says.
+    /// The exit code of a command that fails for this reason; `None` if the check found no problem.
     #[serde(skip)]
     pub exit: Option<Exit>,
+    /// The slug of that failure, for the support bundle.
     #[serde(skip)]
     pub slug: Option<String>,
 }
@@ -95,7 +102,8 @@ pub enum CheckResult {
     Skipped,
 }
 
-/// Every check but those of `--live`, in the order in which they are told. The names are part of the contract.
+/// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
+/// them up in `doctor --json`.
 const CHECKS: [(&str, CheckFunction); 28] = [
     ("version", Machine(version::check_version)),
     ("configuration", Machine(configuration::check_configuration)),
@@ -127,7 +135,12 @@ const CHECKS: [(&str, CheckFunction); 28] = [
     ("leftovers", Machine(sample_leftovers::check_leftovers)),
 ];
 
-/// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
+/// Runs all checks and returns their reports in the order of [`CHECKS`], followed by those of `--live` if `live` is
+/// set.
+///
+/// The checks of this machine run one after the other on a thread of their own; meanwhile all network checks run at the
+/// same time. The live checks come last, because they can wait for a worker process. Fails only if the async runtime
+/// cannot start: a problem that a check finds is a report, not an error.
 pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckReport>, Failure> {
     let run_local = |(_, function): &(_, CheckFunction)| match function {
         Machine(check) => Some(check(context)),
@@ -156,7 +169,7 @@ pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
     Ok(reports)
 }
 
-/// A failure that ends a check.
+/// Lets `?` end a check with any error that `failure` can describe.
 impl<E: Into<Failure>> From<E> for Finding {
     fn from(error: E) -> Self {
         Self::Bad(error.into())
@@ -164,7 +177,7 @@ impl<E: Into<Failure>> From<E> for Finding {
 }
 
 impl CheckResult {
-    /// As people and scripts read it.
+    /// The name of the result in the output, the same in text and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -176,13 +189,14 @@ impl CheckResult {
 }
 
 impl Finding {
-    /// For a check that needs a profile.
+    /// The finding of a check that needs a profile when none could be loaded.
     fn skip_without_profile() -> Self {
-        Self::Skipped("there is no profile to go by, see `configuration`".to_owned())
+        Self::Skipped("no profile could be loaded, see `configuration`".to_owned())
     }
 
+    /// Renders the finding. `invocation` completes each command in a hint with the flags that select this profile.
     fn into_report(self, name: &'static str, invocation: &Invocation) -> CheckReport {
-        let of = |result, failure: Failure| CheckReport {
+        let with_remedy = |result, failure: Failure| CheckReport {
             name,
             result,
             message: failure.what().to_owned(),
@@ -190,12 +204,13 @@ impl Finding {
             exit: Some(failure.exit()),
             slug: Some(failure.slug().to_owned()),
         };
-        let plain = |result, message| CheckReport { name, result, message, remedy: None, exit: None, slug: None };
+        let without_remedy =
+            |result, message| CheckReport { name, result, message, remedy: None, exit: None, slug: None };
         match self {
-            Self::Ok(message) => plain(CheckResult::Ok, message),
-            Self::Skipped(message) => plain(CheckResult::Skipped, message),
-            Self::Warn(failure) => of(CheckResult::Warn, failure),
-            Self::Bad(failure) => of(CheckResult::Bad, failure),
+            Self::Ok(message) => without_remedy(CheckResult::Ok, message),
+            Self::Skipped(message) => without_remedy(CheckResult::Skipped, message),
+            Self::Warn(failure) => with_remedy(CheckResult::Warn, failure),
+            Self::Bad(failure) => with_remedy(CheckResult::Bad, failure),
         }
     }
 }

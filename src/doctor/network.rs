@@ -1,92 +1,102 @@
-//! The way to the provider and to AWS: the clock that they are compared by, proxies, certificates, and AWS itself.
+//! Checks the network between this machine and its peers: the clock, the proxies, the certificates, and AWS's answer.
 //!
-//! Nothing of a person's is sent; what the provider says of itself is for `provider`.
+//! All of it comes from requests without credentials. The content of the provider's answer is the subject of
+//! `provider`.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::ProbeResponse};
 use crate::{aws, failure::doctor, oidc::ClockSkew, text::UntrustedText};
 
-/// What the verification of tokens forgives, and what AWS does.
+/// The clock difference that the verification of ID tokens accepts.
 const TOLERATED: Duration = Duration::from_secs(60);
+/// The clock difference that AWS accepts in the signature of a request.
 const TOLERATED_BY_AWS: Duration = Duration::from_secs(300);
 
+/// Compares this computer's clock with the `Date` headers of the provider and of AWS, and judges the larger difference.
+/// A clock that is slightly ahead is a warning: tokens seem older than they are, but both sides still accept them.
 pub(super) async fn check_clock(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let heard = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
-    let compared: Vec<(&str, ClockSkew)> = heard.into_iter().flatten().filter_map(measure_skew).collect();
+    let probes = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
+    let compared: Vec<(&str, ClockSkew)> = probes.into_iter().flatten().filter_map(measure_skew).collect();
     let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew.span()) else {
-        return Ok(Finding::Skipped("nobody answered with whom it could be compared".to_owned()));
+        return Ok(Finding::Skipped("neither the provider nor AWS sent a time to compare with".to_owned()));
     };
     if skew.span() <= TOLERATED {
         let hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
-        return Ok(Finding::Ok(format!("agrees with {}", hosts.join(" and "))));
+        return Ok(Finding::Ok(format!("this computer's clock agrees with {}", hosts.join(" and "))));
     }
     let is_harmless = matches!(skew, ClockSkew::AheadBy(_)) && skew.span() <= TOLERATED_BY_AWS;
     let failure = doctor::describe_clock_skew(*skew, host);
     Ok(if is_harmless { Finding::Warn(failure) } else { Finding::Bad(failure) })
 }
 
-fn measure_skew(heard: &ProbeResponse) -> Option<(&str, ClockSkew)> {
-    Some((&heard.host, ClockSkew::between(heard.received_at, heard.answer.server_date()?)))
+/// The host and the difference of the two clocks; `None` if the answer has no readable date.
+fn measure_skew(probe: &ProbeResponse) -> Option<(&str, ClockSkew)> {
+    Some((&probe.host, ClockSkew::between(probe.received_at, probe.answer.server_date()?)))
 }
 
-/// Which proxy stands before whom.
+/// Reports which hosts the program reaches through which proxy. It only fails if the proxy setting cannot be used.
 pub(super) async fn check_proxy(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let client = context.client(profile)?;
     let mut hosts = vec![profile.issuer.url().clone()];
     hosts.extend(aws::resolve_exchange_endpoint(profile, &context.host.environment).await);
     hosts.extend(profile.quota.iter().map(|quota| quota.endpoint.clone()));
+    // The empty name stands for a direct connection, and sorts first.
     let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for host in &hosts {
         ways.entry(client.proxy_for(host).unwrap_or_default()).or_default().push(host.authority());
     }
-    let told = ways.into_iter().map(|(proxy, hosts)| match proxy {
-        "" => format!("{} directly", hosts.join(", ")),
-        proxy => format!("{} through {proxy}", hosts.join(", ")),
+    let described = ways.into_iter().map(|(proxy, hosts)| match proxy {
+        "" => format!("no proxy for {}", hosts.join(", ")),
+        proxy => format!("proxy {proxy} for {}", hosts.join(", ")),
     });
-    Ok(Finding::Ok(told.collect::<Vec<_>>().join("; ")))
+    Ok(Finding::Ok(described.collect::<Vec<_>>().join("; ")))
 }
 
-/// Who vouches for whom: what a person looks at who wonders whether somebody reads along.
+/// Reports which authority issued the certificates of the provider and of AWS. The two are different companies, so one
+/// name for both means that something between them and this machine issues the certificates. That is no problem in
+/// itself: `discovery` and `aws` report a certificate that is not trusted.
 pub(super) async fn check_certificates(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let (provider, aws) = (context.probe_provider(profile).await, context.probe_aws(profile).await);
-    let heard: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
-    if heard.is_empty() {
-        return Ok(Finding::Skipped("nobody answered, see `discovery` and `aws`".to_owned()));
+    let probes: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
+    if probes.is_empty() {
+        return Ok(Finding::Skipped("neither the provider nor AWS answered, see `discovery` and `aws`".to_owned()));
     }
     let issuers: Vec<(&str, Option<UntrustedText>)> =
-        heard.iter().map(|heard| (heard.host.as_str(), heard.answer.certificate_issuer())).collect();
+        probes.iter().map(|probe| (probe.host.as_str(), probe.answer.certificate_issuer())).collect();
     if let [(one, Some(issuer)), (other, Some(same))] = issuers.as_slice()
         && issuer == same
         && !is_amazon_issuer(issuer)
     {
         return Ok(Finding::Ok(format!(
-            "{} vouches for both {one} and {other}: a proxy that reads along, or an authority of your own",
+            "{} issued the certificates of {one} and {other}: a TLS-intercepting proxy or a private CA",
             issuer.to_safe_line()
         )));
     }
-    let told = issuers.iter().map(|(host, issuer)| match issuer {
-        Some(issuer) => format!("{} vouches for {host}", issuer.to_safe_line()),
-        None => format!("{host} is this machine"),
+    let described = issuers.iter().map(|(host, issuer)| match issuer {
+        Some(issuer) => format!("{} issued the certificate of {host}", issuer.to_safe_line()),
+        // Only loopback hosts are reached without TLS.
+        None => format!("{host} is on this machine and needs no certificate"),
     });
-    Ok(Finding::Ok(told.collect::<Vec<_>>().join("; ")))
+    Ok(Finding::Ok(described.collect::<Vec<_>>().join("; ")))
 }
 
-/// Cognito and STS are vouched for by the same.
+/// Whether Amazon issued the certificate. It issues those of both Cognito and STS, so the same issuer for both is
+/// normal.
 fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
     issuer.to_safe_line().contains("Amazon")
 }
 
-/// Whether AWS answers, and nobody in its place.
+/// Whether AWS answers at the address of the first token exchange, and not a captive portal or a proxy in its place.
 pub(super) async fn check_aws(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let ProbeResponse { host, answer, .. } = context.probe_aws(profile).await?;
     if !is_aws_error_body(&answer.body) {
         return Err(doctor::describe_not_aws(host, answer.status.as_u16()).into());
     }
-    Ok(Finding::Ok(format!("{host} answers for {}", profile.region)))
+    Ok(Finding::Ok(format!("AWS answers at {host} for {}", profile.region)))
 }
 
-/// The refusal of STS, or of an identity pool, of a question without a signature.
+/// Whether a body is AWS's refusal of an unsigned request: XML from STS, JSON with `__type` from an identity pool.
 fn is_aws_error_body(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     ["<ErrorResponse", "__type", "<UnknownOperationException"].iter().any(|mark| text.contains(mark))

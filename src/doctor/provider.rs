@@ -1,6 +1,7 @@
-//! The provider: whether it can be reached, and says of itself what a sign-in needs.
+//! Checks the identity provider: can it be reached, and do its metadata, its keys and its answer to the client fit a
+//! sign-in?
 //!
-//! Nobody is signed in, and no token is asked for; the way there is for `network`.
+//! The checks request public documents, and for `client` the first page of a sign-in. They never request a token.
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::run_with_timeout};
 use crate::{
@@ -9,22 +10,25 @@ use crate::{
     text::sanitize_line,
 };
 
-/// What IAM accepts ID tokens to be signed with.
+/// The signing algorithms of ID tokens that IAM accepts.
 const AWS_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
-/// A port for whoever takes any; no browser is ever sent there.
+/// The port in the test request of a profile that accepts any port. No browser ever opens that address.
 const ANY_PORT: u16 = 8400;
 
+/// Whether the provider publishes metadata that a sign-in accepts. The other checks of this file are skipped if not.
 pub(super) async fn check_discovery(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await?;
-    let codes = metadata.device_authorization_endpoint.as_ref().map_or("", |_| ", and gives device codes");
-    Ok(Finding::Ok(format!("{} describes itself{codes}", sanitize_line(&metadata.issuer))))
+    let codes = metadata.device_authorization_endpoint.as_ref().map_or("", |_| ", with support for device codes");
+    Ok(Finding::Ok(format!("{} publishes its metadata{codes}", sanitize_line(&metadata.issuer))))
 }
 
+/// Whether both this program and AWS accept one of the algorithms with which the provider signs ID tokens. The metadata
+/// lists them for all applications, so a list with an accepted one proves only that the right choice exists.
 pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let Some(offered) = &metadata.algorithms else {
-        return Ok(Finding::Ok("the provider does not say, and rules none out".to_owned()));
+        return Ok(Finding::Ok("the provider does not publish its signing algorithms".to_owned()));
     };
     let is_for_aws = |name: &&String| AWS_ALGORITHMS.contains(&name.as_str());
     let verified: Vec<&String> = offered.iter().filter(|name| oidc::is_supported_algorithm(name)).collect();
@@ -36,9 +40,10 @@ pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Prof
         return Err(doctor::describe_algorithms_aws_rejects(&offered).into());
     }
     let names: Vec<&str> = verified.iter().map(|name| name.as_str()).collect();
-    Ok(Finding::Ok(names.join(", ")))
+    Ok(Finding::Ok(format!("the provider can sign with {}", names.join(", "))))
 }
 
+/// Whether the provider publishes keys to verify ID tokens with.
 pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
@@ -46,11 +51,13 @@ pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile) -
     let keys = run_with_timeout(host, oidc::fetch_keys(client, metadata)).await??;
     match keys.count() {
         0 => Err(doctor::describe_missing_keys(host).into()),
-        count => Ok(Finding::Ok(format!("{host} publishes {count}"))),
+        1 => Ok(Finding::Ok(format!("{host} publishes 1 signing key"))),
+        count => Ok(Finding::Ok(format!("{host} publishes {count} signing keys"))),
     }
 }
 
-/// Whether the provider knows the client and where it shall be sent back, as far as it tells without a sign-in.
+/// Whether the provider accepts the client ID with each redirect URI of the profile, as far as it reveals that without
+/// a sign-in. A rejection is only a warning, since some providers answer programs in another way than browsers.
 pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
@@ -67,14 +74,14 @@ pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile)
                 return Ok(Finding::Warn(doctor::describe_unknown_client(&client_id, &redirect_uri)));
             }
             ClientProbe::Inconclusive => {
-                return Ok(Finding::Skipped(format!("{host} did not say whether it knows the client")));
+                return Ok(Finding::Skipped(format!("{host} does not reveal whether it knows the client")));
             }
         }
     }
-    Ok(Finding::Ok("the provider takes the client and where it is sent back to, as far as it tells".to_owned()))
+    Ok(Finding::Ok("the provider reports no error for the client ID and the redirect URI".to_owned()))
 }
 
-/// For a check that needs what the provider says of itself; `discovery` reports the failure.
+/// The finding of a check that needs the metadata when they could not be fetched. Only `discovery` reports the failure.
 fn skip_without_metadata(_: Failure) -> Finding {
-    Finding::Skipped("the provider does not describe itself, see `discovery`".to_owned())
+    Finding::Skipped("the provider's metadata could not be read, see `discovery`".to_owned())
 }

@@ -1,7 +1,8 @@
-//! Settings of the repository around the working directory that try to decide how this program and AWS's tools work.
+//! Finds settings of the current repository that could redirect a sign-in or run another program for it.
 //!
-//! Claude Code passes a repository's `env` to every hook; with `claude -p` it does so without asking. The values are never
-//! shown: whoever wrote them would have somebody run them.
+//! Claude Code passes the `env` of a repository's settings to every hook, with `claude -p` even without a trust
+//! dialog. So the author of a repository could set a proxy or an AWS endpoint. The report names each setting and never
+//! shows its value: a value comes from an untrusted author, and a user or an agent might run it.
 
 use std::{
     collections::BTreeSet,
@@ -16,11 +17,13 @@ use crate::{
     text::sanitize_line,
 };
 
-/// How many folders are searched, so that a broken file system cannot keep `doctor` busy.
+/// How many folders are searched at most, so that a broken file system cannot make `doctor` hang.
 const MAX_FOLDERS: usize = 64;
-/// How many names of one file are shown.
+/// How many names of one file are shown. The report counts the others, so that a long list cannot hide the other
+/// checks.
 const MAX_NAMES: usize = 8;
 
+/// Names the settings that matter, each with its file, and says which ones the managed settings pin.
 pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
     let Ok(folder) = std::env::current_dir() else {
         return Ok(Finding::Skipped("the working directory cannot be read".to_owned()));
@@ -29,6 +32,7 @@ pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
     let managed = settings::list_key_names(&managed).unwrap_or_default();
     let (mut planted, mut unreadable, mut found) = (Vec::new(), None, 0);
     let own = context.tool_config.claude_settings.canonicalize().ok();
+    // In the home folder, the file in this place is the user's own settings file.
     for file in list_settings_files(&folder) {
         if own.is_some() && file.canonicalize().ok() == own {
             continue;
@@ -37,7 +41,7 @@ pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
             Ok(None) => continue,
             Ok(Some(names)) => names,
             Err(()) => {
-                // It must not hide what another file sets.
+                // Go on: an unreadable file must not hide the settings of another file.
                 unreadable.get_or_insert_with(|| context.display_path(&file));
                 continue;
             }
@@ -51,13 +55,13 @@ pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
     }
     Ok(match (unreadable, found) {
         (Some(file), _) => Finding::Warn(doctor::describe_unreadable_settings(&file)),
-        (None, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
-        (None, _) => Finding::Ok("this repository's settings set nothing that concerns a sign-in".to_owned()),
+        (None, 0) => Finding::Skipped("no repository settings of Claude Code apply to this directory".to_owned()),
+        (None, _) => Finding::Ok("this repository's settings do not affect the sign-in".to_owned()),
     })
 }
 
-/// The settings of the working directory and of each folder above it, up to the repository's root. Outside of a
-/// repository those of the working directory alone.
+/// The possible settings files of the working directory and of each folder above it, up to the repository's root.
+/// Outside of a repository, only those of the working directory.
 fn list_settings_files(folder: &Path) -> Vec<PathBuf> {
     let is_root = |folder: &&Path| folder.join(".git").exists();
     let depth = folder.ancestors().take(MAX_FOLDERS).position(|folder| is_root(&folder)).unwrap_or_default();
@@ -66,7 +70,8 @@ fn list_settings_files(folder: &Path) -> Vec<PathBuf> {
     folders.flat_map(files).collect()
 }
 
-/// The names that a file sets. A device or a pipe is not read: that might never end.
+/// The names of the settings in a file; `Ok(None)` if the file does not exist. Fails for a file that cannot be read or
+/// parsed, and for a device or a pipe, because reading one might never end.
 fn read_setting_names(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
     let Some(foreign) = files::read_untrusted(file, files::MAX_FILE_SIZE).map_err(drop)? else {
         return Ok(None);
@@ -75,6 +80,8 @@ fn read_setting_names(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
     settings::list_key_names(text).map(Some).map_err(drop)
 }
 
+/// Selects the names that affect a sign-in, and splits them by whether the managed settings set them too. Names that
+/// are not pinned come first when the list is cut. Returns `None` if no name affects a sign-in.
 fn classify_names(file: String, names: &BTreeSet<String>, managed: &BTreeSet<String>) -> Option<RepositorySettings> {
     let (mut pinned, mut open) = (Vec::new(), Vec::new());
     for name in names.iter().filter(|name| affects_sign_in(name)) {
@@ -87,17 +94,18 @@ fn classify_names(file: String, names: &BTreeSet<String>, managed: &BTreeSet<Str
     (!open.is_empty() || !pinned.is_empty()).then_some(RepositorySettings { file, not_pinned: open, pinned, more })
 }
 
-/// Whether a key decides where a sign-in goes, whom it trusts, or what is run for it.
+/// Whether a setting decides where a sign-in sends its requests, which certificates it trusts, or which program runs.
 fn affects_sign_in(name: &str) -> bool {
     let Some(variable) = name.strip_prefix("env.") else {
         return HOOKS.iter().any(|(hook, _)| *hook == name);
     };
-    // Windows does not tell `aws_profile` from `AWS_PROFILE`, and proxies are spelt both ways everywhere.
+    // Names of variables ignore case on Windows, and those of proxies have both spellings on every system.
     let variable = variable.to_ascii_uppercase();
     ["BEDROCK_SSO_", "AWS_ENDPOINT_URL"].iter().any(|start| variable.starts_with(start))
         || WATCHED_VARIABLES.contains(&variable.as_str())
 }
 
+/// Variables that affect a sign-in, besides those with one of the two prefixes above.
 const WATCHED_VARIABLES: [&str; 13] = [
     "ALL_PROXY", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_PROFILE", "AWS_PROFILE",
     "AWS_SHARED_CREDENTIALS_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED",

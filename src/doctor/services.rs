@@ -1,6 +1,7 @@
-//! What the organisation has set up besides: the quota service and the collector of telemetry.
+//! Checks the organisation's services: the quota service and the telemetry collector.
 //!
-//! Both are asked without anything that proves who asks, and an answer that wants it is a good one.
+//! The requests contain no token, so a service that demands one works as it should: the check asks only whether the
+//! service is there.
 
 use ::http::{Method, StatusCode};
 
@@ -12,14 +13,18 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
+/// Whether the quota service answers. A service that does not answer is bad only if the profile then denies access
+/// (`on_error = "deny"`); otherwise every command works without it.
 pub(super) async fn check_quota(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let Some(service) = &profile.quota else { return Ok(Finding::Skipped("none is configured".to_owned())) };
-    let ask = async || Ok(context.send_probe(context.client(profile)?, &service.endpoint, Method::GET, "").await?);
-    let failure: Failure = match ask().await {
-        Ok(heard) if is_service_status(heard.answer.status) => {
-            return Ok(Finding::Ok(format!("{} answers", heard.host)));
+    let Some(service) = &profile.quota else {
+        return Ok(Finding::Skipped("no quota service is configured".to_owned()));
+    };
+    let probe = async || Ok(context.send_probe(context.client(profile)?, &service.endpoint, Method::GET, "").await?);
+    let failure: Failure = match probe().await {
+        Ok(response) if is_service_status(response.answer.status) => {
+            return Ok(Finding::Ok(format!("the quota service at {} answers", response.host)));
         }
-        Ok(heard) => doctor::describe_broken_quota_service(&heard.host, heard.answer.status.as_u16()),
+        Ok(response) => doctor::describe_broken_quota_service(&response.host, response.answer.status.as_u16()),
         Err(failure) => failure,
     };
     Ok(match service.on_error {
@@ -28,23 +33,28 @@ pub(super) async fn check_quota(context: &DoctorContext<'_>, profile: &Profile) 
     })
 }
 
-/// Without a token it refuses; some of them say so with a no.
+/// Whether a working quota service may answer so to a request without a token: 401, 403, or a document that denies
+/// access.
 fn is_service_status(status: StatusCode) -> bool {
     status.is_success() || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
+/// Whether each telemetry collector of the profile answers. An unreachable collector is only a warning: telemetry is
+/// lost, but sign-ins work.
 pub(super) async fn check_collectors(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let mut hosts = Vec::new();
     for address in profile.claude_code.collectors() {
         hosts.push(probe_collector(context, profile, address).await?);
     }
     hosts.dedup();
-    Ok(match hosts.is_empty() {
-        true => Finding::Skipped("none is configured".to_owned()),
-        false => Finding::Ok(format!("{} answers", hosts.join(", "))),
+    Ok(match hosts.as_slice() {
+        [] => Finding::Skipped("no telemetry collector is configured".to_owned()),
+        [host] => Finding::Ok(format!("the telemetry collector at {host} answers")),
+        hosts => Finding::Ok(format!("the telemetry collectors at {} answer", hosts.join(", "))),
     })
 }
 
+/// The host of a collector that answers. Several variables may name one host, so the caller removes repetitions.
 async fn probe_collector(context: &DoctorContext<'_>, profile: &Profile, address: &str) -> Result<String, Finding> {
     let shown = sanitize_line(address);
     let url = SecureUrl::parse(address).map_err(|refusal| match refusal {
@@ -55,7 +65,7 @@ async fn probe_collector(context: &DoctorContext<'_>, profile: &Profile, address
     })?;
     let client = context.client(profile).map_err(Finding::Warn)?;
     match context.send_probe(client, &url, Method::GET, "").await {
-        // A collector that speaks only gRPC closes the connection.
+        // A collector that only supports gRPC closes the connection, which shows that it is there.
         Err(error) if error.is_interrupted() => Ok(url.authority().to_owned()),
         Err(error) => Err(Finding::Warn(error.into())),
         Ok(_) => Ok(url.authority().to_owned()),

@@ -1,6 +1,7 @@
-//! What is kept of a sign-in, and what its last call ended in.
+//! Checks the stored session and the last failure.
 //!
-//! Nothing is renewed, and nobody is asked to unlock anything.
+//! The checks only read. They refresh nothing, and they do not ask the keyring again if it is locked, because that
+//! could open a dialog.
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{
@@ -12,42 +13,50 @@ use crate::{
     time::format_duration,
 };
 
+/// Who is signed in and until when. A refresh token counts as signed in, even if the credentials have expired: the next
+/// call gets new ones without a prompt.
 pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     if !profile.storage.stores_anything() {
-        return Ok(Finding::Skipped("nothing is kept, so every call signs in anew".to_owned()));
+        return Ok(Finding::Skipped(
+            "the profile stores no session (storage = \"none\"), so every call signs in".to_owned(),
+        ));
     }
     let (sign_in, stored) = match context.records(profile) {
         Ok(records) => records,
         Err(_) if context.try_keyring().is_err() => {
-            return Ok(Finding::Skipped("what is kept cannot be opened, see `key`".to_owned()));
+            return Ok(Finding::Skipped("the stored session cannot be opened, see `key`".to_owned()));
         }
         Err(failure) => return Err(failure.into()),
     };
+    // A changed destination blocks every automatic caller, whatever else is stored.
     check_destinations(&sign_in.destinations, profile, &context.host.environment)
         .map_err(|changed| Finding::Warn(changed.into()))?;
     let now = context.now();
-    let good = stored.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
+    let is_valid = |cached: &&_| assess_credentials(cached, now) != Freshness::Spent;
+    let valid = stored.credentials.as_ref().filter(is_valid);
     let who = stored.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
-    let then = if sign_in.refresh_token.is_some() { "renewed silently" } else { "then by signing in again" };
-    Ok(match good {
-        Some(kept) => {
-            let left = format_duration(kept.expiration.duration_since(now));
-            let until = format_local_time(kept.expiration, &context.host.environment);
+    let then =
+        if sign_in.refresh_token.is_some() { "then refreshed automatically" } else { "then you must sign in again" };
+    Ok(match valid {
+        Some(cached) => {
+            let left = format_duration(cached.expiration.duration_since(now));
+            let until = format_local_time(cached.expiration, &context.host.environment);
             Finding::Ok(format!("signed in{who} until {until} ({left} left), {then}"))
         }
         None if sign_in.refresh_token.is_some() => {
-            Finding::Ok(format!("signed in{who}; the next request renews the credentials"))
+            Finding::Ok(format!("signed in{who}; the next call refreshes the credentials"))
         }
         None => Finding::Warn(doctor::describe_missing_session()),
     })
 }
 
+/// Repeats the last failure with its own hint, because hosts and SDKs often hide what a command prints.
 pub(super) fn check_last_error(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let Some(last) = context.cache(profile).load_last_failure() else {
-        return Ok(Finding::Ok("none since the last success".to_owned()));
+        return Ok(Finding::Ok("no call has failed since the last success".to_owned()));
     };
     let ago = format_duration(context.now().duration_since(last.at));
     let report = last.report;
-    let message = format!("{ago} ago: {} [{}]", report.message, report.slug);
+    let message = format!("the last call failed {ago} ago: {} [{}]", report.message, report.slug);
     Ok(Finding::Warn(Failure::from(FailureReport { message, ..report })))
 }

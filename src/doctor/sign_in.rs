@@ -1,6 +1,7 @@
-//! How a person would be asked here: at which address, in which browser, or by which other way.
+//! Predicts how `login` would prompt the user here: on which callback port, and in which browser or by which other
+//! method.
 //!
-//! Ports are taken and let go again; nothing is opened.
+//! The checks bind the callback ports and release them at once. They open no browser and start no sign-in.
 
 use std::path::Path;
 
@@ -15,13 +16,17 @@ use crate::{
     text::sanitize_line,
 };
 
+/// Whether the callback listener could use each registered port. One free port is enough for a sign-in, so a taken one
+/// is bad only if no other is free. During a sign-in the check is skipped: binding a port could take it from that
+/// sign-in.
 pub(super) async fn check_ports(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let lock = context.cache(profile).sign_in_lock_path();
     if lock.exists() && lock::is_held(&lock).is_ok_and(|held| held) {
-        return Ok(Finding::Skipped("a sign-in is under way, and may hold one".to_owned()));
+        return Ok(Finding::Skipped("a sign-in is in progress and may use a port".to_owned()));
     }
     let (mut attempts, mut free) = (Vec::new(), Vec::new());
     let redirect = &profile.redirect_uri;
+    // Port 0 lets the system choose, as a sign-in does for a profile without registered ports.
     let ports = if redirect.ports.is_empty() { &[0][..] } else { &redirect.ports };
     for port in ports {
         match CallbackListener::bind(&RedirectUri { ports: vec![*port], ..redirect.clone() }).await {
@@ -30,16 +35,18 @@ pub(super) async fn check_ports(context: &DoctorContext<'_>, profile: &Profile) 
         }
     }
     Ok(match (attempts.is_empty(), free.first().copied()) {
-        (true, Some(0)) => Finding::Ok("any free port will do".to_owned()),
+        (true, Some(0)) => Finding::Ok("a sign-in can use any free port".to_owned()),
         (true, _) => {
             let free: Vec<String> = free.iter().map(ToString::to_string).collect();
-            Finding::Ok(format!("free: {}", free.join(", ")))
+            Finding::Ok(format!("free ports: {}", free.join(", ")))
         }
         (false, None) => Finding::Bad(doctor::describe_taken_ports(&attempts, None)),
-        (false, left) => Finding::Warn(doctor::describe_taken_ports(&attempts, left)),
+        (false, free) => Finding::Warn(doctor::describe_taken_ports(&attempts, free)),
     })
 }
 
+/// Which method `login` would use here and why. It depends on the terminal and on the display, so the result holds only
+/// where `doctor` runs. Bad if no method can work.
 pub(super) async fn check_browser(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let environment = &context.host.environment;
     let browser = profile.chosen_browser(environment);
@@ -49,24 +56,24 @@ pub(super) async fn check_browser(context: &DoctorContext<'_>, profile: &Profile
     let (way, because) = predict_method(profile, &browser, &around, gives_codes);
     Ok(Finding::Ok(match way.map_err(SignInNeeded::NoMethod)? {
         SignInMethod::Browser => describe_browser(context, profile, &browser, because)?,
-        SignInMethod::ManualBrowser => format!("`login` prints an address for you to open: {because}"),
-        SignInMethod::DeviceCode => format!("`login` shows a code to enter in any browser: {because}"),
-        SignInMethod::Paste => format!("`login` has you paste the last address back: {because}"),
+        SignInMethod::ManualBrowser => format!("`login` prints an address for you to open ({because})"),
+        SignInMethod::DeviceCode => format!("`login` shows a code to enter in any browser ({because})"),
+        SignInMethod::Paste => format!("`login` prompts you to paste the browser's final address ({because})"),
     }))
 }
 
-/// Which browser is opened; fails when there is no such program.
+/// Names the browser that `login` would open. Fails if the configured program does not exist.
 fn describe_browser(
     context: &DoctorContext<'_>,
     profile: &Profile,
     browser: &Browser,
     because: &str,
 ) -> Result<String, Failure> {
-    let Browser::Command(words) = browser else { return Ok(format!("the system's is opened: {because}")) };
+    let Browser::Command(words) = browser else { return Ok(format!("`login` opens the default browser ({because})")) };
     let path = words.first().map_or(Path::new(""), Path::new);
     let program = sanitize_line(&context.display_path(path));
     match host::find_program(&context.host.environment, path) {
-        Some(_) => Ok(format!("{program} is opened: {because}")),
+        Some(_) => Ok(format!("`login` opens {program} ({because})")),
         None => Err(doctor::describe_missing_browser(&program, profile)),
     }
 }

@@ -1,6 +1,7 @@
-//! What is kept, and whether it can be: the folder, the key that seals it, the lock.
+//! Checks the storage: the data folder, the key that seals the stored secrets, and the lock of a sign-in.
 //!
-//! The keyring is tried out with an item of its own; the real key is never touched.
+//! The keyring is tested with an item made for the test. The check never touches the real key, whose loss would cost
+//! the user the stored session.
 
 use std::{io, time::Duration};
 
@@ -13,11 +14,14 @@ use crate::{
     time::format_duration,
 };
 
-/// A sign-in that has lasted this much longer than its time hangs.
+/// How much longer than `login_timeout` a sign-in may last before `doctor` reports that it hangs. The steps after the
+/// prompt, such as the token exchange, take time too.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// Whether this program can write to the data folder, or create it, and whether the folder is private.
 pub(super) fn check_folder(context: &DoctorContext<'_>) -> CheckOutcome {
     let data = &context.host.paths.data;
+    // A missing folder is no problem: the first sign-in creates it. Its nearest existing parent must be writable.
     let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(data);
     if !there.is_dir() {
         return Err(files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into()).into());
@@ -26,32 +30,38 @@ pub(super) fn check_folder(context: &DoctorContext<'_>) -> CheckOutcome {
     let path = context.display_path(data);
     Ok(match data.is_dir() && !files::is_private(data) {
         true => Finding::Warn(doctor::describe_exposed_path(&path, "700")),
-        false => Finding::Ok(format!("{path} can be written")),
+        false => Finding::Ok(format!("this program can write to {path}")),
     })
 }
 
+/// Whether the key that seals the stored secrets is available and private.
 pub(super) fn check_key(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     Ok(match profile.storage {
-        Storage::None => Finding::Ok("nothing secret is kept, as the profile wants it".to_owned()),
+        Storage::None => {
+            Finding::Ok("no key is needed, because the profile stores no secrets (storage = \"none\")".to_owned())
+        }
         Storage::Keyring => {
             context.try_keyring()?;
-            Finding::Ok("the keyring keeps an item, gives it back and forgets it".to_owned())
+            Finding::Ok("the keyring stored, returned and deleted a test item".to_owned())
         }
         Storage::File => {
             let key = context.host.paths.data.join("key");
-            match key.exists() && !files::is_private(&key) {
-                true => Finding::Warn(doctor::describe_exposed_path(&context.display_path(&key), "600")),
-                false => Finding::Ok("the key lies in a private file, as the profile wants it".to_owned()),
+            let path = context.display_path(&key);
+            match (key.exists(), files::is_private(&key)) {
+                (true, true) => Finding::Ok(format!("the key file {path} is private")),
+                (true, false) => Finding::Warn(doctor::describe_exposed_path(&path, "600")),
+                (false, _) => Finding::Ok(format!("the first sign-in creates the key file {path}")),
             }
         }
     })
 }
 
+/// Whether another process is signing in, and whether it has taken so long that it probably hangs.
 pub(super) fn check_lock(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let path = context.cache(profile).sign_in_lock_path();
-    // `is_held` creates the lock's file.
+    // `is_held` would create the lock file, and `doctor` must not change anything.
     if !path.exists() || !lock::is_held(&path)? {
-        return Ok(Finding::Ok("nobody is signing in at this moment".to_owned()));
+        return Ok(Finding::Ok("no sign-in is in progress".to_owned()));
     }
     let (holder, now) = (lock::read_holder(&path), context.now());
     let lasts = holder.as_ref().map(|holder| now.duration_since(holder.since));
@@ -61,8 +71,8 @@ pub(super) fn check_lock(context: &DoctorContext<'_>, profile: &Profile) -> Chec
             Finding::Warn(Failure::from(LockWaitTimeout { holder, address, now }))
         }
         (Some(lasts), Some(holder)) => {
-            Finding::Ok(format!("process {} is signing in, for {}", holder.pid, format_duration(lasts)))
+            Finding::Ok(format!("process {} has been signing in for {}", holder.pid, format_duration(lasts)))
         }
-        _ => Finding::Ok("another process is renewing the session".to_owned()),
+        _ => Finding::Ok("another process is refreshing the session".to_owned()),
     })
 }

@@ -1,6 +1,7 @@
-//! What a help desk wants to see of a laptop, as one text without secrets.
+//! Renders the support bundle: one text with everything that a help desk needs, and without any secret.
 //!
-//! What might hold one is named, and not shown. Where the text is kept is for its caller.
+//! A value that could contain a secret is left out, and only its name is shown. So a user can send the bundle by mail
+//! after reading it once. The caller writes the file.
 
 use serde_json::Value;
 
@@ -17,22 +18,23 @@ use crate::{
     text::sanitize_line,
 };
 
-/// How every bundle begins, and how one is known again.
+/// The first line of every bundle. `doctor --bundle` overwrites a file only if it begins with this line.
 pub const FIRST_LINE: &str = "# bedrock-sso: a bundle for your help desk";
 
-/// What is told of the environment: variables whose names begin so.
+/// The bundle lists the environment variables whose names begin with one of these.
 const LISTED_PREFIXES: [&str; 11] = [
     "ANTHROPIC_", "AWS_", "BEDROCK_SSO_", "CLAUDE_", "CODESPACES", "DBUS_SESSION_", "NODE_EXTRA_CA_CERTS", "OTEL_",
     "SSH_", "SSL_CERT_", "XDG_",
 ];
 
-/// Others, by their whole names.
+/// Further variables that the bundle lists, by their full names.
 const LISTED_NAMES: [&str; 15] = [
     "ALL_PROXY", "BROWSER", "CI", "DISPLAY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NO_COLOR", "TERM",
     "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "all_proxy", "https_proxy", "http_proxy", "no_proxy",
 ];
 
-/// Those whose values are shown as well: they choose, and prove nothing.
+/// The variables whose values are shown too: they select something, and their values are never secret. `HTTPS_PROXY` is
+/// not among them, because its value can contain a password.
 const NAMES_WITH_VALUE: [&str; 20] = [
     "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_REGION",
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT", "BEDROCK_SSO_CONFIG",
@@ -40,7 +42,7 @@ const NAMES_WITH_VALUE: [&str; 20] = [
     "DISPLAY", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "SSL_CERT_FILE", "TERM", "WSL_DISTRO_NAME",
 ];
 
-/// The whole text.
+/// The text of the bundle. `checks` are the reports of the run that the user sees, so that both show the same.
 pub fn render_bundle(context: &DoctorContext<'_>, checks: &[CheckReport]) -> String {
     let sections = [
         ("Program", describe_program()),
@@ -62,20 +64,22 @@ pub fn render_bundle(context: &DoctorContext<'_>, checks: &[CheckReport]) -> Str
 }
 
 fn describe_program() -> Vec<String> {
-    let itself = std::env::current_exe().map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
+    let program = std::env::current_exe().map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
     vec![
         format!("version = {}", env!("CARGO_PKG_VERSION")),
-        format!("path    = {}", sanitize_line(&itself)),
+        format!("path    = {}", sanitize_line(&program)),
         format!("system  = {}", sanitize_line(&host::describe_system())),
     ]
 }
 
+/// The lines of one check. Unlike the terminal output they have the slug, which a help desk can search for.
 fn format_check(CheckReport { name, result, message, remedy, slug, .. }: &CheckReport) -> Vec<String> {
     let slug = slug.as_ref().map_or_else(String::new, |slug| format!(" [{slug}]"));
     let first = format!("{:<7}  {name:<16}  {message}{slug}", result.as_str());
     std::iter::once(first).chain(remedy.iter().map(|remedy| format!("{:27}hint: {remedy}", ""))).collect()
 }
 
+/// The last failure with its hint; empty if the last call succeeded or no profile could be loaded.
 fn describe_last_failure(context: &DoctorContext<'_>) -> Vec<String> {
     let last = context.profile().ok().and_then(|profile| context.cache(profile).load_last_failure());
     let Some(LastFailure { at, report }) = last else {
@@ -90,6 +94,8 @@ fn describe_last_failure(context: &DoctorContext<'_>) -> Vec<String> {
     ]
 }
 
+/// The possible configuration files, then each value of the profile with its origin. If the configuration is wrong, the
+/// lines are its errors instead.
 fn describe_configuration(context: &DoctorContext<'_>) -> Vec<String> {
     let places = config::list_file_locations(&context.inputs).into_iter().map(|place| {
         let presence = if place.is_there { "read" } else { "absent" };
@@ -102,6 +108,8 @@ fn describe_configuration(context: &DoctorContext<'_>) -> Vec<String> {
     places.chain(shown).collect()
 }
 
+/// One value with its origin. The key's declaration says how much of it may be shown: keys that take free text, such as
+/// `extra_params`, show only names or a count, because users put secrets into them.
 fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &KeyReport) -> String {
     let shown = match (key.disclosure, value) {
         (Disclosure::NamesOnly, Value::Object(table)) => {
@@ -116,40 +124,42 @@ fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &Ke
         }
         _ => sanitize_line(written),
     };
-    let resolved = resolved.as_ref().map_or_else(String::new, |word| format!(": {}", sanitize_line(word)));
+    let resolved = resolved.as_ref().map_or_else(String::new, |value| format!(": {}", sanitize_line(value)));
     format!("{} = {shown}  # {origin}{resolved}", key.name)
 }
 
-/// A text in quotes. The query of an address may hold a secret.
+/// A text in quotes. An address loses its query, which may contain a key or a token.
 fn format_without_query(text: &str) -> String {
     let end = if text.contains("://") { text.find('?').unwrap_or(text.len()) } else { text.len() };
     format!("\"{}\"", sanitize_line(text.get(..end).unwrap_or_default()))
 }
 
+/// The listed variables that are set. A variable that is on no list is not even named: it does not concern this
+/// program.
 fn describe_environment(context: &DoctorContext<'_>) -> Vec<String> {
     let environment = &context.host.environment;
     let names = environment.var_names().into_iter();
-    let told = names.filter(|name| {
+    let listed = names.filter(|name| {
         LISTED_PREFIXES.iter().any(|start| name.starts_with(start)) || LISTED_NAMES.contains(&name.as_str())
     });
-    told.map(|name| match environment.var_text(&name).filter(|_| NAMES_WITH_VALUE.contains(&name.as_str())) {
-        Some(value) => format!("{} = {}", sanitize_line(&name), sanitize_line(&value)),
-        None => format!("{} is set", sanitize_line(&name)),
-    })
-    .collect()
+    listed
+        .map(|name| match environment.var_text(&name).filter(|_| NAMES_WITH_VALUE.contains(&name.as_str())) {
+            Some(value) => format!("{} = {}", sanitize_line(&name), sanitize_line(&value)),
+            None => format!("{} is set", sanitize_line(&name)),
+        })
+        .collect()
 }
 
-/// Lines that run this program are shown whole; of others only the program, for their words are not ours to judge.
+/// The command lines in AWS's configuration and in Claude Code's hooks that may run this program.
 fn describe_callers(context: &DoctorContext<'_>) -> Vec<String> {
-    let neighbours = &context.tool_config;
-    let processes = aws::list_processes(&context.read_text_or_empty(&neighbours.aws_config)).into_iter().map(
-        |(profile, command)| {
-            let place = context.display_path(&neighbours.aws_config);
+    let tools = &context.tool_config;
+    let processes =
+        aws::list_processes(&context.read_text_or_empty(&tools.aws_config)).into_iter().map(|(profile, command)| {
+            let place = context.display_path(&tools.aws_config);
             format!("{place}: [profile {}] credential_process = {}", sanitize_line(&profile), redact_command(&command))
-        },
-    );
+        });
     let mut lines: Vec<String> = processes.collect();
-    for path in [&neighbours.claude_settings, &neighbours.claude_managed] {
+    for path in [&tools.claude_settings, &tools.claude_managed] {
         let settings = context.read_text_or_empty(path);
         for (name, _) in HOOKS {
             let Some(hook) = settings::read_setting(&settings, &ClaudeSettingKey::Top(name)) else {
@@ -161,6 +171,8 @@ fn describe_callers(context: &DoctorContext<'_>) -> Vec<String> {
     lines
 }
 
+/// A command line of this program as it is, since this program takes no secrets as arguments. Of any other command line
+/// only the program: its arguments could contain a password.
 fn redact_command(command: &str) -> String {
     match ParsedCommand::parse(command) {
         Some(called) if command_check::is_our_command(&called) => sanitize_line(command),
@@ -182,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_hold_a_secret_is_named_and_not_shown() {
+    fn setting_that_may_hold_a_secret_shows_only_its_name() {
         assert_eq!(
             shown("extra_params", json!({ "prompt": "x", "y": "z" })),
             "extra_params = { prompt = …, y = … }  # f:1"
@@ -201,13 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn another_programs_words_are_not_shown() {
+    fn arguments_of_other_programs_are_not_shown() {
         assert_eq!(redact_command("/opt/x --token s3cret"), "/opt/x …");
         assert_eq!(redact_command("\"/opt/bedrock-sso\" login --profile p"), "\"/opt/bedrock-sso\" login --profile p");
     }
 
     #[test]
-    fn no_variable_that_holds_a_secret_is_among_those_that_are_shown() {
+    fn variables_with_shown_values_hold_no_secret() {
         let secret = ["KEY", "TOKEN", "SECRET", "PASSWORD", "HEADERS"];
         assert!(!NAMES_WITH_VALUE.iter().any(|name| secret.iter().any(|word| name.contains(word))));
     }

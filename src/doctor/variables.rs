@@ -1,14 +1,16 @@
-//! Which environment variables have an effect, and which are set and not used.
+//! Checks the environment variables of this program: which of them have an effect, and which are set in vain.
 //!
-//! Why one is not used is for `config` to say.
+//! A file of the user or the administrator takes precedence over many variables, and a user who sets such a variable
+//! sees no effect and no error. `config` decides which variables count and gives the reason.
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{config::VariableStatus, failure::doctor};
 
+/// Reports the first variable that has no effect with its reason, and the names of the others.
 pub(super) fn check_variables(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let seen = profile.list_variables(&context.host.environment, &context.host.paths);
+    let variables = profile.list_variables(&context.host.environment, &context.host.paths);
     let (unused, used): (Vec<VariableStatus>, Vec<VariableStatus>) =
-        seen.into_iter().partition(|it| it.not_used.is_some());
+        variables.into_iter().partition(|it| it.not_used.is_some());
     if let Some((VariableStatus { name, not_used }, more)) = unused.split_first() {
         let others: Vec<String> = more.iter().map(|it| it.name.clone()).collect();
         let why = not_used.as_deref().unwrap_or_default();
@@ -16,7 +18,7 @@ pub(super) fn check_variables(context: &DoctorContext<'_>, profile: &Profile) ->
     }
     let names: Vec<String> = used.into_iter().map(|it| it.name).collect();
     Ok(Finding::Ok(match names.is_empty() {
-        true => "none that this program reads is set".to_owned(),
-        false => format!("these have an effect: {}", names.join(", ")),
+        true => "no variable that this program reads is set".to_owned(),
+        false => format!("these variables have an effect: {}", names.join(", ")),
     }))
 }

@@ -25,7 +25,7 @@ pub fn open_log_file(path: &Path, first_line: &str) -> Result<File, Error> {
         .map_err(fault)?;
     let found = file.metadata().map_err(fault)?;
     if !found.is_file() || !is_owned_by_us(&found) {
-        return Err(refused("it is not a file of yours"));
+        return Err(refused("it is not a regular file that belongs to you"));
     }
     let mut beginning = Vec::new();
     (&mut file).take(first_line.len() as u64 + 1).read_to_end(&mut beginning).map_err(fault)?;
@@ -35,7 +35,7 @@ pub fn open_log_file(path: &Path, first_line: &str) -> Result<File, Error> {
             file.write_all(format!("{first_line}\n").as_bytes()).map_err(fault)?;
         }
         Some(line) if line == first_line.as_bytes() => {}
-        _ => return Err(refused("it is another file, which does not begin as one of ours")),
+        _ => return Err(refused("it already exists, and this program did not create it")),
     }
     Ok(file)
 }

@@ -189,12 +189,12 @@ fn create_private_folder(path: &Path) -> io::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
     let folder = OpenOptions::new().read(true).custom_flags(flags).open(path);
     let folder = folder.map_err(|error| match error.kind() {
-        io::ErrorKind::NotADirectory => io::Error::other("it is a link, not a folder"),
+        io::ErrorKind::NotADirectory => io::Error::other("it is a symlink, not a folder"),
         _ => error,
     })?;
     let found = folder.metadata()?;
     if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("it belongs to user {}", found.uid())));
+        return Err(io::Error::other(format!("it belongs to another user (ID {})", found.uid())));
     }
     if found.mode() & 0o077 != 0 {
         folder.set_permissions(fs::Permissions::from_mode(0o700))?;
@@ -340,7 +340,7 @@ mod tests {
         // Only root can give a folder away.
         if std::os::unix::fs::chown(folder.path(), Some(65_533), None).is_ok() {
             let error = ensure_private_folder(folder.path()).unwrap_err();
-            assert_eq!(error.source.to_string(), "it belongs to user 65533");
+            assert_eq!(error.source.to_string(), "it belongs to another user (ID 65533)");
         }
     }
 

@@ -79,9 +79,7 @@ impl fmt::Display for SignInPrompt {
         f.write_str(match way {
             PromptMethod::Browser => "Opening your browser to sign in. If it does not open, go to ",
             PromptMethod::ByHand | PromptMethod::Paste { .. } => "To sign in, go to ",
-            PromptMethod::Joining => {
-                "A sign-in is waiting for you in the browser already. If you do not find it, go to "
-            }
+            PromptMethod::Joining => "A sign-in is already open in your browser. If you do not find it, go to ",
             PromptMethod::Device { code, .. } => {
                 return write!(f, "To sign in, go to {address} in any browser and enter the code {code}");
             }

@@ -1,27 +1,30 @@
-//! What a claim says, and how it is written so that it can end no header and begin none.
+//! Reads a claim as text, and escapes it for a header value.
 //!
-//! A claim is foreign text: a provider may let people choose their own.
+//! A claim is untrusted text: some providers let users choose their own values. After escaping, no value can end its
+//! header or begin another one.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::{identity, oidc::VerifiedToken};
 
-/// Collectors take some kilobytes for all headers together.
+/// The maximum length of a value in bytes. Servers limit all headers of a request together to a few kilobytes.
 const MAX_VALUE_LENGTH: usize = 512;
 
-/// What is escaped besides everything that is not ASCII.
+/// The ASCII characters to escape; everything that is not ASCII is escaped too. `%` is one of them, so that a value can
+/// be decoded without ambiguity.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Before the name of a session tag, which a token may hold flat, as a claim of that name, or nested.
+/// The prefix of a claim that names a session tag. A token holds session tags either as flat claims with this prefix or
+/// nested in one object; `identity` reads both forms.
 const TAG: &str = "https://aws.amazon.com/tags/principal_tags/";
 
-/// The first of these claims that says something.
+/// The text of the first of these claims that has one.
 pub(super) fn read_first_claim(token: &VerifiedToken, claims: &[impl AsRef<str>]) -> Option<String> {
     claims.iter().find_map(|claim| read_claim(token, claim.as_ref()))
 }
 
-/// A claim as text: a word, a number, yes or no, or several of them.
+/// A claim as text; `None` if the claim is missing, blank, null or an object.
 fn read_claim(token: &VerifiedToken, claim: &str) -> Option<String> {
     let text = match claim.strip_prefix(TAG) {
         Some(tag) => identity::read_session_tags(token).remove(tag),
@@ -43,8 +46,9 @@ fn format_claim(value: &Value) -> Option<String> {
     }
 }
 
-/// Visible ASCII and single spaces stay; every other byte, line breaks and `%` among them, is written as `%0A`: libraries
-/// refuse a header with anything else in it, and so all headers with it.
+/// Escapes a value: visible ASCII and spaces stay, and every other byte becomes `%XX`, line breaks and `%` included.
+/// HTTP libraries refuse a request with any other byte in a header, so one bad value would lose all telemetry. A long
+/// value is cut between two characters.
 pub(super) fn escape_header_value(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut bytes = [0; 4];

@@ -1,21 +1,23 @@
-//! The headers that are sent when a profile names none: those of AWS's guidance for Claude Code on Bedrock, so that its
-//! collectors and dashboards go on working.
+//! The default headers, for a profile without `telemetry.headers`: those of AWS's guidance sample for Claude Code on
+//! Bedrock.
 //!
-//! Names, claims and what stands in for a claim that says nothing are theirs.
+//! Collectors and dashboards that were built for the sample then work unchanged. So the names, the claims and the
+//! fallback values are the sample's and must not be changed.
 
 use ring::digest;
 
 use super::{TelemetryHeaders, claim_text::read_first_claim};
 use crate::{config::Provider, oidc::VerifiedToken, text::format_uuid};
 
-/// A header, the claims that may fill it, and what it says without them.
+/// A header, the claims that it may take its value from, and the value if the token has none of them.
 type DefaultHeader = (&'static str, &'static [&'static str], &'static str);
 
 const EMAIL: DefaultHeader = ("x-user-email", &["email", "preferred_username", "mail"], "unknown@example.com");
 
 const NAME_CLAIMS: [&str; 2] = ["cognito:username", "preferred_username"];
 
-/// Cognito gives the attributes that a company adds a prefix.
+/// The headers that only copy a claim. The names with `custom:` are those of Cognito, which adds this prefix to
+/// attributes that a company defines.
 const DEFAULT_HEADERS: [DefaultHeader; 7] = [
     ("x-department", &["department", "dept", "division", "custom:department", "custom:dept"], "unspecified"),
     ("x-team-id", &["team", "team_id", "group", "custom:team", "custom:team_id"], "default-team"),
@@ -44,7 +46,8 @@ pub(super) fn add_default_headers(headers: &mut TelemetryHeaders, token: &Verifi
     }
 }
 
-/// One person's own number, in the form of a UUID: the beginning of the subject's digest.
+/// A stable identifier of the user that does not reveal the subject: the first 16 bytes of its SHA-256 digest as a
+/// UUID.
 fn derive_user_id(subject: &str) -> String {
     format_uuid(digest::digest(&digest::SHA256, subject.as_bytes()).as_ref())
 }

@@ -1,6 +1,7 @@
-//! Whether a token may go where the telemetry goes.
+//! Decides whether the ID token may be sent to the telemetry collector.
 //!
-//! The environment says where that is, to us as to the program that asks; the configuration says where it may be.
+//! The environment names the collector, and an untrusted repository may have set it. So the token is released only if
+//! the configuration lists that collector.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
-/// Where OpenTelemetry's exporters look for the address: for all signals, and for each (OTLP exporter specification).
+/// The variables from which OpenTelemetry's exporters take the address: one for all signals, and one for each of them
+/// (OpenTelemetry Protocol Exporter specification).
 const VARIABLES: [&str; 4] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
@@ -17,28 +19,28 @@ const VARIABLES: [&str; 4] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 ];
 
-/// Why a token must not go along.
+/// Why the token must not be sent to the collector.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CollectorRejected {
-    /// Nothing says where it would go.
+    /// No variable names a collector, so the destination is unknown.
     NoAddress,
-    /// It is none of the profile's collectors.
+    /// The address is not that of a collector in the profile.
     NotListed { variable: &'static str },
-    /// It is an address that no token is sent to.
+    /// The address is malformed, contains a password, or is plain http to another machine.
     Insecure { variable: &'static str, why: SecureUrlError },
 }
 
-/// Every address that is named must be one of the profile's collectors, and as safe as those that tokens are sent to
-/// otherwise.
+/// Checks every variable that is set: its address must be safe to send a token to, and have the origin of one of
+/// `collectors`. One wrong address is enough to refuse, because the exporters send the same headers to all of them.
 pub fn check_token_collectors(environment: &Environment, collectors: &[SecureUrl]) -> Result<(), CollectorRejected> {
     let mut is_known = false;
     for variable in VARIABLES {
         let Some(address) = environment.var_os(variable) else { continue };
         is_known = true;
-        let judged = address.to_str().ok_or(SecureUrlError::Malformed).and_then(SecureUrl::parse);
-        let address = judged.map_err(|why| CollectorRejected::Insecure { variable, why })?;
-        let is_there = |collector: &SecureUrl| collector.as_url().origin() == address.as_url().origin();
-        if !collectors.iter().any(is_there) {
+        let parsed = address.to_str().ok_or(SecureUrlError::Malformed).and_then(SecureUrl::parse);
+        let address = parsed.map_err(|why| CollectorRejected::Insecure { variable, why })?;
+        let has_same_origin = |collector: &SecureUrl| collector.as_url().origin() == address.as_url().origin();
+        if !collectors.iter().any(has_same_origin) {
             return Err(CollectorRejected::NotListed { variable });
         }
     }
@@ -50,7 +52,7 @@ impl fmt::Display for CollectorRejected {
         match self {
             Self::NoAddress => write!(f, "{} is not set", VARIABLES[0]),
             Self::NotListed { variable } => {
-                write!(f, "{variable} is none of the collectors in `telemetry.collectors`")
+                write!(f, "{variable} names a collector that is not in `telemetry.collectors`")
             }
             Self::Insecure { variable, why } => write!(f, "{variable}: {why}"),
         }
@@ -64,7 +66,7 @@ mod tests {
     const ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     const LOGS: &str = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
 
-    fn judged<const N: usize>(variables: [(&str, &str); N]) -> Result<(), CollectorRejected> {
+    fn check<const N: usize>(variables: [(&str, &str); N]) -> Result<(), CollectorRejected> {
         let collectors = ["https://otel.example.com/v1", "http://localhost:4318", "http://127.0.0.1:4318"];
         check_token_collectors(
             &Environment::fixed(variables),
@@ -73,38 +75,38 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_over_https_or_to_this_machine() {
+    fn token_is_sent_over_https_or_to_loopback() {
         for address in ["https://otel.example.com", "http://localhost:4318", "http://127.0.0.1:4318/v1/logs"] {
-            assert_eq!(judged([(ALL, address)]), Ok(()), "{address}");
+            assert_eq!(check([(ALL, address)]), Ok(()), "{address}");
         }
     }
 
     #[test]
-    fn a_token_goes_nowhere_else_and_not_into_the_dark() {
-        assert_eq!(judged([]), Err(CollectorRejected::NoAddress));
+    fn token_is_not_sent_to_insecure_or_unknown_collectors() {
+        assert_eq!(check([]), Err(CollectorRejected::NoAddress));
         for address in ["http://otel.example.com", "otel.example.com:4317", "https://me:pw@otel.example.com", "x"] {
             assert!(
-                matches!(judged([(ALL, address)]), Err(CollectorRejected::Insecure { variable: ALL, .. })),
+                matches!(check([(ALL, address)]), Err(CollectorRejected::Insecure { variable: ALL, .. })),
                 "{address}"
             );
         }
     }
 
     #[test]
-    fn a_collector_that_only_the_environment_names_gets_no_token() {
+    fn collector_only_in_the_environment_gets_no_token() {
         for address in
             ["https://elsewhere.example", "https://otel.example.com:8443", "https://otel.example.com.evil.example"]
         {
-            assert_eq!(judged([(ALL, address)]), Err(CollectorRejected::NotListed { variable: ALL }), "{address}");
+            assert_eq!(check([(ALL, address)]), Err(CollectorRejected::NotListed { variable: ALL }), "{address}");
         }
         let one_of_two = [(ALL, "https://otel.example.com"), (LOGS, "https://elsewhere.example")];
-        assert_eq!(judged(one_of_two), Err(CollectorRejected::NotListed { variable: LOGS }));
+        assert_eq!(check(one_of_two), Err(CollectorRejected::NotListed { variable: LOGS }));
     }
 
     #[test]
-    fn one_signal_in_the_open_is_enough_to_keep_it() {
+    fn one_insecure_signal_address_withholds_the_token() {
         let exposed = CollectorRejected::Insecure { variable: LOGS, why: SecureUrlError::NotSecure };
-        let judged = judged([(ALL, "https://otel.example.com"), (LOGS, "http://10.0.0.7:4318")]);
-        assert_eq!(judged, Err(exposed));
+        let checked = check([(ALL, "https://otel.example.com"), (LOGS, "http://10.0.0.7:4318")]);
+        assert_eq!(checked, Err(exposed));
     }
 }

@@ -1,6 +1,7 @@
-//! Claims to headers: what a collector is told about the person who is signed in.
+//! Turns the claims of an ID token into HTTP headers that identify the signed-in user to a telemetry collector.
 //!
-//! It makes text of what is known; who reads what is kept, and who prints, is others' business.
+//! The claims are untrusted text, so every value is escaped: no claim can end its header or add another one. The
+//! command `otel-headers` reads the stored token and prints the result.
 
 mod endpoint;
 mod default_headers;
@@ -13,20 +14,21 @@ use crate::{config::Profile, credentials::to_json_line, oidc::VerifiedToken, sec
 use claim_text::{escape_header_value, read_first_claim};
 pub use endpoint::{CollectorRejected, check_token_collectors};
 
-/// Names and values that are safe in any request.
+/// Header names with their values. Every value has been escaped by [`escape_header_value`].
 #[derive(Debug, Default)]
 pub struct TelemetryHeaders(BTreeMap<String, String>);
 
 impl TelemetryHeaders {
-    /// The headers that the profile asks for; else the usual ones, so that dashboards find what they know.
+    /// The headers of the profile's `telemetry.headers`. If it has none, those of AWS's guidance sample, so that an
+    /// existing collector and its dashboards work unchanged.
     pub fn from_claims(token: &VerifiedToken, profile: &Profile) -> Self {
-        let asked = &profile.telemetry.headers;
+        let configured = &profile.telemetry.headers;
         let mut headers = Self::default();
-        if asked.is_empty() {
+        if configured.is_empty() {
             default_headers::add_default_headers(&mut headers, token, profile.provider);
         }
-        for (name, claims) in asked {
-            // A claim that says nothing is a header that is not sent.
+        for (name, claims) in configured {
+            // A header without a value would group all users under an empty name, so it is left out.
             if let Some(value) = read_first_claim(token, claims) {
                 headers.set(name, &value);
             }
@@ -34,16 +36,18 @@ impl TelemetryHeaders {
         headers
     }
 
-    /// The token itself, for collectors that verify who sends.
+    /// Adds the token itself, for a collector that verifies the sender. The caller must have checked the destination
+    /// with [`check_token_collectors`].
     pub fn set_bearer_token(&mut self, token: &Secret) {
         self.0.insert("authorization".into(), format!("Bearer {}", token.expose()));
     }
 
-    /// One line of JSON: an object of strings.
+    /// The headers as one line of JSON, an object of strings, which is what Claude Code's `otelHeadersHelper` expects.
     pub fn to_document(&self) -> Secret {
         to_json_line(&self.0)
     }
 
+    /// Sets a header, unless the value is empty after escaping.
     fn set(&mut self, name: &str, value: &str) {
         let value = escape_header_value(value);
         if !value.is_empty() {

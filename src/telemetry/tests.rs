@@ -1,4 +1,4 @@
-//! Headers from tokens of every kind.
+//! Tests of the headers that tokens with different claims produce.
 
 use serde_json::{Value, json};
 
@@ -8,21 +8,21 @@ use crate::{
     identity::testing::build_token_with,
 };
 
-fn usual(claims: &Value) -> BTreeMap<String, String> {
+fn default_headers(claims: &Value) -> BTreeMap<String, String> {
     TelemetryHeaders::from_claims(&build_token_with(claims), &profile()).0
 }
 
-fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
+fn configured_headers(headers: &[(&str, &[&str])], claims: &Value) -> Value {
     let mut profile = profile();
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    profile.telemetry.headers = headers.iter().map(|(name, claims)| ((*name).to_owned(), words(claims))).collect();
+    let to_list = |claims: &[&str]| claims.iter().map(|&claim| claim.to_owned()).collect();
+    profile.telemetry.headers = headers.iter().map(|(name, claims)| ((*name).to_owned(), to_list(claims))).collect();
     serde_json::from_str(TelemetryHeaders::from_claims(&build_token_with(claims), &profile).to_document().expose())
         .unwrap()
 }
 
 #[test]
-fn without_any_claim_the_usual_headers_say_what_dashboards_expect() {
-    let headers: Vec<_> = usual(&json!({})).into_iter().collect();
+fn default_headers_use_the_samples_fallback_values() {
+    let headers: Vec<_> = default_headers(&json!({})).into_iter().collect();
     let expected = [
         ("x-cost-center", "general"),
         ("x-department", "unspecified"),
@@ -39,8 +39,8 @@ fn without_any_claim_the_usual_headers_say_what_dashboards_expect() {
 }
 
 #[test]
-fn the_usual_headers_take_the_first_claim_that_says_something() {
-    let headers = usual(&json!({
+fn default_headers_take_the_first_claim_with_a_value() {
+    let headers = default_headers(&json!({
         "email": "", "preferred_username": "jane", "mail": "j@example.com", "dept": "R&D", "custom:team": "core",
         "groups": ["a", "b"], "costCenter": 4711, "title": "Engineer",
         "https://aws.amazon.com/tags": { "principal_tags": { "Project": ["apollo"] } },
@@ -59,15 +59,15 @@ fn the_usual_headers_take_the_first_claim_that_says_something() {
 }
 
 #[test]
-fn a_person_has_one_number_that_does_not_name_them() {
+fn user_id_is_stable_and_hides_the_subject() {
     // The beginning of `printf subject | sha256sum`, in the form of a UUID.
-    assert_eq!(usual(&json!({}))["x-user-id"], "a9491f4c-1bf7-b0cf-fbad-cba2db8f028e");
-    assert_ne!(usual(&json!({ "sub": "another" }))["x-user-id"], usual(&json!({}))["x-user-id"]);
+    assert_eq!(default_headers(&json!({}))["x-user-id"], "a9491f4c-1bf7-b0cf-fbad-cba2db8f028e");
+    assert_ne!(default_headers(&json!({ "sub": "another" }))["x-user-id"], default_headers(&json!({}))["x-user-id"]);
 }
 
 #[test]
-fn the_organization_is_told_in_the_words_that_dashboards_know() {
-    for (provider, word) in [
+fn organization_header_has_the_samples_provider_name() {
+    for (provider, name) in [
         (Provider::Okta, "okta"),
         (Provider::Entra, "azure"),
         (Provider::Auth0, "auth0"),
@@ -76,17 +76,17 @@ fn the_organization_is_told_in_the_words_that_dashboards_know() {
         (Provider::Generic, "amazon-internal"),
     ] {
         let profile = Profile { provider, ..profile() };
-        assert_eq!(TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile).0["x-organization"], word);
+        assert_eq!(TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile).0["x-organization"], name);
     }
 }
 
 #[test]
-fn a_map_of_the_profile_takes_the_place_of_the_usual_one() {
+fn configured_headers_replace_the_default_ones() {
     let claims = json!({
         "email": "jane@example.com", "groups": ["a", 7, true, null, ["b"]], "level": 3, "admin": false, "o": {"x": 1},
         "https://aws.amazon.com/tags/principal_tags/Team": "platform",
     });
-    let headers = asked(
+    let headers = configured_headers(
         &[
             ("x-mail", &["none", "email"]),
             ("x-groups", &["groups"]),
@@ -105,8 +105,8 @@ fn a_map_of_the_profile_takes_the_place_of_the_usual_one() {
 }
 
 #[test]
-fn no_claim_ends_a_header_or_begins_one() {
-    for (said, sent) in [
+fn claims_are_escaped_for_header_values() {
+    for (claim, header) in [
         ("a\r\nx-admin: yes", "a%0D%0Ax-admin: yes"),
         ("nul\0tab\tdel\u{7f}", "nul%00tab%09del%7F"),
         ("  Zoë  Ünal ", "Zo%C3%AB  %C3%9Cnal"),
@@ -114,16 +114,16 @@ fn no_claim_ends_a_header_or_begins_one() {
         ("\u{202e}x", "%E2%80%AEx"),
         ("\r\n", ""),
     ] {
-        let headers = asked(&[("x-a", &["said"])], &json!({ "said": said }));
-        let expected = if sent.is_empty() { json!({}) } else { json!({ "x-a": sent }) };
-        assert_eq!(headers, expected, "{said:?}");
+        let headers = configured_headers(&[("x-a", &["said"])], &json!({ "said": claim }));
+        let expected = if header.is_empty() { json!({}) } else { json!({ "x-a": header }) };
+        assert_eq!(headers, expected, "{claim:?}");
     }
 }
 
 #[test]
-fn a_long_claim_is_cut_between_two_characters() {
-    for said in ["x".repeat(100_000), "ü".repeat(50_000), format!("{}ü", "x".repeat(510))] {
-        let headers = asked(&[("x-a", &["said"])], &json!({ "said": said }));
+fn long_claim_is_cut_between_two_characters() {
+    for claim in ["x".repeat(100_000), "ü".repeat(50_000), format!("{}ü", "x".repeat(510))] {
+        let headers = configured_headers(&[("x-a", &["said"])], &json!({ "said": claim }));
         let value = headers["x-a"].as_str().unwrap();
         assert!((509..=512).contains(&value.len()), "{}", value.len());
         let is_whole = |(place, _): (usize, &str)| value.len() >= place + 3;
@@ -132,7 +132,7 @@ fn a_long_claim_is_cut_between_two_characters() {
 }
 
 #[test]
-fn the_token_goes_along_only_when_it_is_given() {
+fn token_is_included_only_after_it_was_set() {
     let mut headers = TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile());
     assert!(!headers.0.contains_key("authorization"));
     headers.set_bearer_token(&Secret::new("a.b.c"));

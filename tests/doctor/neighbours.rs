@@ -27,7 +27,7 @@ fn an_aws_profile_that_does_not_lead_here_is_told_why() {
         ),
         (format!("\"{program}\" export --profile claude"), ["`export`", "`credentials`"]),
         (format!("\"{program}\" credentials --profile work"), ["'work'", "'claude'"]),
-        (format!("\"{program}\" --profile claude"), ["does not name the command", "`credentials`"]),
+        (format!("\"{program}\" --profile claude"), ["without the command", "`credentials`"]),
         (format!("\"{program}\" --profile claude login"), ["`login`", "`credentials`"]),
         (format!("\"{program}\" credentials --profile claude --config /x/c.toml"), ["/x/c.toml"; 2]),
     ] {
@@ -48,7 +48,7 @@ fn a_copy_or_a_bare_name_may_work_and_is_warned_about() {
     let text = desk.read(AWS);
     for (command, fact) in [
         (format!("\"{}\" credentials --profile claude", copy.display()), "~/bin/bedrock-sso"),
-        ("bedrock-sso credentials --profile claude".to_owned(), "names bedrock-sso"),
+        ("bedrock-sso credentials --profile claude".to_owned(), "runs bedrock-sso"),
     ] {
         desk.write(AWS, &text.replace(&line, &format!("credential_process = {command}")));
         complains(&desk, "aws-profile", "warn", &["[profile claude] in ~/.aws/config", fact]);

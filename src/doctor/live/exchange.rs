@@ -1,6 +1,9 @@
-//! A real exchange: the kept ID token for AWS's credentials, which are not kept; and whose AWS says they are.
+//! The first two live checks: exchange the stored ID token for AWS credentials, and let AWS say to which role they
+//! belong.
 //!
-//! The rungs of the ladder that need no lock, for nothing is written. A token is renewed as any silent caller would.
+//! The exchange takes the steps of a sign-in from the quota check on. It needs no lock, because it stores nothing: the
+//! new credentials exist only for the checks that follow. An expired ID token is refreshed first, as for any caller
+//! that never prompts.
 
 use super::{DoctorContext, Finding, LiveOutcome};
 use crate::{
@@ -17,17 +20,20 @@ use crate::{
     worker::WorkerClient,
 };
 
-/// What there is to show to AWS.
+/// What the live checks start from.
 pub(super) enum ExchangeInput {
+    /// A valid ID token. The exchange can be tested.
     Token(Box<VerifiedToken>),
-    /// The provider gave no new ID token, and the kept one has ended; what AWS gave for it still counts.
+    /// Stored credentials that are still valid. The ID token has expired and could not be refreshed, so the exchange
+    /// cannot be tested, but the checks after it can.
     Credentials(Box<AwsCredentials>),
 }
 
-/// Without asking anybody. It waits for a process of its own, so no network call may be under way here.
+/// Finds the ID token or the credentials for the live checks, without a prompt. It may start a worker process and wait
+/// for it, so the caller must not be inside the async runtime.
 pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -> Result<ExchangeInput, Finding> {
     if !profile.storage.stores_anything() {
-        let why = "nothing is kept with storage = \"none\", so there is no sign-in to try AWS with";
+        let why = "the profile stores no sign-in to test with (storage = \"none\")";
         return Err(Finding::Skipped(why.to_owned()));
     }
     let cache = context.cache(profile);
@@ -35,39 +41,41 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
     let client = WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, 0);
     let error = match client.token().and_then(|_| Ok(cache.load_sign_in()?.recall_token())) {
         Ok(Some(token)) => return Ok(ExchangeInput::Token(Box::new(token))),
-        Ok(None) => return Err(Finding::Skipped("the kept ID token cannot be read".to_owned())),
+        Ok(None) => return Err(Finding::Skipped("the stored ID token cannot be read".to_owned())),
         Err(error) if error.kind().is_sign_in_needed() => error,
         Err(error) => return Err(error.into()),
     };
     let ready = client.credentials(&mut |_, _| {}).map_err(|_| {
-        let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what()))
+        let why = Hint::from(format!("{}: run ", Failure::from(error).what()))
             .command(NextCommand::Login)
-            .text(", then this again");
+            .text(", then run this command again");
         Finding::Skipped(why.render(&context.invocation))
     })?;
     Ok(ExchangeInput::Credentials(Box::new(ready.credentials)))
 }
 
-/// What came of it, and with which credentials to go on.
+/// The check `exchange`. Returns its finding, and the credentials for the checks that follow.
 pub(super) async fn check_exchange(
     context: &DoctorContext<'_>,
     profile: &Profile,
-    proof: ExchangeInput,
+    input: ExchangeInput,
 ) -> LiveOutcome<AwsCredentials> {
-    let token = match proof {
+    let token = match input {
         ExchangeInput::Token(token) => token,
         ExchangeInput::Credentials(credentials) => {
-            let why = "the kept ID token has ended and the provider renews none, so the kept credentials serve in what follows";
+            let why = "the stored ID token has expired, so the next checks use the stored credentials";
             return Ok((Finding::Skipped(why.to_owned()), *credentials));
         }
     };
     let GrantedCredentials { credentials, role, .. } = request_credentials(context, profile, &token).await?;
     let role = role.as_ref().map_or("a role that AWS does not name", RoleArn::as_str);
     let until = format_local_time(credentials.expiration, &context.host.environment);
-    let told = format!("AWS gives credentials of {} until {until}; these are not kept", sanitize_line(role));
-    Ok((Finding::Ok(told), credentials))
+    let message = format!("AWS issued credentials for {} until {until} (they are not stored)", sanitize_line(role));
+    Ok((Finding::Ok(message), credentials))
 }
 
+/// The quota check, the exchange and the role chain, exactly as in a sign-in. The remembered session duration and pool
+/// identity are used too, so that the result is that of the next real call.
 async fn request_credentials(
     context: &DoctorContext<'_>,
     profile: &Profile,
@@ -80,17 +88,18 @@ async fn request_credentials(
     let clearance = cleared.map_err(|denied| Failure::from_quota_error(denied, (host.now)()))?;
     let aws = build_aws_client(context, profile)?;
     let name = identity::derive_session_name(token, &profile.session_name);
-    let question = ExchangeRequest {
+    let request = ExchangeRequest {
         session_name: &name,
         max_seconds: stored.longest,
         pool_identity: stored.identity.as_deref(),
         clearance: &clearance,
     };
-    let granted = aws.exchange_token(&question).await;
+    let granted = aws.exchange_token(&request).await;
     granted.map_err(|failed| Failure::from_exchange_error(failed, profile, token))
 }
 
-/// GetCallerIdentity with the credentials, against what the profile wants; and the role, as people are told of it.
+/// The check `identity`: calls GetCallerIdentity and compares account and role with the profile. Returns the finding,
+/// and the role for the messages of the checks that follow.
 pub(super) async fn check_identity(
     context: &DoctorContext<'_>,
     profile: &Profile,
@@ -98,17 +107,18 @@ pub(super) async fn check_identity(
 ) -> LiveOutcome<String> {
     let found = build_aws_client(context, profile)?.get_session_arn(credentials).await?;
     let role = RoleArn::from_session_arn(&found);
-    let is_it = |wanted: &RoleArn| {
+    // AWS answers with the ARN of the session, which lacks the path of the role: account and name must be equal.
+    let is_same = |wanted: &RoleArn| {
         role.as_ref().is_some_and(|role| role.account() == wanted.account() && role.name() == wanted.name())
     };
     let shown = match profile.final_role() {
-        Some(wanted) if !is_it(wanted) => {
+        Some(wanted) if !is_same(wanted) => {
             return Err(doctor::describe_other_role(wanted.as_str(), &found).into());
         }
         Some(wanted) => wanted.as_str(),
         None => role.as_ref().map_or("the role", RoleArn::as_str),
     };
-    Ok((Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), shown.to_owned()))
+    Ok((Finding::Ok(format!("the credentials belong to {}", sanitize_line(&found))), shown.to_owned()))
 }
 
 fn build_aws_client(context: &DoctorContext<'_>, profile: &Profile) -> Result<Aws, Failure> {

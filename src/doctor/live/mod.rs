@@ -1,6 +1,8 @@
-//! The checks of `doctor --live`: from the exchange with AWS to a word of a model, each step on the one before it.
+//! The checks of `doctor --live`: real calls to AWS, from the token exchange to a model's streamed answer.
 //!
-//! Real calls, and nothing of them is kept; nobody is signed in. What each costs is in `docs/live.md`.
+//! Each check needs the result of the one before it, so a failure skips the checks after it. The checks use the stored
+//! sign-in; they never prompt, and they store none of the results. `docs/live.md` lists what each call costs and which
+//! permission it needs.
 
 mod model_choice;
 mod exchange;
@@ -19,7 +21,7 @@ use crate::{
 };
 use model_choice::ModelChoice;
 
-/// Every check by its name, in the order in which they are told.
+// The names of the checks, in the order of the output. They are part of the contract.
 const EXCHANGE: &str = "exchange";
 const IDENTITY: &str = "identity";
 const MODELS: &str = "bedrock-models";
@@ -28,15 +30,17 @@ const GUARDRAIL: &str = "guardrail";
 const CONVERSE: &str = "converse";
 const STREAMING: &str = "streaming";
 
-const NO_CREDENTIALS: &str = "there are no credentials, see `exchange`";
+/// Why a check is skipped if the exchange failed.
+const NO_CREDENTIALS: &str = "no credentials are available, see `exchange`";
 
-/// The checks that are skipped where one before them fails.
+/// The checks that depend on an earlier one. `guardrail` is not among them: it appears only if a guardrail is
+/// configured.
 const DEPENDENT_CHECKS: [&str; 5] = [IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING];
 
-/// What a check found, with what the next one needs of it; or what ends the visit.
+/// The finding of a check with the value that the next check needs, or the finding that ends the run.
 type LiveOutcome<T> = Result<(Finding, T), Finding>;
 
-/// What was found so far, each under the name of its check.
+/// The findings so far, each with the name of its check.
 #[derive(Default)]
 struct LiveReport(Vec<(&'static str, Finding)>);
 
@@ -45,12 +49,13 @@ impl LiveReport {
         self.0.push((name, finding));
     }
 
-    /// Adds what ends the visit, and with which reason all that depends on it is skipped.
+    /// Adds the finding that ends the run, and skips all remaining checks with the reason `why`.
     fn end_with(&mut self, name: &'static str, finding: Finding, why: &str) {
         self.add_finding(name, finding);
         self.skip_remaining(why);
     }
 
+    /// Adds every dependent check that has no finding yet as skipped, so that scripts always find all names.
     fn skip_remaining(&mut self, why: &str) {
         for name in DEPENDENT_CHECKS {
             if self.0.iter().all(|(known, _)| *known != name) {
@@ -59,7 +64,7 @@ impl LiveReport {
         }
     }
 
-    /// What the next check needs; `None` if the visit ends here.
+    /// Adds the finding of a check. Returns the value for the next check, or `None` if the run ends here.
     fn add_step<T>(&mut self, name: &'static str, outcome: LiveOutcome<T>, why: &str) -> Option<T> {
         match outcome {
             Ok((finding, found)) => {
@@ -78,13 +83,13 @@ impl LiveReport {
     }
 }
 
-/// Makes the checks, one after the other: each needs what the one before it brought.
+/// Runs the live checks one after the other. Fails only if the async runtime cannot start.
 pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
     let prepared = context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
     match prepared {
-        Ok((profile, proof)) => {
-            http::block_on(check_aws_access(context, profile, proof, &mut report))
+        Ok((profile, input)) => {
+            http::block_on(check_aws_access(context, profile, input, &mut report))
                 .map_err(Failure::from_runtime_error)?;
         }
         Err(finding) => report.end_with(EXCHANGE, finding, NO_CREDENTIALS),
@@ -92,17 +97,18 @@ pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckRe
     Ok(report.into_reports(context))
 }
 
-/// `None` where it ended early.
+/// The checks that call AWS. Returns `None` if a failure ended them early, which lets `?` end the run; the report has
+/// the reason.
 async fn check_aws_access(
     context: &DoctorContext<'_>,
     profile: &Profile,
-    proof: exchange::ExchangeInput,
+    input: exchange::ExchangeInput,
     report: &mut LiveReport,
 ) -> Option<()> {
-    let exchanged = exchange::check_exchange(context, profile, proof).await;
+    let exchanged = exchange::check_exchange(context, profile, input).await;
     let credentials = report.add_step(EXCHANGE, exchanged, NO_CREDENTIALS)?;
     let identified = exchange::check_identity(context, profile, &credentials).await;
-    let why = "AWS does not take the credentials for what they should be, see `identity`";
+    let why = "AWS did not confirm the role of the credentials, see `identity`";
     let role = report.add_step(IDENTITY, identified, why)?;
     let (region, host) = (profile.bedrock_region(), context.host);
     let bedrock = context
@@ -110,30 +116,33 @@ async fn check_aws_access(
         .and_then(|client| Ok(BedrockClient::new(client, profile, region, &host.environment, &credentials, host.now)?));
     match bedrock {
         Ok(bedrock) => {
-            let visit = LiveContext { environment: &host.environment, profile, bedrock, role: &role };
-            visit.check_bedrock(report).await;
+            let live = LiveContext { environment: &host.environment, profile, bedrock, role: &role };
+            live.check_bedrock(report).await;
         }
         Err(failure) => {
-            report.end_with(MODELS, failure.into(), "Amazon Bedrock cannot be asked, see `bedrock-models`");
+            report.end_with(MODELS, failure.into(), "Amazon Bedrock cannot be called, see `bedrock-models`");
         }
     }
     Some(())
 }
 
-/// What Bedrock is visited with.
-struct LiveContext<'v> {
-    environment: &'v Environment,
-    profile: &'v Profile,
-    bedrock: BedrockClient<'v>,
-    /// Whose they are, in AWS's words.
-    role: &'v str,
+/// What the checks of Amazon Bedrock share.
+struct LiveContext<'a> {
+    environment: &'a Environment,
+    profile: &'a Profile,
+    /// Signs its requests with the credentials of the exchange.
+    bedrock: BedrockClient<'a>,
+    /// The role of the credentials, for messages about missing permissions.
+    role: &'a str,
 }
 
-impl<'v> LiveContext<'v> {
-    fn region(&self) -> &'v str {
+impl<'a> LiveContext<'a> {
+    fn region(&self) -> &'a str {
         self.profile.bedrock_region()
     }
 
+    /// The lists first, because the choice of a model needs them if none is configured. A list that cannot be fetched
+    /// does not end the run: a configured model may answer nevertheless.
     async fn check_bedrock(&self, report: &mut LiveReport) {
         let wanted = model_choice::list_configured_models(&self.profile.claude_code, self.environment);
         let (models, profiles) = model_lists::fetch_lists(&self.bedrock).await;
@@ -143,26 +152,31 @@ impl<'v> LiveContext<'v> {
         report.add_finding(PROFILES, listed);
         let choice = model_choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
-            let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
+            let why = "no model to call: name one in [profiles.NAME.claude_code] `models`";
             return report.skip_remaining(why);
         };
         match model_choice::parse_guardrail(&self.profile.claude_code, self.environment) {
             Ok(guardrail) => self.probe_models(&choice, guardrail.as_ref(), report).await,
             Err(failure) => {
-                report.end_with(GUARDRAIL, failure.into(), "Claude Code would be refused as well, see `guardrail`");
+                report.end_with(
+                    GUARDRAIL,
+                    failure.into(),
+                    "the guardrail is not configured correctly, see `guardrail`",
+                );
             }
         }
     }
 
-    /// All models at once: each takes a second or two to answer.
+    /// Calls all models at the same time, because each takes a second or two to answer. The answer of the first model
+    /// also shows whether AWS applies the guardrail.
     async fn probe_models(&self, choice: &ModelChoice, guardrail: Option<&Guardrail>, report: &mut LiveReport) {
-        let asked = choice.models.iter().map(|wanted| model_probe::probe_model(&self.bedrock, wanted, guardrail));
-        let words = join_all(asked).await;
-        if let (Some(guardrail), Some(first)) = (guardrail, words.first()) {
+        let probes = choice.models.iter().map(|wanted| model_probe::probe_model(&self.bedrock, wanted, guardrail));
+        let results = join_all(probes).await;
+        if let (Some(guardrail), Some(first)) = (guardrail, results.first()) {
             report.add_finding(GUARDRAIL, model_probe::check_guardrail(self, guardrail, first));
         }
-        for word in words {
-            word.add_to_report(self, choice, report);
+        for result in results {
+            result.add_to_report(self, choice, report);
         }
     }
 
@@ -214,9 +228,9 @@ mod tests {
         }
     }
 
-    /// Bedrock takes every connection and says nothing.
+    /// Bedrock accepts every connection and never answers.
     #[test]
-    fn each_call_that_is_not_answered_is_named_and_waited_for_with_its_own_patience() {
+    fn unanswered_bedrock_calls_are_named_after_the_timeout() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let silent = listener.local_addr().unwrap().to_string();
         let (host, profile, credentials) = (host(&silent), testing::profile(), credentials());
@@ -235,16 +249,16 @@ mod tests {
         let client = test_client(&TrustConfig::default()).with_total_timeout(Duration::from_millis(80));
         let (environment, region) = (&host.environment, profile.bedrock_region());
         let bedrock = BedrockClient::new(&client, &profile, region, environment, &credentials, host.now).unwrap();
-        let visit = LiveContext { environment, profile: &profile, bedrock, role: "BedrockUser" };
+        let live = LiveContext { environment, profile: &profile, bedrock, role: "BedrockUser" };
         let mut report = LiveReport::default();
         let began = Instant::now();
-        block_on(visit.check_bedrock(&mut report));
+        block_on(live.check_bedrock(&mut report));
         assert!(began.elapsed() < super::super::LIVE_CALL_TIMEOUT, "{:?}", began.elapsed());
         let reports = report.into_reports(&context);
-        let told: Vec<_> = reports.iter().map(|checked| (checked.name, checked.message.clone())).collect();
+        let messages: Vec<_> = reports.iter().map(|checked| (checked.name, checked.message.clone())).collect();
         let unanswered = format!("{silent} did not answer within 0 s");
         assert_eq!(
-            told,
+            messages,
             [
                 (MODELS, unanswered.clone()),
                 (PROFILES, unanswered.clone()),

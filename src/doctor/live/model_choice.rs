@@ -1,6 +1,7 @@
-//! Which models are asked, and through which guardrail: those that Claude Code would be told, else a small one.
+//! Chooses the models that the live checks call, and the guardrail: those that Claude Code would use.
 //!
-//! It chooses by names and lists; whether a model answers is found out elsewhere.
+//! If no model is configured, the choice is a small and cheap one of the region. The choice uses only configuration and
+//! lists; `model_probe` finds out whether the models answer.
 
 use crate::{
     aws::{FoundationModel, Guardrail, InferenceProfile},
@@ -9,12 +10,12 @@ use crate::{
     host::Environment,
 };
 
-/// Where Claude Code is told of a guardrail, a header a line.
+/// The variable with which Claude Code is configured to send a guardrail: each line is one header.
 const HEADERS: &str = "ANTHROPIC_CUSTOM_HEADERS";
 const IDENTIFIER: &str = "x-amzn-bedrock-guardrailidentifier";
 const VERSION: &str = "x-amzn-bedrock-guardrailversion";
 
-/// The checks of each rank by name, in the order of [`MODEL_VARIABLES`].
+/// The names of the two checks of each rank, in the order of [`MODEL_VARIABLES`].
 const CHECKS: [(&str, &str); 4] = [
     (super::CONVERSE, super::STREAMING),
     ("converse-opus", "streaming-opus"),
@@ -22,7 +23,7 @@ const CHECKS: [(&str, &str); 4] = [
     ("converse-haiku", "streaming-haiku"),
 ];
 
-/// A model, and under which names what is found of it is told.
+/// A model to call, with the names of the checks that report its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProbedModel {
     pub(super) id: String,
@@ -32,32 +33,34 @@ pub(super) struct ProbedModel {
 
 pub(super) struct ModelChoice {
     pub(super) models: Vec<ProbedModel>,
-    /// Nobody has named any.
+    /// No model is configured, so the one in `models` was chosen from the region's lists.
     pub(super) is_fallback: bool,
 }
 
-/// Those of each rank, from the configuration's variables, its models, or this environment; each once.
+/// The configured model of each rank. As in Claude Code, a variable in `claude_code.env` takes precedence over
+/// `models`, and both over this environment. A model of several ranks appears once, under the first of them.
 pub(super) fn list_configured_models(claude: &ClaudeCodeConfig, environment: &Environment) -> Vec<ProbedModel> {
     let mut wanted: Vec<ProbedModel> = Vec::new();
-    for ((rank, variable), (word, stream)) in MODEL_VARIABLES.into_iter().zip(CHECKS) {
+    for ((rank, variable), (converse_check, streaming_check)) in MODEL_VARIABLES.into_iter().zip(CHECKS) {
         let configured = claude.env.get(variable).or_else(|| claude.models.get(rank)).cloned();
         let named = configured.or_else(|| environment.var_text(variable));
         let Some(model) = named.as_deref().and_then(parse_model_id) else { continue };
         if wanted.iter().all(|one| one.id != model) {
-            wanted.push(ProbedModel { id: model.to_owned(), converse_check: word, streaming_check: stream });
+            wanted.push(ProbedModel { id: model.to_owned(), converse_check, streaming_check });
         }
     }
     wanted
 }
 
-/// The name without Claude Code's own addition for a larger window; none where it is an alias of Claude Code's, such as
-/// `opus`.
+/// The model ID in a model name of Claude Code: without the suffix for a larger context window (`[1m]`). Returns `None`
+/// for an alias such as `opus`, which only Claude Code understands.
 fn parse_model_id(name: &str) -> Option<&str> {
     let plain = name.split('[').next().unwrap_or_default().trim();
     plain.contains(['.', ':']).then_some(plain)
 }
 
-/// `None` where nobody names a model and the region lists none that would do.
+/// The configured models, or else a small one from the lists. Returns `None` if no model is configured and the lists
+/// have no suitable one.
 pub(super) fn choose_models(
     wanted: Vec<ProbedModel>,
     models: Option<&[FoundationModel]>,
@@ -71,8 +74,9 @@ pub(super) fn choose_models(
     Some(ModelChoice { models: vec![wanted], is_fallback: true })
 }
 
-/// The newest of Anthropic's smallest that is not near its end, in this part of the world before all of it; their
-/// identifiers grow with their age.
+/// The newest small model of Anthropic (Haiku) that is not marked as legacy. An inference profile of the region's own
+/// part of the world is preferred to a global one. Newer models sort after older ones of the same family, so the
+/// greatest name is the newest.
 fn find_small_model(models: &[FoundationModel], profiles: &[InferenceProfile]) -> Option<String> {
     let is_legacy = |id: &str| models.iter().any(|model| model.id == id && model.is_legacy());
     let profiles = profiles.iter().filter(|profile| profile.is_active());
@@ -86,7 +90,8 @@ fn find_small_model(models: &[FoundationModel], profiles: &[InferenceProfile]) -
     ours.max_by_key(rank).cloned()
 }
 
-/// The guardrail that Claude Code is told to send, if any.
+/// The guardrail that Claude Code is configured to send, if any. Fails if the header with the version
+/// is missing: Bedrock refuses a guardrail without a version.
 pub(super) fn parse_guardrail(
     claude: &ClaudeCodeConfig,
     environment: &Environment,
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn each_model_is_asked_once_under_the_name_of_its_first_rank() {
+    fn model_of_several_ranks_is_called_once_under_the_first() {
         let claude = claude(
             &[("default", "us.anthropic.a"), ("opus", "us.anthropic.b"), ("sonnet", "us.anthropic.a[1m]")],
             &[("ANTHROPIC_DEFAULT_OPUS_MODEL", "us.anthropic.c")],
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_of_claude_codes_is_no_model_of_bedrocks() {
+    fn alias_of_claude_code_is_not_a_bedrock_model() {
         let claude =
             claude(&[("default", "opusplan"), ("opus", "arn:aws:bedrock:us-east-1:1:inference-profile/x")], &[]);
         let found = names(&claude, &Environment::fixed([]));
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_names_a_model_the_newest_small_one_that_is_not_near_its_end_is_asked() {
+    fn newest_small_model_is_chosen_when_none_is_configured() {
         let profiles: Vec<InferenceProfile> = [
             "global.anthropic.claude-haiku-4-5-20251001-v1:0",
             "us.anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -178,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn a_guardrail_is_read_from_the_headers_that_claude_code_is_given() {
-        let told = |headers: &str| parse_guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
+    fn guardrail_is_read_from_claude_codes_custom_headers() {
+        let parse = |headers: &str| parse_guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
         let whole = "X-Other: 1\nX-Amzn-Bedrock-GuardrailIdentifier: abc123\nx-amzn-bedrock-guardrailversion:  2 ";
         let expected = Guardrail { identifier: "abc123".into(), version: "2".into() };
-        assert_eq!(told(whole), Ok(Some(expected)));
-        assert_eq!(told("X-Other: 1"), Ok(None));
-        let failure = told("X-Amzn-Bedrock-GuardrailIdentifier: abc123").unwrap_err();
+        assert_eq!(parse(whole), Ok(Some(expected)));
+        assert_eq!(parse("X-Other: 1"), Ok(None));
+        let failure = parse("X-Amzn-Bedrock-GuardrailIdentifier: abc123").unwrap_err();
         assert_eq!(failure.slug(), "config/guardrail");
     }
 }

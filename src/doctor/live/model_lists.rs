@@ -1,7 +1,7 @@
-//! What the region lists, against what is configured: models by their own name, and inference profiles.
+//! Compares the configured models with Bedrock's two lists for the region: the models and the inference profiles.
 //!
-//! Claude Code needs neither list to work, so that what is missing from one is a warning; the models themselves are asked
-//! next.
+//! Claude Code needs neither list, so a model that a list lacks is only a warning. `model_probe` then calls the models,
+//! which gives the final answer.
 
 use super::{Finding, LiveContext, model_choice::ProbedModel};
 use crate::{
@@ -12,11 +12,12 @@ use crate::{
 
 type BedrockListResult<T> = Result<Vec<T>, BedrockError>;
 
+/// Fetches the models and the inference profiles. Each may fail alone, because they need different permissions.
 pub(super) async fn fetch_lists(
     bedrock: &BedrockClient<'_>,
 ) -> (BedrockListResult<FoundationModel>, BedrockListResult<InferenceProfile>) {
     let models = bedrock.list_models().await;
-    // Whoever does not answer the one question is not waited for with the other.
+    // The same host answers both calls, so after a network error the second call would only cost another timeout.
     let profiles = match &models {
         Err(error @ BedrockError::Network(_)) => Err(error.clone()),
         _ => bedrock.list_profiles().await,
@@ -24,55 +25,58 @@ pub(super) async fn fetch_lists(
     (models, profiles)
 }
 
+/// The check `bedrock-models`: each configured model that is no inference profile must be listed, must not require an
+/// inference profile, and should not be marked as legacy.
 pub(super) fn check_models(
-    visit: &LiveContext<'_>,
+    live: &LiveContext<'_>,
     listed: &BedrockListResult<FoundationModel>,
     wanted: &[ProbedModel],
 ) -> Result<Finding, Finding> {
     if listed.as_ref().is_err_and(is_denied) {
-        let why = "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
+        let why = "the role may not list models (bedrock:ListFoundationModels), but Claude Code does not need to";
         return Ok(Finding::Skipped(why.to_owned()));
     }
-    let models = listed.as_ref().map_err(|error| report_list_error(visit, error, wanted))?;
-    let region = visit.region();
+    let models = listed.as_ref().map_err(|error| report_list_error(live, error, wanted))?;
+    let region = live.region();
     for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| !is_inference_profile(&wanted.id)) {
         let id = name.rsplit('/').next().unwrap_or(name);
-        let astray = match models.iter().find(|model| model.id == id) {
+        let problem = match models.iter().find(|model| model.id == id) {
             None => doctor::describe_unlisted_model(name, region),
             Some(model) if !model.is_on_demand() => doctor::describe_model_without_on_demand(name),
             Some(model) if model.is_legacy() => doctor::describe_legacy_model(name),
             Some(_) => continue,
         };
-        return Ok(Finding::Warn(astray));
+        return Ok(Finding::Warn(problem));
     }
     let ours = models.iter().filter(|model| model.id.starts_with("anthropic.")).count();
-    Ok(Finding::Ok(format!("{} lists {} models, {ours} of them Anthropic's", sanitize_line(region), models.len())))
+    Ok(Finding::Ok(format!("{} lists {} models, {ours} of them from Anthropic", sanitize_line(region), models.len())))
 }
 
+/// The check `bedrock-profiles`: each configured inference profile must exist in the region and be active.
 pub(super) async fn check_inference_profiles(
-    visit: &LiveContext<'_>,
+    live: &LiveContext<'_>,
     listed: &BedrockListResult<InferenceProfile>,
     wanted: &[ProbedModel],
 ) -> Result<Finding, Finding> {
-    let profiles = listed.as_ref().map_err(|error| report_list_error(visit, error, wanted))?;
+    let profiles = listed.as_ref().map_err(|error| report_list_error(live, error, wanted))?;
     let mut active = 0;
     for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| is_inference_profile(&wanted.id)) {
         let known = profiles.iter().find(|profile| profile.has_name(name)).cloned();
         let profile = match known {
             Some(profile) => profile,
-            // A company's own is not in the list.
+            // The list has only AWS's own inference profiles, so one of the company needs a call.
             None if name.starts_with("arn:") => {
-                let found = visit.bedrock.get_profile(name).await;
-                found.map_err(|error| Finding::Warn(visit.build_failure(error, Some(name))))?
+                let found = live.bedrock.get_profile(name).await;
+                found.map_err(|error| Finding::Warn(live.build_failure(error, Some(name))))?
             }
-            None => return Ok(Finding::Warn(doctor::describe_unlisted_model(name, visit.region()))),
+            None => return Ok(Finding::Warn(doctor::describe_unlisted_model(name, live.region()))),
         };
         if !profile.is_active() {
             return Ok(Finding::Warn(doctor::describe_inactive_profile(name)));
         }
         active += 1;
     }
-    let region = sanitize_line(visit.region());
+    let region = sanitize_line(live.region());
     Ok(Finding::Ok(match active {
         0 => format!("{region} has {} inference profiles", profiles.len()),
         1 => format!("{region} has {} inference profiles; the configured one is active", profiles.len()),
@@ -80,16 +84,18 @@ pub(super) async fn check_inference_profiles(
     }))
 }
 
-/// The models that are configured may answer all the same; where none is, none can be found.
-fn report_list_error(visit: &LiveContext<'_>, error: &BedrockError, wanted: &[ProbedModel]) -> Finding {
-    let failure = visit.build_failure(error.clone(), None);
+/// A list that could not be fetched. It is a warning if models are configured, because they may answer nevertheless.
+/// Without a configured model no check after this one can run, so it is bad; a missing permission stays a warning.
+fn report_list_error(live: &LiveContext<'_>, error: &BedrockError, wanted: &[ProbedModel]) -> Finding {
+    let failure = live.build_failure(error.clone(), None);
     match wanted.is_empty() && !is_denied(error) {
         true => Finding::Bad(failure),
         false => Finding::Warn(failure),
     }
 }
 
-/// `us.anthropic.…` or an ARN that says so; a model's own name is `anthropic.…`.
+/// Whether a name is that of an inference profile: `us.anthropic.…`, or an ARN with that type. The ID of a model has
+/// one dot, as in `anthropic.…`.
 fn is_inference_profile(name: &str) -> bool {
     match name.starts_with("arn:") {
         true => name.contains("inference-profile/"),
@@ -97,6 +103,7 @@ fn is_inference_profile(name: &str) -> bool {
     }
 }
 
+/// Whether a policy denies the call.
 fn is_denied(error: &BedrockError) -> bool {
     matches!(error.cause(), Some(BedrockRefusalCause::Denied(_)))
 }

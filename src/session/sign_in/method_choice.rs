@@ -75,29 +75,27 @@ pub(super) fn choose_method(asked: &MethodInputs<'_>, context: &ExecutionContext
     let unattended = context.ci && !context.terminal;
     match (asked.preference, asked.flow) {
         (MethodPreference::Device, _) => {
-            use_if_visible(asked, context, SignInMethod::DeviceCode, "the command line asks for a code")
+            use_if_visible(asked, context, SignInMethod::DeviceCode, "the command line requests a code")
         }
         (MethodPreference::Any, SignInFlow::Auto | SignInFlow::Browser) if asked.names_browser => {
             use_method(SignInMethod::Browser, "the profile names a browser")
         }
         _ if unattended => refuse_method(NoSignInMethod::Unattended, "a build machine without a terminal"),
         (MethodPreference::Any, SignInFlow::Device) => {
-            use_if_visible(asked, context, SignInMethod::DeviceCode, "the profile asks for a code")
+            use_if_visible(asked, context, SignInMethod::DeviceCode, "the profile sets flow = \"device\"")
         }
         (_, SignInFlow::Paste) if context.terminal => {
-            use_method(SignInMethod::Paste, "the profile asks for a pasted address")
+            use_method(SignInMethod::Paste, "the profile sets flow = \"paste\"")
         }
-        (_, SignInFlow::Paste) => {
-            refuse_method(NoSignInMethod::NoTerminalToPaste, "an address cannot be pasted without a terminal")
-        }
+        (_, SignInFlow::Paste) => refuse_method(NoSignInMethod::NoTerminalToPaste, "flow = \"paste\" needs a terminal"),
         (MethodPreference::NoBrowser, SignInFlow::Browser | SignInFlow::Device) => {
-            use_if_visible(asked, context, SignInMethod::ManualBrowser, "the command line wants no browser opened")
+            use_if_visible(asked, context, SignInMethod::ManualBrowser, "the command line sets --no-browser")
         }
         (MethodPreference::Any, SignInFlow::Browser) if *asked.browser == Browser::Disabled => {
-            use_if_visible(asked, context, SignInMethod::ManualBrowser, "no browser is to be opened")
+            use_if_visible(asked, context, SignInMethod::ManualBrowser, "the browser setting is `none`")
         }
         (MethodPreference::Any, SignInFlow::Browser) => {
-            use_method(SignInMethod::Browser, "the profile asks for a browser")
+            use_method(SignInMethod::Browser, "the profile sets flow = \"browser\"")
         }
         (_, SignInFlow::Auto) => choose_by_surroundings(asked, context),
     }

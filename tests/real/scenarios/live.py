@@ -29,7 +29,7 @@ def botocore_finds_nothing_to_say_against_doctor_live(world):
         expect(rows.get(name, {}).get("result") == "ok", f"{name}: {rows.get(name)}")
     identity = rows["identity"]["message"]
     expect("arn:aws:sts::123456789012:assumed-role/BedrockUser/alice@example.com" in identity, identity)
-    expect("(11 tokens there, 1 back)" in rows["streaming"]["message"], rows["streaming"])
+    expect("(tokens: 11 in, 1 out)" in rows["streaming"]["message"], rows["streaming"])
 
 
 @scenario

@@ -28,7 +28,7 @@ pub(super) fn check_conflicting_env(context: &DoctorContext<'_>, profile: &Profi
     let environment = &context.host.environment;
     // `exec` sets some of the same variables for its child, with credentials of this program.
     if environment.var_os(INSIDE_OF_EXEC).is_some() {
-        return Ok(Finding::Ok("`bedrock-sso exec` set the credentials of this environment".to_owned()));
+        return Ok(Finding::Ok("the credentials of this environment come from `exec`".to_owned()));
     }
     let names = find_set(|name| environment.var_os(name).is_some());
     if !names.is_empty() {

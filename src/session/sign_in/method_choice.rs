@@ -132,15 +132,15 @@ fn check_local_browser(browser: &Browser, context: &ExecutionContext) -> Result<
     let in_variable = matches!(browser, Browser::Command(_));
     match context {
         // The editor's helper opens the address on the user's own machine, and the editor forwards the port.
-        ExecutionContext { remote_editor: true, .. } if in_variable => Ok("$BROWSER of a remote editor"),
+        ExecutionContext { remote_editor: true, .. } if in_variable => Ok("a remote editor sets $BROWSER"),
         ExecutionContext { ssh: true, display: false, .. } => Err("an SSH session without a display"),
         ExecutionContext { remote_editor: true, display: false, .. } => Err("a remote editor without $BROWSER"),
-        _ if in_variable => Ok("$BROWSER names one"),
-        ExecutionContext { desktop: true, .. } => Ok("a desktop"),
-        ExecutionContext { windows_interop: true, .. } => Ok("WSL, whose Windows opens addresses"),
-        ExecutionContext { display: true, .. } => Ok("a display"),
+        _ if in_variable => Ok("$BROWSER names a browser"),
+        ExecutionContext { desktop: true, .. } => Ok("this system has a desktop"),
+        ExecutionContext { windows_interop: true, .. } => Ok("WSL can open a browser of Windows"),
+        ExecutionContext { display: true, .. } => Ok("this machine has a display"),
         ExecutionContext { container: true, .. } => Err("a container without a display"),
-        ExecutionContext { wsl: true, .. } => Err("WSL without a display that starts no Windows programs"),
+        ExecutionContext { wsl: true, .. } => Err("WSL without a display and without Windows programs"),
         _ => Err("no display"),
     }
 }

@@ -83,7 +83,10 @@ pub(super) fn check_hooks(context: &DoctorContext<'_>, profile: &Profile) -> Che
             if is_foreign_telemetry(verb, &called) {
                 continue;
             }
-            hooks.push(name);
+            // A hook may stand in both files.
+            if !hooks.contains(&name) {
+                hooks.push(name);
+            }
             let place = format!("{name} in {}", context.display_path(path));
             let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
             faults.extend(command_check::check_command(context, &called, wanted, &place));

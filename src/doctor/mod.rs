@@ -1,8 +1,8 @@
 //! The checks of `doctor`: each looks for one kind of problem on this machine, and reports what it found with a remedy.
 //!
-//! No check prompts the user, opens a browser, starts a sign-in or changes a file, so that a user can run `doctor` at
-//! any time, and a script too. The checks do not depend on each other: one problem does not hide another. `commands`
-//! prints the results; `failure` words every problem and its remedy.
+//! No check prompts the user, opens a browser, starts a sign-in or changes a setting, so that users and scripts can run
+//! `doctor` at any time. Each check reports one kind of problem, so that one problem does not hide another.
+//! `commands` prints the results; `failure` words every problem and its remedy.
 
 mod context;
 mod live;

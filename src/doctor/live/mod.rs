@@ -1,8 +1,7 @@
 //! The checks of `doctor --live`: real calls to AWS, from the token exchange to a model's streamed answer.
 //!
-//! Each check needs the result of the one before it, so a failure skips the checks after it. The checks use the stored
-//! sign-in; they never prompt, and they store none of the results. `docs/live.md` lists what each call costs and which
-//! permission it needs.
+//! Most checks need the result of an earlier one, and are skipped if that one failed. They use the stored sign-in, never
+//! prompt, and store none of the results. `docs/live.md` lists what each call costs and which permission it needs.
 
 mod model_choice;
 mod exchange;

@@ -167,7 +167,7 @@ impl From<DestinationChanged> for Failure {
     }
 }
 
-/// One recipient with its new and its old host: "AWS STS https://new.example (before: AWS's own host)".
+/// One recipient with its new and its old host: `AWS STS https://new.example (before: AWS's own host)`.
 pub fn describe_change(change: &DestinationChange) -> String {
     let before = change.stored.as_deref().map_or_else(|| "none".to_owned(), describe_host);
     format!("{} {} (before: {before})", describe_recipient(change.recipient), describe_host(&change.now))

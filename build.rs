@@ -1,10 +1,13 @@
-//! What the linker is given beside the program: on Windows and macOS its description; on Linux an order that keeps a call's memory
-//! small, and GCC's unwinder, so that `libgcc_s.so` is not loaded at every start.
+//! Passes to the linker: on Windows and macOS the program's description; on Linux an order of functions that needs
+//! little memory,
+//! and GCC's static unwinder, so that no call loads `libgcc_s.so`.
 //!
-//! A warm call does nothing but start, read and print: with one library less to map and bind it takes 0.9 x the time.
-//! Rust names the library by itself, so a linker script of that name, found first, stands in for it. Where the static
-//! unwinder is missing, or everything is linked statically anyway, nothing is changed.
-#![expect(clippy::disallowed_methods, reason = "a build script is spoken to through the environment")]
+//! A warm call only starts, reads and prints, so one library less reduces its time to 0.9 of what it was. Rust always
+//! links
+//! `libgcc_s.so`; a linker script of this name, in a folder that is searched first, replaces it. Where the static
+//! unwinder is
+//! missing, or everything is linked statically anyway, nothing is changed.
+#![expect(clippy::disallowed_methods, reason = "Cargo configures a build script through the environment")]
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -35,11 +38,13 @@ fn main() {
     }
 }
 
-/// A call has in its memory what it runs and little else.
+/// Reduces the memory that a call uses.
 ///
-/// The functions of a warm call lie side by side (`packaging/linux/warm-order` names them), so that it touches a few dozen pages
-/// of the program. And the list of the nine thousand addresses that a static program corrects at every start is packed: a linker that
-/// cannot do that says so and goes on.
+/// `packaging/linux/warm-order` lists the functions of a warm call. They are placed side by side, so that a call
+/// touches a few
+/// dozen pages of the program. A static program also corrects nine thousand addresses at every start; their list is
+/// packed. A
+/// linker without support for that warns and continues.
 fn stay_small(is_static: bool) {
     let folder = env::var("CARGO_MANIFEST_DIR").expect("Cargo says where the package is");
     println!("cargo::rerun-if-changed=build/warm.ld");
@@ -49,7 +54,7 @@ fn stay_small(is_static: bool) {
     }
 }
 
-/// Asked for a file it does not have, GCC answers with the bare name.
+/// GCC answers a query for a file that it does not have with the bare name.
 fn has_static_unwinder() -> bool {
     let linker = env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".to_owned());
     let answer = Command::new(linker).arg("-print-file-name=libgcc_eh.a").output();

@@ -1,13 +1,14 @@
-//! The program's Info.plist, which one outside of a bundle carries in itself.
+//! Embeds Info.plist into the program, because a program outside a bundle has no other place for it.
 //!
-//! `codesign` takes the signature's identifier from it; for that and the team's certificate macOS lets the program at its
-//! keychain item again after an update.
+//! `codesign` reads the signature's identifier from it. macOS lets an updated program read its keychain item because
+//! this
+//! identifier and the team's certificate stay the same.
 
 use std::{env, fs, path::Path};
 
 const TEMPLATE: &str = "packaging/macos/Info.plist";
 
-/// Has the linker put it into the program.
+/// Makes the linker embed Info.plist.
 pub(crate) fn describe() {
     println!("cargo::rerun-if-changed={TEMPLATE}");
     let version = env::var("CARGO_PKG_VERSION").expect("Cargo names the version");
@@ -15,7 +16,7 @@ pub(crate) fn describe() {
     let folder = env::var("OUT_DIR").expect("Cargo names a folder for what is made");
     let file = Path::new(&folder).join("Info.plist");
     fs::write(&file, text.replace("@VERSION@", &version)).expect("and it can be written");
-    // Words that both Apple's compiler driver and the linker itself understand.
+    // These options work with Apple's compiler driver and with the linker itself.
     for word in ["-sectcreate", "__TEXT", "__info_plist", &file.to_string_lossy()] {
         println!("cargo::rustc-link-arg-bins={word}");
     }

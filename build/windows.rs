@@ -1,18 +1,20 @@
-//! What Windows reads in the program before it runs it: who made it and which version it is, and the manifest (its rights,
-//! paths longer than 260 characters, UTF-8).
+//! Embeds what Windows reads in a program before it runs it: manufacturer and version, and the manifest (rights,
+//! paths longer
+//! than 260 characters, UTF-8).
 //!
-//! It writes a compiled resource file itself, which Microsoft's linker takes as it is; GNU's needs `windres`, its neighbour.
-//! Neither a resource compiler nor a crate that searches for one is needed.
+//! This file writes a compiled resource file, which Microsoft's linker accepts as it is. GNU's linker needs
+//! `windres`. No
+//! resource compiler is needed, and no crate that searches for one.
 
 use std::{env, fs, path::Path, process::Command};
 
 const COMPANY: &str = "bedrock-sso contributors";
 const DESCRIPTION: &str = "Corporate SSO to AWS credentials";
-/// American English, in which Windows keeps what is for everybody.
+/// American English, which Windows uses for texts in every language.
 const ENGLISH: u16 = 0x0409;
 const UTF_16: u16 = 1200;
 
-/// Has the linker put the resources into the program.
+/// Makes the linker embed the resources.
 pub(crate) fn describe() {
     println!("cargo::rerun-if-changed=build");
     let folder = env::var("OUT_DIR").expect("Cargo names a folder for what is made");
@@ -46,7 +48,7 @@ fn as_object(resources: &Path, object: &Path) -> bool {
     })
 }
 
-/// A `.res` file: an empty entry, by which it is known, then each resource.
+/// Makes a `.res` file: an empty entry, which identifies the format, and then each resource.
 fn compiled() -> Vec<u8> {
     const VERSION: u16 = 16;
     const MANIFEST: u16 = 24;
@@ -58,13 +60,14 @@ fn compiled() -> Vec<u8> {
 
 fn entry(kind: u16, name: u16, language: u16, content: &[u8]) -> Vec<u8> {
     const HEADER_LENGTH: u32 = 32;
-    /// What follows is a number and not a name.
+    /// Marks that the next value is a number, not a name.
     const NUMBER: u16 = 0xFFFF;
     let mut bytes = Vec::new();
     for long in [u32::try_from(content.len()).expect("a few thousand bytes"), HEADER_LENGTH] {
         bytes.extend(long.to_le_bytes());
     }
-    // Two of data version, memory flags, language, then four of a version and characteristics that nobody reads.
+    // Two of data version, memory flags, language, then four of version and characteristics, which Windows does not
+    // use.
     for short in [NUMBER, kind, NUMBER, name, 0, 0, 0, language, 0, 0, 0, 0] {
         bytes.extend(short.to_le_bytes());
     }
@@ -72,7 +75,7 @@ fn entry(kind: u16, name: u16, language: u16, content: &[u8]) -> Vec<u8> {
     aligned(bytes)
 }
 
-/// `VS_VERSIONINFO`: the numbers for installers, the words for people.
+/// `VS_VERSIONINFO`: the numbers for installers, the strings for users.
 fn version_info() -> Vec<u8> {
     let shown = env!("CARGO_PKG_VERSION");
     let words = [
@@ -122,9 +125,9 @@ enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A node of that tree; each part of it begins at a multiple of four.
+/// A node of the `VS_VERSIONINFO` tree. Each of its parts begins at a multiple of four.
 fn node(key: &str, value: Value<'_>, children: &[u8]) -> Vec<u8> {
-    // Text is counted in characters, its end included, bytes in bytes.
+    // The length of text is counted in characters with its terminator, that of bytes in bytes.
     let (is_text, count, value) = match value {
         Value::None => (1, 0, Vec::new()),
         Value::Text(text) => {

@@ -307,7 +307,7 @@ fn a_strangers_file_is_not_read_for_a_variable() {
 fn a_container_without_a_file_works_by_variables_alone() {
     let world = patient_world();
     let desk = Desk::new(&world, PROGRAM);
-    desk.by_variables();
+    desk.configure_by_variables();
     let document: Value = desk.run(["credentials"]).expect_code(0).document();
     assert_eq!(document["Version"], 1);
     desk.set_variable("BEDROCK_SSO_QUOTA_ENDPOINT", world.quota_endpoint());

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test may spoil files")]
 
 use serde_json::json;
-use testworld::{BEHIND, Desk, Endpoint, Failed, Fault, Knob, World};
+use testworld::{CLOCK_LAG, Desk, Endpoint, Failed, Fault, Knob, World};
 
 use crate::{SPENT, counts, desk};
 
@@ -126,7 +126,7 @@ fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
 fn a_token_renewed_just_before_aws_failed_serves_when_the_provider_is_gone() {
     let world = World::new();
     world.age_next_id_token();
-    let desk = signed_in_for(&world, BEHIND + SPENT);
+    let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
     world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
     fails(&desk, 7, "aws/access_denied");
     world.stop_provider();
@@ -186,7 +186,7 @@ fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody()
     ] {
         let world = World::new();
         world.age_id_tokens();
-        let desk = signed_in_for(&world, BEHIND + SPENT);
+        let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
         world.next(1, Knob::RefreshFault, fault.clone());
         fails(&desk, code, slug);
         assert_eq!(desk.tabs(), 1, "{fault}");
@@ -242,7 +242,7 @@ fn a_refresh_without_an_id_token_uses_the_one_still_valid() {
 fn a_refresh_without_an_id_token_asks_once_the_old_one_is_over() {
     let world = World::new();
     world.age_next_id_token();
-    let desk = signed_in_for(&world, BEHIND + SPENT);
+    let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
     world.set(Knob::RefreshWithoutIdToken, true);
     desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
@@ -308,7 +308,7 @@ fn a_renewal_behind_the_scenes_never_asks_the_person() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.age_id_tokens();
-    let desk = signed_in_for(&world, BEHIND + SOON);
+    let desk = signed_in_for(&world, CLOCK_LAG + SOON);
     desk.credentials();
     desk.settle();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
@@ -344,7 +344,7 @@ fn credentials_still_valid_are_served_while_the_person_has_not_answered() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.age_id_tokens();
-    let desk = signed_in_for(&world, BEHIND + NOW);
+    let desk = signed_in_for(&world, CLOCK_LAG + NOW);
     desk.person("closes-the-tab");
     desk.credentials();
     assert_eq!(desk.tabs(), 2, "the person was asked");

@@ -257,7 +257,7 @@ fn all_profiles_are_signed_out_with_a_line_each() {
 fn all_takes_along_what_no_profile_leads_to_and_nothing_that_is_not_ours() {
     let world = World::new();
     let desk = signed_in(&world);
-    desk.reword("[profiles.claude]", "[profiles.renamed]\nextra_params = { login_hint = \"bob\" }");
+    desk.replace_in_config("[profiles.claude]", "[profiles.renamed]\nextra_params = { login_hint = \"bob\" }");
     let half = file(&desk, ".sign-in").with_added_extension("new");
     fs::write(half, "half written").unwrap();
     let foreign = ["notes.txt", "mine.sign-in", "0123456789abcdef0123456789abcdef.txt"];
@@ -317,7 +317,7 @@ fn whatever_storage_the_profile_names_by_now() {
     let world = World::new();
     for storage in ["keyring", "none"] {
         let desk = signed_in(&world);
-        desk.reword("storage = \"file\"", &format!("storage = \"{storage}\""));
+        desk.replace_in_config("storage = \"file\"", &format!("storage = \"{storage}\""));
         desk.run(["logout"]).prints(REVOKED);
         assert_eq!(world.live_grants(), 0);
         nothing_is_kept(&desk);

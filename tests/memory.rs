@@ -96,7 +96,7 @@ fn another_program_of_the_same_user_cannot_look_inside() {
 fn desk_of_nobody(world: &World) -> Desk<'_> {
     let folders = [env::temp_dir(), "/tmp".into(), "/var/tmp".into(), "/dev/shm".into()];
     let desk_in = |folder: &PathBuf| {
-        let desk = Desk::all_in(world, env!("CARGO_BIN_EXE_bedrock-sso"), folder);
+        let desk = Desk::in_folder(world, env!("CARGO_BIN_EXE_bedrock-sso"), folder);
         give_away(desk.home().parent().unwrap());
         give_away(desk.program().parent().unwrap());
         let mut version = as_at(&desk, desk.program());

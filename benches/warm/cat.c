@@ -1,4 +1,4 @@
-/* The floor: a static program that opens a file, reads it and writes it, and does nothing else. */
+/* The minimum: a static program that only opens a file, reads it and writes it. */
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-/* The floor of a keyring: the sealing key read from the Secret Service over a plain session, by hand, in as few round
-   trips as it takes, without any library. It trusts the bus and bounds nothing: it is there to be compared with. */
+/* The minimum with a keyring: reads the sealing key from the Secret Service over a plain session, without a library, in as few
+   round trips as possible. It trusts the bus and checks no limits: it exists only for the comparison. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -90,7 +90,7 @@ static uint32_t at(size_t place)
     return value;
 }
 
-/* The body of the answer to a call; whatever comes before it is dropped. */
+/* The body of the answer to a call. Earlier messages are dropped. */
 static unsigned char *answer(int bus, uint32_t to)
 {
     static unsigned char body[65536];

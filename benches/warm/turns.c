@@ -1,15 +1,15 @@
-/* Starts commands in turn and says what each cost. It is small and static, for what a child is said to have used of
-   memory at its peak is never less than what its parent used.
+/* Starts commands in turn and prints the cost of each. It is small and static, because the peak memory that the system
+   reports for a child is never less than its parent's.
 
-     turns wall ROUNDS   COMMAND...    a line each: median, 10th and 90th percentile of the wall time, median of the
+     turns wall ROUNDS   COMMAND...    one line each: median, 10th and 90th percentile of the wall time, median of the
                                        processor's time (microseconds), peak memory (KiB), page faults
-     turns crowd ROUNDS SIZE COMMAND...   a line each: median, 10th and 90th percentile until SIZE of them, started at
+     turns crowd ROUNDS SIZE COMMAND...   one line each: median, 10th and 90th percentile until SIZE of them, started at
                                        once, have all ended
-     turns calls 1       COMMAND...    a line each: the number of system calls, of all its processes
+     turns calls 1       COMMAND...    one line each: the number of system calls of all its processes
 
-   A COMMAND is `--`, its whole environment as NAME=VALUE words, `-k` for one that may not use the kernel's keyring, the
-   program's absolute path, and arguments. One that fails, says something on stderr or leaves a process behind ends it
-   all, with a word on stderr. */
+   A COMMAND is `--`, its whole environment as NAME=VALUE arguments, `-k` if it may not use the kernel's keyring, the
+   program's absolute path, and its arguments. If a command fails, writes to stderr or leaves a process behind, `turns`
+   reports that on stderr and ends. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static int smaller_first(const void *left, const void *right)
     return (difference > 0) - (difference < 0);
 }
 
-/* As in containers whose profile forbids these three calls. */
+/* Forbids the three system calls of the kernel's keyring, as some container profiles do. */
 static void without_kernel_keyring(void)
 {
     struct sock_filter filter[] = {
@@ -110,8 +110,8 @@ static void judge(const struct command *command, int status)
     if (status)
         fail(command, how);
     if (said.st_size)
-        fail(command, "said");
-    /* Orphans are ours, since we are the reaper. */
+        fail(command, "wrote to stderr");
+    /* This process is the reaper, so orphans become its children. */
     if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
         fail(command, "left a process behind");
 }
@@ -150,7 +150,7 @@ static double crowd(const struct command *command, int size)
     return took;
 }
 
-/* -1 where nobody may trace. */
+/* -1 where tracing is forbidden. */
 static long calls(const struct command *command)
 {
     int status, output = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -178,7 +178,7 @@ static long calls(const struct command *command)
             entered += info.op == PTRACE_SYSCALL_INFO_ENTRY;
             signal = 0;
         } else if (event || signal == SIGSTOP || signal == SIGTRAP) {
-            /* The exec itself is the first that counts. */
+            /* Counts from the exec on. */
             entered = event == PTRACE_EVENT_EXEC ? 1 : entered;
             signal = 0;
         }
@@ -190,7 +190,7 @@ static long calls(const struct command *command)
     return entered;
 }
 
-/* With an end, for which the words themselves leave no room. */
+/* A copy that ends with NULL, for which the arguments themselves have no room. */
 static char **list(char **from, char **to)
 {
     char **made = calloc((size_t)(to - from) + 1, sizeof(char *));

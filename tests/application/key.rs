@@ -48,9 +48,9 @@ fn all_the_way(world: &World, desk: &Desk<'_>) -> Vec<String> {
 fn every_kind_of_key_in_every_form_of_file_proves_the_application() {
     for (key, algorithm) in [
         (ClientKey::Rsa, "RS256"),
-        (ClientKey::RsaOlder, "RS256"),
+        (ClientKey::RsaPkcs1, "RS256"),
         (ClientKey::P256, "ES256"),
-        (ClientKey::P256Older, "ES256"),
+        (ClientKey::P256Sec1, "ES256"),
         (ClientKey::P384, "ES384"),
     ] {
         let world = world("private_key_jwt");
@@ -114,7 +114,7 @@ fn a_key_that_the_provider_does_not_know_says_so_and_costs_no_refresh_token() {
     world.next(1, Knob::CredentialLifetime, SPENT);
     desk.credentials();
     let known = std::fs::read(world.client_key(ClientKey::Rsa)).unwrap();
-    std::fs::copy(world.client_key(ClientKey::Stranger), world.client_key(ClientKey::Rsa)).unwrap();
+    std::fs::copy(world.client_key(ClientKey::Unregistered), world.client_key(ClientKey::Rsa)).unwrap();
     for arguments in [["credentials", "--profile", "claude"], ["login", "--profile", "claude"]] {
         let failed = desk.run(arguments).fails(5, "provider/client_refused");
         failed.message_has(&["invalid_client (its signature is wrong)"]);

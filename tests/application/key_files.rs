@@ -26,7 +26,7 @@ fn unlock(desk: &Desk<'_>, passphrase: &str) -> testworld::Outcome {
 
 #[test]
 fn a_passphrase_opens_the_key_once_it_was_stored() {
-    for key in [ClientKey::P256Locked, ClientKey::RsaLocked] {
+    for key in [ClientKey::P256Encrypted, ClientKey::RsaEncrypted] {
         let world = world("private_key_jwt");
         world.next(1, Knob::CredentialLifetime, SPENT);
         let desk = desk(&world, key, "");
@@ -48,7 +48,7 @@ fn a_passphrase_is_taken_for_a_private_key_only_and_where_it_can_be_kept() {
     let world = world("none");
     let desk = Desk::new(&world, super::PROGRAM);
     unlock(&desk, PASSPHRASE).fails(3, "config/secret_not_used");
-    let desk = super::key::desk(&world, ClientKey::RsaLocked, "");
+    let desk = super::key::desk(&world, ClientKey::RsaEncrypted, "");
     let text = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&text.replace("storage = \"file\"", "storage = \"none\""));
     unlock(&desk, PASSPHRASE).fails(3, "config/contradiction");
@@ -102,8 +102,8 @@ fn a_key_that_everybody_may_read_is_refused_unless_it_is_encrypted() {
     everybody(&world.client_key(ClientKey::P256));
     let failed = open.run(["credentials"]).fails(3, "config/client_key_exposed");
     failed.hint_has(&["`chmod o-rwx /"]);
-    let locked = desk(&world, ClientKey::P256Locked, "");
-    everybody(&world.client_key(ClientKey::P256Locked));
+    let locked = desk(&world, ClientKey::P256Encrypted, "");
+    everybody(&world.client_key(ClientKey::P256Encrypted));
     unlock(&locked, PASSPHRASE).expect_code(0);
 }
 
@@ -142,7 +142,7 @@ fn a_certificate_that_is_spent_too_young_of_another_key_or_lost_is_told_before_a
     for (key, years, fact) in [
         (ClientKey::Rsa, [2020, 2021], "2021-01-01T00:00:00Z"),
         (ClientKey::Rsa, [2080, 2090], "2080-01-01T00:00:00Z"),
-        (ClientKey::Stranger, [2020, 2090], "`client_key`"),
+        (ClientKey::Unregistered, [2020, 2090], "`client_key`"),
     ] {
         let desk = desk(&world, ClientKey::Rsa, &certificate(&world, key, years));
         desk.run(["credentials"]).fails(3, "config/client_certificate").message_has(&[fact]);

@@ -20,7 +20,7 @@ fn another_copy_is_named_with_its_version() {
 fn a_misspelt_key_is_named_with_the_nearest() {
     let world = World::new();
     let desk = laptop(&world);
-    reword(&desk, CONFIG, "storage = ", "storrage = ");
+    replace_in_config(&desk, CONFIG, "storage = ", "storrage = ");
     let line = 1 + desk.read(CONFIG).lines().position(|line| line.starts_with("storrage")).unwrap();
     let place = format!("~/{CONFIG}:{line}:");
     complains(&desk, "configuration", "bad", &[&place, "\"storrage\"", "[profiles.claude]", "\"storage\""]);
@@ -71,7 +71,7 @@ fn a_folder_that_cannot_be_made_is_said() {
 fn a_keyring_that_is_not_there_is_said_once() {
     let world = World::new();
     let desk = laptop(&world);
-    reword(&desk, CONFIG, "storage = \"file\"", "storage = \"keyring\"");
+    replace_in_config(&desk, CONFIG, "storage = \"file\"", "storage = \"keyring\"");
     let failed = desk.run(["credentials"]).fails(10, "storage/keyring_absent");
     assert_complaint(&find_check(&desk, "key"), "key", "bad", &[&failed.message, &failed.hint]);
     skips(&desk, "session");

@@ -54,7 +54,7 @@ fn checks(desk: &Desk<'_>) -> Vec<Value> {
 }
 
 /// Replaces words in a file of the home.
-fn reword(desk: &Desk<'_>, name: &str, from: &str, to: &str) {
+fn replace_in_config(desk: &Desk<'_>, name: &str, from: &str, to: &str) {
     let text = desk.read(name);
     assert!(text.contains(from), "{text}");
     desk.write(name, &text.replace(from, to));

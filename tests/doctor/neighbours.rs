@@ -104,7 +104,7 @@ fn what_stands_before_the_sign_in_is_named_with_where_it_is_set() {
     }
     desk.set_variable("BEDROCK_SSO_EXEC", "claude");
     says(&desk, "shadows");
-    reword(&desk, SETTINGS, "\"env\": {", "\"env\": {\n    \"AWS_BEARER_TOKEN_BEDROCK\": \"hidden\",");
+    replace_in_config(&desk, SETTINGS, "\"env\": {", "\"env\": {\n    \"AWS_BEARER_TOKEN_BEDROCK\": \"hidden\",");
     complains(&desk, "shadows", "bad", &["AWS_BEARER_TOKEN_BEDROCK", "~/.claude/settings.json", "\"env\""]);
     assert!(!desk.run(["doctor"]).stdout.contains("hidden"));
 }
@@ -136,7 +136,7 @@ fn settings_that_say_something_else_than_the_profile_are_named() {
             ["env.CLAUDE_CODE_USE_BEDROCK", "\"1\"", "~/.claude/settings.json"],
         ),
     ] {
-        reword(&desk, SETTINGS, from, to);
+        replace_in_config(&desk, SETTINGS, from, to);
         complains(&desk, "claude-settings", "warn", &facts);
         desk.write(SETTINGS, &before);
     }

@@ -19,7 +19,7 @@ fn with_role<'w>(world: &'w World, role: &str) -> Desk<'w> {
         world.cognito_endpoint()
     );
     let desk = Desk::with(world, PROGRAM, &pool);
-    desk.reword(&format!("role_arn = \"{ROLE_ARN}\"\n"), role);
+    desk.replace_in_config(&format!("role_arn = \"{ROLE_ARN}\"\n"), role);
     desk
 }
 
@@ -41,7 +41,7 @@ fn variable_names_cognito_only_without_a_file() {
         desk.set_variable(variable, "http://127.0.0.1:9");
     }
     desk.credentials();
-    desk.by_variables();
+    desk.configure_by_variables();
     desk.unset_variable("BEDROCK_SSO_ROLE_ARN");
     desk.set_variable("BEDROCK_SSO_FEDERATION", "identity-pool");
     desk.set_variable("BEDROCK_SSO_IDENTITY_POOL_ID", POOL_ID);
@@ -241,7 +241,7 @@ fn what_contradicts_the_pool_is_told_before_anybody_is_asked() {
     ] {
         let world = World::new();
         let desk = desk(&world);
-        desk.reword(from, to);
+        desk.replace_in_config(from, to);
         fails(&desk, 3, slug).message_has(&facts);
         assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
     }

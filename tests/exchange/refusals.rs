@@ -10,7 +10,7 @@ fn a_role_that_does_not_trust_the_token_is_named_with_what_its_policy_needs() {
     let world = World::new();
     let desk = desk(&world);
     let stranger = "arn:aws:iam::123456789012:role/Stranger";
-    desk.reword(ROLE_ARN, stranger);
+    desk.replace_in_config(ROLE_ARN, stranger);
     let failed = fails(&desk, 7, "aws/access_denied");
     failed.message_has(&["AccessDenied"]).hint_has(&[stranger, &world.issuer(), CLIENT_ID]);
     assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (1, 1), "asked once");

@@ -72,7 +72,7 @@ fn port(world: &World) -> u16 {
 /// A desk that asks AWS's own hosts, through this proxy.
 fn desk<'w>(world: &'w World, ways: &Ways, more: &str) -> Desk<'w> {
     let desk = Desk::with(world, PROGRAM, more);
-    desk.reword(&format!("sts_endpoint = {}\n", json!(world.sts_endpoint())), "");
+    desk.replace_in_config(&format!("sts_endpoint = {}\n", json!(world.sts_endpoint())), "");
     desk.set_variable("HTTPS_PROXY", format!("http://{}", ways.address));
     desk.set_variable("NO_PROXY", "127.0.0.1");
     desk

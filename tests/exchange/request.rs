@@ -61,7 +61,7 @@ fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_in
 fn variable_names_the_endpoint_where_no_file_exists() {
     let world = World::new();
     let desk = desk(&world);
-    desk.by_variables();
+    desk.configure_by_variables();
     desk.unset_variable("BEDROCK_SSO_STS_ENDPOINT");
     desk.set_variable("AWS_ENDPOINT_URL_STS", world.sts_endpoint());
     desk.credentials();
@@ -75,7 +75,7 @@ fn variable_names_no_endpoint_beside_a_file() {
         let world = World::new();
         let desk = desk(&world);
         let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
-        desk.reword(&setting, "sts_fallback_regions = []\n");
+        desk.replace_in_config(&setting, "sts_fallback_regions = []\n");
         desk.set_variable("HTTPS_PROXY", "http://127.0.0.1:9");
         desk.set_variable(variable, format!("{}/planted", world.sts_endpoint()));
         let failed = fails(&desk, 9, "network/proxy_unreachable");
@@ -98,7 +98,7 @@ fn the_profiles_endpoint_goes_before_the_variable() {
 fn a_variable_that_names_no_secure_endpoint_is_refused_before_anybody_is_asked() {
     let world = World::new();
     let desk = desk(&world);
-    desk.by_variables();
+    desk.configure_by_variables();
     desk.unset_variable("BEDROCK_SSO_STS_ENDPOINT");
     desk.set_variable("AWS_ENDPOINT_URL_STS", "http://sts.example.com");
     let failed = fails(&desk, 3, "config/sts_endpoint");

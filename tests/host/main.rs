@@ -158,7 +158,7 @@ fn three_minutes_of_retries_open_one_tab_and_each_fails_at_once() {
 
 #[test]
 fn a_sign_in_outlives_the_hook_that_began_it_and_serves_the_next_call() {
-    for end in [Call::end_the_shell as fn(Call), Call::end_the_group] {
+    for end in [Call::kill_shell as fn(Call), Call::kill_process_group] {
         let world = World::new();
         let desk = set_up_without_a_browser(&world);
         let host = Host::at(&desk);

@@ -1,4 +1,4 @@
-//! Imports as tests: modules import only from those below them, and no files import each other in a circle.
+//! Checks imports: modules import only from those below them in `lib.rs`, and no files import each other in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,12 +20,12 @@ fn modules() -> Vec<String> {
     lib.lines().filter_map(declared).collect()
 }
 
-/// Every path that a file writes out, outside of tests: what it imports under which name, and what it names in full.
+/// Every path that a file uses outside of its tests: its imports, and the paths that it writes out in full.
 #[derive(Default)]
 struct Paths {
-    /// Name here, path from where it is written.
+    /// Pairs of a name in this file and its path.
     imports: Vec<(String, Vec<String>)>,
-    /// Names that a file passes on to others are not its own use of them.
+    /// Names that the file re-exports. A re-export is not a use by this file.
     passed_on: BTreeSet<String>,
     written: Vec<Vec<String>>,
 }
@@ -94,7 +94,7 @@ impl Tree {
         Self(program.map(|source| (module_of(&source), (source.path.clone(), Paths::read(&source.text)))).collect())
     }
 
-    /// The module in whose file a path from `module` is declared, however many files pass it on.
+    /// The module in whose file the target of a path is declared, even if other files re-export it.
     fn declared_in(&self, module: &[String], path: &[String], seen: usize) -> Option<Vec<String>> {
         let mut at = Vec::new();
         let mut rest = path;
@@ -108,7 +108,7 @@ impl Tree {
                     rest = others;
                 }
             }
-            // A child's name, else another crate's.
+            // The name of a child module, or else of another crate.
             (first, _) if self.0.contains_key(&[module, std::slice::from_ref(first)].concat()) => {
                 at = module.to_vec();
             }
@@ -131,7 +131,7 @@ impl Tree {
         Some(at)
     }
 
-    /// Which files a file uses. That a module knows its own children is how a tree is built, and no use.
+    /// The files that a file uses. A module's own children do not count: every module declares them.
     fn uses(&self, module: &[String]) -> BTreeSet<&[String]> {
         let Some((_, paths)) = self.0.get(module) else { return BTreeSet::new() };
         let imported = paths.imports.iter().filter(|(own, _)| !paths.passed_on.contains(own));
@@ -146,7 +146,7 @@ impl Tree {
     }
 }
 
-/// The files that can be reached from each file by one import after another.
+/// The files that can be reached from a file through imports.
 fn reached_from<'a>(
     uses: &BTreeMap<&'a [String], BTreeSet<&'a [String]>>,
     module: &'a [String],
@@ -178,7 +178,7 @@ fn each_module_imports_only_from_those_below_it() {
             }
         }
     }
-    nobody("imports point downwards in lib.rs", offenders);
+    nobody("a module imports only from modules below it in lib.rs", offenders);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn no_files_import_each_other_in_a_circle() {
         let back = uses[module].iter().filter(|other| reached[*other].contains(module));
         offenders.push(format!("{path} -> {:?}", back.map(|other| other.join("::")).collect::<Vec<_>>()));
     }
-    nobody("a file that another file uses does not use that file", offenders);
+    nobody("no files import each other in a circle", offenders);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn imports_are_found_in_every_spelling() {
 }
 
 #[test]
-fn every_file_of_src_belongs_to_a_module_of_lib() {
+fn each_source_file_belongs_to_a_declared_module() {
     let modules = modules();
     let stray = |source: &Source| {
         source.module().is_none_or(|module| !modules.iter().any(|one| one == module) && module != "lib")

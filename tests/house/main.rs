@@ -1,6 +1,6 @@
-//! The architecture as tests: what may know of what, and which room something may happen in.
+//! Checks of the architecture: what each module may use, and which module may do what.
 //!
-//! Sources are read as text; what the compiler or a lint can forbid is left to them.
+//! They parse or search the sources. Rules that the compiler or a lint can check are not here.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod imports;
@@ -13,14 +13,14 @@ use std::{
 
 use syn::{Attribute, Item, Meta};
 
-/// A file of the program is not longer.
+/// The maximum number of lines of a source file.
 const LINES: usize = 500;
 
-/// Where else the operating system may be told apart, and why.
+/// Files outside the four modules for systems that may also distinguish operating systems, each with the reason.
 const SYSTEMS_ELSEWHERE: [(&str, &str); 1] =
     [("src/http/trust.rs", "whether the system's roots are a file that SSL_CERT_FILE replaces")];
 
-/// A source file: its path from the package's root, its text, and that text without comments and tests.
+/// A source file: its path in the package, its text, and that text without comments and tests.
 struct Source {
     path: String,
     text: String,
@@ -66,7 +66,7 @@ fn sources_under(folder: &str) -> Vec<Source> {
     files_under(folder).iter().map(|path| Source::of(path)).collect()
 }
 
-/// Whether a file is compiled for tests only: a parent says so where it declares it.
+/// Whether a file is compiled for tests only, which the parent module declares.
 fn is_test(path: &Path) -> bool {
     let Some(parent) = path.parent().filter(|_| path != Path::new("src/lib.rs")) else { return false };
     let name = path.file_stem().unwrap().to_str().unwrap();
@@ -83,7 +83,7 @@ fn is_test(path: &Path) -> bool {
         || (parent != Path::new("src") && is_test(&beside))
 }
 
-/// Without comments, and without whatever `#[cfg(test)]` stands before; `rustfmt` closes an item at its own depth.
+/// Removes comments, and each item below `#[cfg(test)]`. rustfmt closes an item at the depth at which it begins.
 fn without_tests(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines();
@@ -103,7 +103,7 @@ fn without_tests(text: &str) -> String {
     code
 }
 
-/// Whether an item is compiled for tests only, by `#[cfg(test)]` or by a `cfg` that has `test` among its conditions.
+/// Whether an item is compiled for tests only, by `#[cfg(test)]` or by a `cfg` with `test` among its conditions.
 fn is_test_only(attributes: &[Attribute]) -> bool {
     let is_test = |attribute: &Attribute| match &attribute.meta {
         Meta::List(list) if list.path.is_ident("cfg") => {
@@ -115,7 +115,7 @@ fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(is_test)
 }
 
-/// The attributes of an item that can stand in a file or in a function.
+/// The attributes of an item in a file or function.
 fn attributes_of(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
@@ -145,7 +145,7 @@ fn with_words<'a>(source: &'a Source, words: &'a [&str]) -> impl Iterator<Item =
 }
 
 #[test]
-fn only_the_provider_specs_tell_providers_apart() {
+fn only_provider_specs_name_providers() {
     let variants: Vec<_> = ["Okta", "Entra", "Auth0", "Cognito", "Google", "Generic"]
         .iter()
         .map(|name| format!("Provider::{name}"))
@@ -153,11 +153,11 @@ fn only_the_provider_specs_tell_providers_apart() {
     let words: Vec<_> = variants.iter().map(String::as_str).collect();
     let others = sources_under("src").into_iter().filter(|source| !source.path.starts_with("src/config/provider/"));
     let offenders = others.flat_map(|source| with_words(&source, &words).collect::<Vec<_>>());
-    nobody("what depends on the provider is a field of its spec", offenders);
+    nobody("only a provider's spec may depend on the provider", offenders);
 }
 
 #[test]
-fn systems_are_told_apart_in_four_rooms() {
+fn operating_system_checks_stay_in_four_modules() {
     let is_about_systems = |line: &&str| {
         let line = line.replace(' ', "");
         line.contains("cfg") && ["windows", "unix", "target_os"].iter().any(|word| line.contains(word))
@@ -168,7 +168,7 @@ fn systems_are_told_apart_in_four_rooms() {
         let is_known = SYSTEMS_ELSEWHERE.iter().any(|(path, _)| *path == source.path);
         match (found.first(), is_known) {
             (Some(line), false) => offenders.push(format!("{}: {}", source.path, line.trim())),
-            (None, true) => offenders.push(format!("{}: is allowed it in vain", source.path)),
+            (None, true) => offenders.push(format!("{}: does not need its exception", source.path)),
             _ => {}
         }
     }
@@ -176,18 +176,18 @@ fn systems_are_told_apart_in_four_rooms() {
 }
 
 #[test]
-fn unsafe_code_lives_in_two_files() {
+fn unsafe_code_stays_in_two_files() {
     let its = ["src/host/process.rs", "src/host/windows.rs"];
     let others = sources_under("src").into_iter().filter(|source| !its.contains(&source.path.as_str()));
     let words = ["unsafe ", "unsafe{", "unsafe_code"];
     nobody(
-        "unsafe is host/process.rs's and host/windows.rs's",
+        "only host/process.rs and host/windows.rs may have unsafe code",
         others.flat_map(|one| with_words(&one, &words).collect::<Vec<_>>()),
     );
 }
 
 #[test]
-fn every_file_says_its_job_first_and_stays_small() {
+fn each_file_opens_with_a_summary_and_stays_small() {
     let mut offenders = Vec::new();
     for source in ["src", "tests"].iter().flat_map(|folder| sources_under(folder)) {
         let lines = source.text.lines().count();
@@ -195,29 +195,29 @@ fn every_file_says_its_job_first_and_stays_small() {
             offenders.push(format!("{}: {lines} lines", source.path));
         }
         if !source.text.starts_with("//! ") {
-            offenders.push(format!("{}: opens without its job", source.path));
+            offenders.push(format!("{}: does not begin with `//!`", source.path));
         }
     }
-    nobody("a file opens with `//!` and means one thing", offenders);
+    nobody("a file begins with `//!` and has at most 500 lines", offenders);
 }
 
 #[test]
-fn nothing_is_allowed_left_to_do_or_left_over() {
+fn sources_have_no_allow_todo_or_dbg() {
     let words = ["#[allow", "#![allow", "todo!(", "unimplemented!(", "dbg!("];
     let offender = |source: Source| {
         let found = words.iter().find(|word| source.text.contains(**word))?;
         (source.path != "tests/house/main.rs").then(|| format!("{}: {found}", source.path))
     };
     let all = ["src", "tests"].iter().flat_map(|folder| sources_under(folder));
-    nobody("`expect` with a reason; nothing unfinished", all.filter_map(offender));
+    nobody("write `expect` with a reason, and finish what you began", all.filter_map(offender));
 }
 
 #[test]
-fn hints_name_commands_by_value() {
-    // A command that is spelled in a text cannot be completed with the profile and the file of the call.
+fn only_the_hint_module_spells_commands() {
+    // A command in a text cannot be completed with the profile and the file of the call.
     let offenders = sources_under("src").into_iter().filter(|source| source.path != "src/hint.rs");
     let offenders = offenders.flat_map(|source| with_words(&source, &["`bedrock-sso "]).collect::<Vec<_>>());
-    nobody("only hint.rs spells a command of this program", offenders);
+    nobody("only hint.rs may have a command of this program in a text", offenders);
 }
 
 #[test]
@@ -237,5 +237,5 @@ fn every_test_file_belongs_to_a_test_binary() {
     };
     let paths = files_under("tests").into_iter().map(|path| path.to_str().unwrap().replace('\\', "/"));
     let lost = paths.filter(|path| is_one(path) && !belongs(path));
-    nobody("Cargo.toml or tests/program.rs names each test, or it is never run", lost);
+    nobody("Cargo.toml or tests/program.rs must name each test file, or cargo never runs it", lost);
 }

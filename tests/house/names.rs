@@ -1,4 +1,4 @@
-//! The vocabulary as tests: what types and functions may be called, counted over the program without its tests.
+//! Checks the names of types and functions in the program, without its tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use syn::{
 
 use super::{Source, attributes_of, is_test_only, nobody, sources_under};
 
-/// Functions named by one word, in percent. Traits of the standard library (`fmt`, `from`) and plain getters need some.
+/// The maximum share of functions with a one-word name, in percent. Traits (`fmt`, `from`) and getters need some.
 const ONE_WORD_FUNCTIONS: usize = 50;
 
-/// Words that say too little, or that readers have to decode. CONTRIBUTING.md says what to write instead.
+/// Words that say too little, or that readers have to decode. CONTRIBUTING.md says which words to use.
 const BANNED: [&str; 26] = [
     "anew", "bring", "brought", "came", "door", "errand", "heard", "hushed", "keep", "kept", "knock", "meant", "mend",
     "mended", "patience", "patient", "said", "shall", "tell", "tells", "told", "weather", "whoever", "whose", "wish",
@@ -85,12 +85,12 @@ impl<'ast> Visit<'ast> for Declared {
     }
 }
 
-/// Everything that the program declares, with the file where it stands.
+/// All declarations of the program, with the file of each.
 fn declarations() -> Vec<(String, Declared)> {
     sources_under("src").iter().map(|source| (source.path.clone(), Declared::read(source))).collect()
 }
 
-/// The words of a name, in small letters: `TokenError` and `token_error` have the same two.
+/// The words of a name in lower case: `TokenError` and `token_error` have the same two.
 fn words_of(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for letter in name.chars() {
@@ -112,13 +112,14 @@ fn a_type_name_is_declared_once() {
             places.entry(name).or_default().push(path.clone());
         }
     }
-    // The same type for another system stands in another file of the same folder, or below another `cfg` in one file.
+    // Another system's version of a type is in another file of the same folder, or below another `cfg` in the same
+    // file.
     let is_shared = |name: &str, files: &BTreeSet<&String>| name != "Error" && files.len() > 1;
     let shared = places.iter().filter_map(|(name, files)| {
         let files: BTreeSet<_> = files.iter().collect();
         is_shared(name, &files).then(|| format!("{name}: {files:?}"))
     });
-    nobody("a type name is unique, but `Error`", shared);
+    nobody("a type name is declared once, except `Error`", shared);
 }
 
 #[test]
@@ -127,19 +128,19 @@ fn most_functions_are_named_by_verb_and_object() {
     let one_word = functions.iter().filter(|name| !name.trim_matches('_').contains('_')).count();
     assert!(
         one_word * 100 <= functions.len() * ONE_WORD_FUNCTIONS,
-        "{one_word} of {} functions are named by one word, at most {ONE_WORD_FUNCTIONS} % may be",
+        "{one_word} of {} functions have a one-word name; the limit is {ONE_WORD_FUNCTIONS} %",
         functions.len()
     );
 }
 
 #[test]
-fn no_name_has_to_be_decoded() {
+fn names_have_no_banned_words() {
     let offenders = declarations().into_iter().flat_map(|(path, declared)| {
         let names = declared.types.into_iter().chain(declared.functions);
         let is_banned = |name: &String| words_of(name).iter().any(|word| BANNED.contains(&word.as_str()));
         names.filter(is_banned).map(move |name| format!("{path}: {name}")).collect::<Vec<_>>()
     });
-    nobody("names are made of plain words", offenders);
+    nobody("a name has no banned word", offenders);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Disks that are full or read-only, and a process that is killed at each step of a write, with the keyring and without.
+//! Full and read-only disks, and a process that is killed at each step of a write, with both storages.
 //!
-//! Root mounts a small disk of its own for them; `strace` does the killing.
+//! Root mounts a small file system for the records. `strace` kills the process.
 
 use std::{
     fs,
@@ -11,9 +11,9 @@ use std::{
 
 use testworld::{Desk, Knob, World};
 
-use super::{desks, kept_files, session::Session};
+use super::{desks, session::Session, stored_files};
 
-/// A disk of a few hundred kilobytes in the place where records are kept.
+/// A file system of a few hundred kilobytes in the place of the program's data folder.
 struct Disk {
     place: PathBuf,
 }
@@ -30,7 +30,7 @@ impl Disk {
         run("mount", &["-o", "remount,ro"], &self.place);
     }
 
-    /// Takes what room there is but for so many bytes.
+    /// Fills the disk up to this many bytes.
     fn fill(&self, but: usize) -> PathBuf {
         let path = self.place.join("filler");
         let mut filler = fs::File::create(&path).unwrap();
@@ -56,7 +56,7 @@ fn data(desk: &Desk<'_>) -> PathBuf {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_full_disk_is_told_before_anything_is_spent_and_costs_nothing_that_was_kept() {
+fn full_disk_fails_login_before_any_request() {
     let (world, session) = (World::new(), Session::unlocked());
     for desk in desks(&world, &session) {
         let disk = Disk::under(&desk);
@@ -64,22 +64,22 @@ fn a_full_disk_is_told_before_anything_is_spent_and_costs_nothing_that_was_kept(
         let (requests, tabs) = (world.ledger().total(), desk.tabs());
         for left in [0, 64 << 10] {
             let filler = disk.fill(left);
-            let failed = desk.run(["login", "--force"]).fails_in_any_words(10, "storage/files");
+            let failed = desk.run(["login", "--force"]).fails_without_golden(10, "storage/files");
             failed.message_has(&["No space left"]);
-            assert_eq!(desk.credentials(), before, "what was kept is served");
+            assert_eq!(desk.credentials(), before, "the cached credentials are served");
             fs::remove_file(filler).unwrap();
         }
-        assert_eq!((world.ledger().total(), desk.tabs()), (requests, tabs), "nobody was asked in vain");
+        assert_eq!((world.ledger().total(), desk.tabs()), (requests, tabs), "login sent a request");
         world.revoke_credentials();
         desk.run(["login"]).expect_code(0);
-        assert_eq!(desk.tabs(), tabs, "the refresh token is as good as before");
+        assert_eq!(desk.tabs(), tabs, "the refresh token is still valid");
         desk.settle();
     }
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_read_only_disk_serves_what_is_kept_and_takes_nothing_new() {
+fn read_only_disk_serves_the_cache_and_refuses_writes() {
     let (world, session) = (World::new(), Session::unlocked());
     for desk in desks(&world, &session) {
         let disk = Disk::under(&desk);
@@ -88,16 +88,16 @@ fn a_read_only_disk_serves_what_is_kept_and_takes_nothing_new() {
         disk.make_read_only();
         assert_eq!(desk.credentials(), before);
         let requests = world.ledger().total();
-        let failed = desk.run(["login", "--force"]).fails_in_any_words(10, "storage/files");
+        let failed = desk.run(["login", "--force"]).fails_without_golden(10, "storage/files");
         failed.message_has(&["Read-only file system"]);
-        desk.run(["logout"]).fails_in_any_words(10, "storage/files");
+        desk.run(["logout"]).fails_without_golden(10, "storage/files");
         assert_eq!((desk.credentials(), world.ledger().total()), (before, requests));
     }
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn credentials_about_to_end_are_served_from_a_disk_that_takes_nothing() {
+fn expiring_credentials_are_served_from_a_read_only_disk() {
     let (world, session) = (World::new(), Session::unlocked());
     for lifetime in [200, 900] {
         for desk in desks(&world, &session) {
@@ -114,31 +114,32 @@ fn credentials_about_to_end_are_served_from_a_disk_that_takes_nothing() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_write_that_is_killed_at_any_step_leaves_the_old_record_or_the_new() {
+fn killed_write_leaves_the_old_or_the_new_record() {
     let (world, session) = (World::new(), Session::unlocked());
     for desk in desks(&world, &session) {
         let mut before = desk.credentials();
         for step in ["/^unlink", "/^open", "/^write$", "/^f(data)?sync$", "/^rename"] {
             let mut times = 0;
-            while !login_killed_at(&desk, step, times + 1) {
+            while !kill_login_at(&desk, step, times + 1) {
                 times += 1;
                 let tabs = desk.tabs();
                 before = desk.credentials();
-                assert_eq!(desk.tabs(), tabs, "{step} {times}: the record is whole, be it the old or the new");
+                assert_eq!(desk.tabs(), tabs, "{step} {times}: the old or the new record is complete");
             }
-            assert!(times > 0, "{step}: nobody came so far");
+            assert!(times > 0, "{step}: no process reached this step");
             let after = desk.credentials();
-            assert_ne!(after, before, "{step}: the last one was left alone");
+            assert_ne!(after, before, "{step}: the last login was not killed");
             before = after;
         }
-        let names = kept_files(&desk);
+        let names = stored_files(&desk);
         assert!(!names.iter().any(|name| name.ends_with(".new") || name.ends_with(".room")), "{names:?}");
     }
 }
 
-/// Has whoever keeps a session killed as it is about to take that step for the nth time; `true` if nobody came so far,
-/// and all went well.
-fn login_killed_at(desk: &Desk<'_>, step: &str, time: usize) -> bool {
+/// Runs `login --force` and kills its worker before it makes this system call for the nth time. Returns true if no
+/// process
+/// made it that often, so that the login succeeded.
+fn kill_login_at(desk: &Desk<'_>, step: &str, time: usize) -> bool {
     let call = desk.command();
     let mut strace = Command::new("strace");
     let variables = call.get_envs().filter_map(|(name, value)| Some((name, value?)));
@@ -146,7 +147,7 @@ fn login_killed_at(desk: &Desk<'_>, step: &str, time: usize) -> bool {
     strace.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={step}")]);
     strace.args(["-e", &format!("inject={step}:signal=SIGKILL:when={time}")]);
     strace.arg("-P").arg(data(desk));
-    for name in kept_files(desk).iter().filter(|name| name.ends_with(".sign-in") || name.ends_with(".credentials")) {
+    for name in stored_files(desk).iter().filter(|name| name.ends_with(".sign-in") || name.ends_with(".credentials")) {
         let path = data(desk).join(name);
         strace.arg("-P").arg(&path).arg("-P").arg(path.with_added_extension("new"));
     }

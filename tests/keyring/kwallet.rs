@@ -1,4 +1,4 @@
-//! KDE's wallet in the place of GNOME's keyring, as it is: with its window that nobody sees here.
+//! KDE's wallet as the Secret Service. Its window cannot open here.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{desk, refused, session::Session};
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn kwallet_is_called_by_its_name_whatever_it_does_not_do() {
+fn kwallet_failures_name_kwallet() {
     let world = World::new();
     for (has_wallet, display, slug) in
         [(false, None, "keyring_absent"), (true, None, "keyring_locked"), (true, Some(":4242"), "keyring_timeout")]
@@ -29,20 +29,20 @@ fn kwallet_is_called_by_its_name_whatever_it_does_not_do() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn an_open_wallet_keeps_the_key_and_gives_it_back() {
+fn open_kwallet_stores_and_returns_the_key() {
     let (world, session) = (World::new(), Session::kwallet(true));
     session.open_wallet();
     let desk = desk(&world, &session);
     desk.set_variable("DISPLAY", ":4242");
     let items = || {
-        let told = session.call("SearchItems", &["dict:string:string:service,bedrock-sso"]);
-        told.matches("collection/kdewallet/").count()
+        let reply = session.call("SearchItems", &["dict:string:string:service,bedrock-sso"]);
+        reply.matches("collection/kdewallet/").count()
     };
     let document = desk.credentials();
     assert_eq!(items(), 1);
     super::forget_copy();
     desk.unset_variable("DISPLAY");
-    assert_eq!(desk.credentials(), document, "the wallet, once open for us, asks nobody");
+    assert_eq!(desk.credentials(), document, "the open wallet needs no prompt");
     desk.run(["logout"]).expect_code(0);
     assert_eq!((items(), world.live_grants()), (0, 0));
 }

@@ -1,6 +1,6 @@
 //! `storage = "keyring"` with the whole program and a real Secret Service: gnome-keyring on a bus of each test's own.
 //!
-//! `tests/keyring/run` installs what they need and runs them one at a time, for they share the kernel's keyring.
+//! `tests/keyring/run` installs the packages and runs the tests one at a time, because they share the kernel's keyring.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and starts daemons")]
 
@@ -22,13 +22,13 @@ use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
 const SPENT: u32 = 10;
 
-/// What every storage must stand: a desk for each of those that keep anything.
+/// One desk per storage that stores a sign-in.
 fn desks<'w>(world: &'w World, session: &Session) -> [Desk<'w>; 2] {
     let in_file = Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"));
     [desk(world, session), in_file]
 }
 
-/// A desk of a profile that keeps its key in the keyring of this session.
+/// A desk whose profile stores its key in this session's keyring.
 fn desk<'w>(world: &'w World, session: &Session) -> Desk<'w> {
     forget_copy();
     let desk = Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"));
@@ -42,17 +42,17 @@ fn desk<'w>(world: &'w World, session: &Session) -> Desk<'w> {
 fn refused(outcome: &Outcome, slug: &str) {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(10), ""), "{outcome:?}");
     assert!(outcome.stderr.contains(&format!("[storage/{slug}]")), "{outcome:?}");
-    assert!(outcome.stderr.contains("storage = \"file\""), "the way out is named: {outcome:?}");
+    assert!(outcome.stderr.contains("storage = \"file\""), "the hint does not name the other storage: {outcome:?}");
 }
 
-fn kept_files(desk: &Desk<'_>) -> Vec<String> {
+fn stored_files(desk: &Desk<'_>) -> Vec<String> {
     let entries = std::fs::read_dir(desk.home().join(".local/share/bedrock-sso")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_sign_in_a_warm_call_and_a_renewal() {
+fn keyring_serves_sign_in_cache_and_renewal() {
     let (world, session) = (World::new(), Session::unlocked());
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = desk(&world, &session);
@@ -60,15 +60,16 @@ fn a_sign_in_a_warm_call_and_a_renewal() {
     let renewed = desk.credentials();
     assert_ne!(first, renewed);
     let requests = world.ledger().total();
-    assert_eq!(desk.credentials(), renewed, "served warm");
+    assert_eq!(desk.credentials(), renewed, "the second call uses the cache");
     assert_eq!((world.ledger().total(), desk.tabs()), (requests, 1));
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (1, 2));
 }
 
-/// A locked keyring is an error of every profile that shares the sign-in, and costs none of them anything.
+/// While the keyring is locked, every profile of a shared sign-in fails. After it is unlocked, all of them work as
+/// before.
 #[test]
 #[ignore = "tests/keyring/run"]
-fn profiles_that_share_a_sign_in_survive_a_locked_keyring() {
+fn shared_sign_in_survives_a_locked_keyring() {
     let (world, mut session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
@@ -89,27 +90,27 @@ fn profiles_that_share_a_sign_in_survive_a_locked_keyring() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn the_keyring_holds_thirty_two_bytes_and_the_home_none_of_them() {
+fn keyring_holds_the_key_and_files_do_not() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     desk.credentials();
     desk.settle();
     let key = session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout;
     assert_eq!(key.len(), 32);
-    let files = kept_files(&desk);
-    assert!(!files.contains(&"key".to_owned()), "no second keeper: {files:?}");
+    let files = stored_files(&desk);
+    assert!(!files.contains(&"key".to_owned()), "the key is also in a file: {files:?}");
     for file in &files {
         let bytes = std::fs::read(desk.home().join(".local/share/bedrock-sso").join(file)).unwrap();
         assert!(!bytes.windows(32).any(|part| part == key), "{file}");
     }
     let items = session.call("SearchItems", &["dict:string:string:service,bedrock-sso"]);
     assert_eq!(items.matches("object path").count(), 1, "{items}");
-    assert!(items.contains("collection/login/"), "the person's own collection: {items}");
+    assert!(items.contains("collection/login/"), "the item is not in the login collection: {items}");
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_locked_keyring_is_said_at_once_and_nobody_is_asked_in_vain() {
+fn locked_keyring_fails_at_once_without_a_request() {
     let (world, mut session) = (World::new(), Session::unlocked());
     let (new, used) = (desk(&world, &session), desk(&world, &session));
     let before = used.credentials();
@@ -130,7 +131,7 @@ fn a_locked_keyring_is_said_at_once_and_nobody_is_asked_in_vain() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_question_that_nobody_answers_is_a_locked_keyring_or_a_deadline() {
+fn unanswered_unlock_prompt_ends_as_locked_or_timeout() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     session.lock();
@@ -144,18 +145,18 @@ fn a_question_that_nobody_answers_is_a_locked_keyring_or_a_deadline() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn without_a_bus_nothing_is_started_and_the_way_out_is_named() {
+fn missing_bus_starts_nothing_and_hints_at_file_storage() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     desk.credentials();
     forget_copy();
-    let nowhere = desk.home().join("nobody-here");
+    let nowhere = desk.home().join("no-bus");
     for address in [None, Some(format!("unix:path={}", nowhere.display())), Some("autolaunch:".to_owned())] {
         match &address {
             Some(address) => desk.set_variable("DBUS_SESSION_BUS_ADDRESS", address),
             None => desk.unset_variable("DBUS_SESSION_BUS_ADDRESS"),
         }
-        // With a display `dbus-launch`, which other programs run here, would put a bus up.
+        // With a display, `dbus-launch` would start a bus, as it does for other programs.
         desk.set_variable("DISPLAY", ":4242");
         refused(&desk.run(["credentials"]), "keyring_absent");
     }
@@ -165,7 +166,7 @@ fn without_a_bus_nothing_is_started_and_the_way_out_is_named() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_bus_without_a_secret_service_and_one_without_a_collection_are_no_empty_stores() {
+fn absent_service_or_collection_is_an_error() {
     let world = World::new();
     for session in [Session::without_service(), Session::never_used()] {
         let desk = desk(&world, &session);
@@ -177,12 +178,12 @@ fn a_bus_without_a_secret_service_and_one_without_a_collection_are_no_empty_stor
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_keyring_that_never_answers_costs_its_deadline_and_no_more() {
+fn silent_keyring_fails_at_its_deadline() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let before = desk.credentials();
     let folder = tempfile::tempdir().unwrap();
-    for (name, greeting) in [("mute", ""), ("dozing", "OK 0123456789abcdef0123456789abcdef\r\n")] {
+    for (name, greeting) in [("mute", ""), ("stalled", "OK 0123456789abcdef0123456789abcdef\r\n")] {
         let place = folder.path().join(name);
         listen(&place, greeting);
         desk.set_variable("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", place.display()));
@@ -195,7 +196,7 @@ fn a_keyring_that_never_answers_costs_its_deadline_and_no_more() {
     assert_eq!(desk.credentials(), before, "nothing was overwritten");
 }
 
-/// A bus that takes whatever is said to it, and says no more than its greeting.
+/// A bus that reads everything and answers with nothing but its greeting.
 fn listen(place: &Path, greeting: &'static str) {
     let listener = UnixListener::bind(place).unwrap();
     thread::spawn(move || {
@@ -210,7 +211,7 @@ fn listen(place: &Path, greeting: &'static str) {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_key_that_was_deleted_means_signing_in_again() {
+fn deleted_key_requires_a_new_sign_in() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let first = desk.credentials();
@@ -223,7 +224,7 @@ fn a_key_that_was_deleted_means_signing_in_again() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
+fn logout_removes_the_key_and_its_kernel_copy() {
     let (world, mut session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let key = || session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len();
@@ -239,7 +240,7 @@ fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
     session.lock();
     forget_copy();
     refused(&desk.run(["logout"]), "keyring_locked");
-    assert!(!kept_files(&desk).iter().any(|name| name.ends_with(".sign-in")), "what can go is gone");
+    assert!(!stored_files(&desk).iter().any(|name| name.ends_with(".sign-in")), "the sign-in is still stored");
     session.unlock_again();
     desk.run(["logout"]).expect_code(0);
     assert_eq!(session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len(), 0);
@@ -247,7 +248,7 @@ fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the_same() {
+fn logout_revokes_after_storage_changed_to_file() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     desk.credentials();
@@ -260,7 +261,7 @@ fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn each_storage_has_a_sign_in_of_its_own_and_logout_ends_them_all() {
+fn each_storage_has_a_sign_in_and_logout_ends_all() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let in_keyring = std::fs::read_to_string(desk.config_file()).unwrap();
@@ -268,56 +269,56 @@ fn each_storage_has_a_sign_in_of_its_own_and_logout_ends_them_all() {
     let from_keyring = desk.credentials();
     desk.configure(&in_file);
     let from_file = desk.credentials();
-    assert_ne!(from_file, from_keyring, "what another key sealed does not open");
+    assert_ne!(from_file, from_keyring, "each storage has its own key");
     for (text, stored) in [(&in_keyring, &from_keyring), (&in_file, &from_file)] {
         desk.configure(text);
-        assert_eq!(desk.credentials(), *stored, "neither has taken the other's place");
+        assert_eq!(desk.credentials(), *stored, "the two sign-ins do not replace each other");
     }
     assert_eq!((desk.tabs(), world.live_grants()), (2, 2));
     desk.run(["logout"]).expect_code(0);
     assert_eq!(world.live_grants(), 0);
     let key = session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout;
-    let left: Vec<_> = kept_files(&desk).into_iter().filter(|name| !name.ends_with(".lock")).collect();
-    assert_eq!((key.len(), left), (0, Vec::new()), "neither key is left");
+    let left: Vec<_> = stored_files(&desk).into_iter().filter(|name| !name.ends_with(".lock")).collect();
+    assert_eq!((key.len(), left), (0, Vec::new()), "a key is still stored");
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_hundred_callers_at_once_share_one_key_and_one_browser() {
+fn hundred_callers_share_one_key_and_one_browser() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     for before in [forget_copy, forget_copy, || plant_copy("another key of thirty-two bytes.")] {
         before();
         let callers: Vec<_> = (0..100).map(|_| desk.start(["credentials"])).collect();
-        let told: Vec<_> = callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();
-        assert!(told.iter().all(|document| *document == told[0]));
+        let documents: Vec<_> = callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();
+        assert!(documents.iter().all(|document| *document == documents[0]));
     }
     assert_eq!((desk.tabs(), world.count(Endpoint::Assume)), (1, 1));
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn the_kernels_copy_serves_without_a_bus_and_is_never_needed() {
+fn kernel_copy_of_the_key_replaces_a_missing_bus() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let document = desk.credentials();
     if !has_copy() {
-        eprintln!("this kernel keeps no keys for us: only the Secret Service was tried");
+        eprintln!("this kernel stores no keys for the test, so only the Secret Service was tested");
         assert_eq!(desk.credentials(), document);
         return;
     }
     desk.unset_variable("DBUS_SESSION_BUS_ADDRESS");
-    assert_eq!(desk.credentials(), document, "warm, with no bus at all");
+    assert_eq!(desk.credentials(), document, "the kernel's copy is enough without a bus");
     forget_copy();
     refused(&desk.run(["credentials"]), "keyring_absent");
     desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
     assert_eq!(desk.credentials(), document);
-    assert!(has_copy(), "the next call may be warm again");
+    assert!(has_copy(), "the call has renewed the kernel's copy");
 }
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn a_copy_that_opens_nothing_gives_way_to_the_keyring() {
+fn wrong_kernel_copy_falls_back_to_the_keyring() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     let document = desk.credentials();

@@ -1,6 +1,6 @@
-//! A desktop session's bus and keyring, made for one test and ended with it; and the kernel's copy of the key.
+//! A desktop session's bus and keyring, made for one test and ended with it, and the kernel's copy of the key.
 //!
-//! The bus activates nothing by itself: what runs on it was started here.
+//! The bus activates no services: everything on it was started here.
 
 use std::{
     fs,
@@ -22,13 +22,13 @@ pub(crate) struct Session {
     keyring: Option<Child>,
 }
 
-/// Listens to the bus until it is asked what it heard.
-pub(crate) struct Witness {
+/// Records the calls on the bus until it is read.
+pub(crate) struct Monitor {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-impl Drop for Witness {
+impl Drop for Monitor {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -36,7 +36,7 @@ impl Drop for Witness {
 }
 
 impl Session {
-    /// Somebody has logged in.
+    /// A session after the user has logged in.
     pub(crate) fn unlocked() -> Self {
         let mut session = Self::without_service();
         session.start_keyring(&["--unlock"], PASSWORD);
@@ -47,14 +47,14 @@ impl Session {
         session
     }
 
-    /// A keyring that nobody has ever opened.
+    /// A keyring that has no collection yet.
     pub(crate) fn never_used() -> Self {
         let mut session = Self::without_service();
         session.start_keyring(&[], b"");
         session
     }
 
-    /// A bus, and nothing on it.
+    /// A bus without a Secret Service.
     pub(crate) fn without_service() -> Self {
         let dir = TempDir::with_prefix("bedrock-sso-session-").unwrap();
         let config = dir.path().join("bus.conf");
@@ -74,20 +74,20 @@ impl Session {
         Self { dir, bus, keyring: None }
     }
 
-    /// KDE's desktop, with a wallet or before there was one.
+    /// KDE's session, with or without a wallet.
     pub(crate) fn kwallet(has_wallet: bool) -> Self {
         let mut session = Self::without_service();
         session.start_kwallet();
         if has_wallet {
             session.open_wallet();
-            // It offers its secrets to others from its next start on.
+            // KWallet offers its secrets to other programs only after the next start.
             session.end_keyring();
             session.start_kwallet();
         }
         session
     }
 
-    /// As the login does, which knows the password.
+    /// Opens the wallet as the login does, with the password.
     pub(crate) fn open_wallet(&self) {
         let password: Vec<_> = (1..=56).map(|byte: u8| byte.to_string()).collect();
         let password = format!("array:byte:{}", password.join(","));
@@ -115,7 +115,7 @@ impl Session {
             drop(keyring.kill());
             drop(keyring.wait());
         }
-        wait_until("nobody has the name", || !self.has_secrets());
+        wait_until("no service owns the name", || !self.has_secrets());
     }
 
     fn has_secrets(&self) -> bool {
@@ -138,41 +138,41 @@ impl Session {
         assert!(self.call("Lock", &[login]).contains("collection/login"));
     }
 
-    /// As logging in anew does.
+    /// Unlocks the keyring as the next login does.
     pub(crate) fn unlock_again(&mut self) {
         let before = self.keyring.take();
         self.start_keyring(&["--replace", "--unlock"], PASSWORD);
-        // The new one ends the old one.
-        drop(before.expect("one was there").wait());
+        // The new daemon ends the old one.
+        drop(before.expect("the session has a keyring").wait());
         wait_until("the login collection is open", || {
             self.call("SearchItems", &["dict:string:string:service,bedrock-sso"]).contains("collection/login")
         });
     }
 
-    /// Hears from now on who asks the keyring to unlock itself or to ask the person.
-    pub(crate) fn witness(&self) -> Witness {
+    /// Records from now on the calls that ask the keyring to unlock or to prompt.
+    pub(crate) fn monitor(&self) -> Monitor {
         let mut command = self.command("dbus-monitor");
         for member in ["Unlock", "Prompt", "NameHasOwner"] {
             command.arg(format!("type='method_call',member='{member}'"));
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // It is told of its own name first; it listens once it hears us.
-        let heard = thread::scope(|scope| {
+        // The monitor receives its own name first. It records once it has seen a call of ours.
+        let first = thread::scope(|scope| {
             let listening = scope.spawn(|| lines.find(|line| line.as_ref().unwrap().contains("NameHasOwner")));
             while !listening.is_finished() {
                 self.has_secrets();
             }
             listening.join().unwrap()
         });
-        assert!(heard.is_some(), "the witness hears what is said on the bus");
-        Witness { child, lines }
+        assert!(first.is_some(), "the monitor does not see the calls on the bus");
+        Monitor { child, lines }
     }
 
-    /// The members that were called until now.
-    pub(crate) fn heard(&self, mut witness: Witness) -> Vec<String> {
+    /// The recorded calls that ask the keyring to unlock or to prompt.
+    pub(crate) fn recorded_calls(&self, mut monitor: Monitor) -> Vec<String> {
         self.ask_bus("NameHasOwner", "string:that.is.all");
-        let until_now = witness.lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("that.is.all"));
+        let until_now = monitor.lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("that.is.all"));
         let calls = until_now.filter(|line| line.contains("member=Unlock") || line.contains("member=Prompt"));
         calls.collect()
     }
@@ -190,7 +190,7 @@ impl Session {
         wait_until("the keyring is on the bus", || self.has_secrets());
     }
 
-    /// Asks the Secret Service itself.
+    /// Calls a method of the Secret Service.
     pub(crate) fn call(&self, method: &str, words: &[&str]) -> String {
         let mut ask = self.command("dbus-send");
         ask.args(["--session", "--print-reply", "--dest=org.freedesktop.secrets", "/org/freedesktop/secrets"]);
@@ -217,7 +217,7 @@ impl Drop for Session {
     }
 }
 
-/// Takes the copy away, as a reboot would.
+/// Deletes the kernel's copy of the key, as a reboot does.
 pub(crate) fn forget_copy() {
     keyctl(&["purge", "-s", "user", COPY]);
     assert!(!has_copy(), "the copy is gone");
@@ -236,7 +236,7 @@ fn keyctl(words: &[&str]) -> Output {
     Command::new("keyctl").args(words).output().unwrap()
 }
 
-/// The programs that run with this home.
+/// The names of the programs that run with this home.
 pub(crate) fn processes_in(home: &Path) -> Vec<String> {
     let wanted = [b"HOME=", home.as_os_str().as_encoded_bytes()].concat();
     let entries = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());

@@ -1,4 +1,4 @@
-//! From the kept sign-in to credentials that AWS knows: nothing of it is kept, and nobody is asked.
+//! The live exchange: from the stored sign-in to credentials that AWS accepts. It stores nothing and prompts nobody.
 
 use serde_json::json;
 use testworld::{Endpoint, Fault, Knob, World};
@@ -6,7 +6,7 @@ use testworld::{Endpoint, Fault, Knob, World};
 use super::{desk, live, results, row, signed_in};
 
 #[test]
-fn a_healthy_laptop_is_told_line_by_line_that_it_works() {
+fn live_doctor_reports_a_healthy_machine() {
     let world = World::new();
     let desk = signed_in(&world, "");
     let outcome = desk.run(["doctor", "--live"]);
@@ -18,14 +18,14 @@ fn a_healthy_laptop_is_told_line_by_line_that_it_works() {
 }
 
 #[test]
-fn the_exchange_is_a_real_one_and_nothing_of_it_is_kept() {
+fn live_exchange_is_real_and_stores_nothing() {
     let world = World::new();
     let desk = signed_in(&world, "");
-    let kept = desk.run(["credentials"]).expect_code(0).stdout;
+    let stored = desk.run(["credentials"]).expect_code(0).stdout;
     let (assumed, tabs) = (world.count(Endpoint::Assume), desk.tabs());
     live(&desk);
     assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (assumed + 1, tabs));
-    assert_eq!(desk.run(["credentials"]).expect_code(0).stdout, kept);
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stdout, stored);
     let keys: Vec<_> = [Endpoint::Identity, Endpoint::Converse, Endpoint::ConverseStream]
         .map(|endpoint| {
             let asked = world.ledger().requests().into_iter().filter(|entry| entry.endpoint == endpoint);
@@ -34,11 +34,11 @@ fn the_exchange_is_a_real_one_and_nothing_of_it_is_kept() {
             signed.unwrap().1.split("Credential=").nth(1).unwrap().split('/').next().unwrap().to_owned()
         })
         .into();
-    assert!(keys.iter().all(|key| *key == keys[0] && !kept.contains(key.as_str())), "{keys:?}");
+    assert!(keys.iter().all(|key| *key == keys[0] && !stored.contains(key.as_str())), "{keys:?}");
 }
 
 #[test]
-fn a_token_that_has_ended_is_renewed_first_as_for_any_silent_caller() {
+fn live_doctor_refreshes_an_expired_id_token() {
     let world = World::new();
     world.next(1, Knob::IdTokenLifetime, 60);
     let desk = signed_in(&world, "");
@@ -48,7 +48,7 @@ fn a_token_that_has_ended_is_renewed_first_as_for_any_silent_caller() {
 }
 
 #[test]
-fn where_the_token_cannot_be_renewed_the_kept_credentials_serve() {
+fn live_doctor_uses_cached_credentials_without_a_refresh() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.age_next_id_token();
@@ -61,7 +61,7 @@ fn where_the_token_cannot_be_renewed_the_kept_credentials_serve() {
 }
 
 #[test]
-fn where_nobody_is_signed_in_nobody_is_asked_and_what_to_do_is_said() {
+fn live_doctor_skips_everything_when_signed_out() {
     let world = World::new();
     let desk = desk(&world, "");
     let found = live(&desk);
@@ -73,7 +73,7 @@ fn where_nobody_is_signed_in_nobody_is_asked_and_what_to_do_is_said() {
 }
 
 #[test]
-fn what_sts_refuses_is_explained_and_bedrock_is_left_alone() {
+fn sts_refusal_skips_the_bedrock_checks() {
     let world = World::new();
     let desk = signed_in(&world, "");
     let denied = Fault::aws(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
@@ -90,7 +90,7 @@ fn what_sts_refuses_is_explained_and_bedrock_is_left_alone() {
 }
 
 #[test]
-fn the_quota_service_is_asked_before_aws_and_its_no_ends_it() {
+fn quota_denial_prevents_the_live_exchange() {
     let world = World::new();
     let quota = format!("[profiles.claude.quota]\nendpoint = {}\n", json!(world.quota_endpoint()));
     let desk = signed_in(&world, &quota);
@@ -103,7 +103,7 @@ fn the_quota_service_is_asked_before_aws_and_its_no_ends_it() {
 }
 
 #[test]
-fn credentials_of_another_role_are_told_as_such() {
+fn credentials_of_another_role_fail_the_identity_check() {
     let world = World::new();
     let desk = signed_in(&world, "");
     let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\

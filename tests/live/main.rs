@@ -1,6 +1,6 @@
-//! `doctor --live`: AWS and Bedrock asked in earnest, against a Bedrock that verifies every signature and every field.
+//! `doctor --live`: calls to AWS and Bedrock, against a Bedrock that verifies every signature and every field.
 //!
-//! What is found on the machine itself is `doctor`'s business; here it is the rows of `--live`, and their remedies.
+//! These tests check the rows of `--live` and their hints. The checks of the machine are tested in `doctor`.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use crate::PROGRAM;
 const OPUS: &str = "us.anthropic.claude-opus-4-6-v1";
 const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
-/// A desk where nobody has signed in, with this in the profile's `import_claude_code`.
+/// A desk at which the user is signed out, with these lines in the profile's section for Claude Code.
 fn desk<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
     let endpoint = json!(world.bedrock_endpoint());
     let more = format!("bedrock_endpoint = {endpoint}\n[profiles.claude.claude_code]\n{claude_code}");
@@ -32,7 +32,7 @@ fn signed_in<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
     desk
 }
 
-/// A finding of `--live`: name, result, message and remedy.
+/// One row of `--live`: name, result, message and remedy.
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
     name: String,
@@ -41,7 +41,7 @@ struct Row {
     remedy: Option<String>,
 }
 
-/// The rows from the exchange on.
+/// The rows from `exchange` on.
 fn rows(outcome: &Outcome) -> Vec<Row> {
     let document = outcome.document();
     assert_eq!((document["version"].as_u64(), outcome.stderr.as_str()), (Some(1), ""), "{outcome:?}");
@@ -74,7 +74,7 @@ fn live(desk: &Desk<'_>) -> Vec<Row> {
 }
 
 impl Row {
-    /// The message or the remedy has each of these facts in it.
+    /// Asserts that the message or the remedy contains each of these facts.
     #[track_caller]
     fn has(&self, facts: &[&str]) {
         let text = format!("{}\n{}", self.message, self.remedy.as_deref().unwrap_or_default());
@@ -84,7 +84,7 @@ impl Row {
     }
 }
 
-/// Names and results.
+/// The names and results of the rows.
 fn results(rows: &[Row]) -> Vec<(&str, &str)> {
     rows.iter().map(|row| (row.name.as_str(), row.result.as_str())).collect()
 }
@@ -94,13 +94,13 @@ fn row<'r>(rows: &'r [Row], name: &str) -> &'r Row {
     rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no {name}: {rows:?}"))
 }
 
-/// What was posted to an endpoint, oldest first.
+/// The bodies that were posted to an endpoint, oldest first.
 fn posted(world: &World, endpoint: Endpoint) -> Vec<Value> {
     let requests = world.ledger().requests().into_iter().filter(|entry| entry.endpoint == endpoint);
     requests.map(|entry| serde_json::from_str(&entry.body).unwrap()).collect()
 }
 
-/// Bedrock refuses this question so.
+/// Makes Bedrock refuse this operation.
 fn refuse(world: &World, question: &str, status: u16, code: &str, message: &str) {
     let refusal = json!({ "status": status, "code": code, "message": message });
     world.set(Knob::BedrockRefusals, json!({ question: refusal }));

@@ -1,4 +1,4 @@
-//! Which models are asked, what is said to them, and what the lists say of them.
+//! Which models `doctor --live` calls, with which request, and how the lists of models affect that.
 
 use serde_json::json;
 use testworld::{APPLICATION_PROFILE, Endpoint, GUARDRAIL, HAIKU, Knob, World};
@@ -6,7 +6,7 @@ use testworld::{APPLICATION_PROFILE, Endpoint, GUARDRAIL, HAIKU, Knob, World};
 use super::{OPUS, SONNET, live, posted, results, row, signed_in};
 
 #[test]
-fn each_configured_model_is_asked_once_whole_and_as_a_stream() {
+fn each_configured_model_is_called_once_and_streamed_once() {
     let world = World::new();
     let models = format!(
         "models = {{ default = \"{APPLICATION_PROFILE}\", opus = \"{OPUS}\", sonnet = \"{SONNET}[1m]\", haiku = \"{OPUS}\" }}"
@@ -33,7 +33,7 @@ fn each_configured_model_is_asked_once_whole_and_as_a_stream() {
 }
 
 #[test]
-fn a_few_tokens_are_asked_for_and_the_call_says_whose_it_is() {
+fn live_call_requests_one_token_and_names_the_doctor() {
     let world = World::new();
     let desk = signed_in(&world, "");
     live(&desk);
@@ -47,7 +47,7 @@ fn a_few_tokens_are_asked_for_and_the_call_says_whose_it_is() {
 }
 
 #[test]
-fn the_guardrail_that_claude_code_is_given_holds_for_every_word() {
+fn configured_guardrail_applies_to_live_calls() {
     let world = World::new();
     let headers = format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
     let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
@@ -60,7 +60,7 @@ fn the_guardrail_that_claude_code_is_given_holds_for_every_word() {
 }
 
 #[test]
-fn a_guardrail_that_is_not_there_is_told_once_and_under_its_own_name() {
+fn missing_guardrail_fails_only_the_guardrail_check() {
     let world = World::new();
     let headers = "X-Amzn-Bedrock-GuardrailIdentifier: other\\nX-Amzn-Bedrock-GuardrailVersion: 1";
     let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
@@ -75,7 +75,7 @@ fn a_guardrail_that_is_not_there_is_told_once_and_under_its_own_name() {
 }
 
 #[test]
-fn a_guardrail_without_its_version_is_refused_before_anybody_is_asked() {
+fn guardrail_without_version_fails_before_any_call() {
     let world = World::new();
     let headers = "X-Amzn-Bedrock-GuardrailIdentifier: other";
     let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
@@ -85,7 +85,7 @@ fn a_guardrail_without_its_version_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
-fn a_model_by_its_own_name_is_told_that_it_needs_a_profile() {
+fn bare_model_id_reports_that_it_needs_a_profile() {
     let world = World::new();
     let desk = signed_in(&world, "models = { default = \"anthropic.claude-opus-4-6-v1\" }");
     let found = live(&desk);
@@ -98,7 +98,7 @@ fn a_model_by_its_own_name_is_told_that_it_needs_a_profile() {
 }
 
 #[test]
-fn a_model_that_the_region_does_not_have_is_named_with_where_to_look() {
+fn model_missing_in_the_region_is_named_with_a_command() {
     let world = World::new();
     let desk = signed_in(&world, "models = { default = \"eu.anthropic.claude-opus-4-6-v1\" }");
     let found = live(&desk);
@@ -112,7 +112,7 @@ fn a_model_that_the_region_does_not_have_is_named_with_where_to_look() {
 }
 
 #[test]
-fn a_model_near_its_end_is_warned_of_while_it_still_answers() {
+fn legacy_model_warns_while_it_still_answers() {
     let world = World::new();
     let desk = signed_in(&world, "models = { default = \"anthropic.claude-3-haiku-20240307-v1:0\" }");
     let found = live(&desk);
@@ -124,7 +124,7 @@ fn a_model_near_its_end_is_warned_of_while_it_still_answers() {
 }
 
 #[test]
-fn lists_that_cannot_be_had_are_a_warning_where_a_model_is_configured() {
+fn failed_model_lists_only_warn_with_a_configured_model() {
     let world = World::new();
     let down = json!({ "status": 503, "code": "ServiceUnavailableException", "message": "Service Unavailable" });
     world.set(Knob::BedrockRefusals, json!({ "models": down, "inference-profiles": down }));
@@ -138,7 +138,7 @@ fn lists_that_cannot_be_had_are_a_warning_where_a_model_is_configured() {
 }
 
 #[test]
-fn without_the_lists_the_configured_model_is_asked_all_the_same() {
+fn configured_model_is_called_without_list_permissions() {
     let world = World::new();
     let who = "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/jane is not authorized to perform:";
     let denied = |action: &str| {

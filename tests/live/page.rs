@@ -1,4 +1,4 @@
-//! `docs/live.md` held to its word: the run it shows, and the refusals it explains.
+//! Checks `docs/live.md`: the output that it shows, and the errors that it explains.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ fn page() -> String {
     fs::read_to_string(path).unwrap().replace("\r\n", "\n")
 }
 
-/// Without what differs from run to run: every number.
+/// Masks every number, because numbers differ from run to run.
 fn masked(text: &str) -> String {
     let mut masked: String = text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
     while masked.contains("00") {
@@ -22,7 +22,7 @@ fn masked(text: &str) -> String {
 }
 
 #[test]
-fn the_page_shows_what_a_run_says() {
+fn live_page_shows_the_output_of_a_run() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "email": "alice@example.com" }));
     let headers = format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
@@ -30,17 +30,17 @@ fn the_page_shows_what_a_run_says() {
         "models = {{ default = \"{SONNET}\", opus = \"{OPUS}\" }}\nenv = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"
     );
     let desk = signed_in(&world, &claude);
-    let said = desk.run(["doctor", "--live"]).stdout;
-    let said = said[said.find("ok       exchange").unwrap()..].split("\n\n").next().unwrap();
+    let output = desk.run(["doctor", "--live"]).stdout;
+    let output = output[output.find("ok       exchange").unwrap()..].split("\n\n").next().unwrap();
     let page = page();
     let shown = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
-    if masked(shown.trim_end()) != masked(said) {
-        expect_part("docs/live.md", "```text\n", "```", &format!("{said}\n"));
+    if masked(shown.trim_end()) != masked(output) {
+        expect_part("docs/live.md", "```text\n", "```", &format!("{output}\n"));
     }
 }
 
 #[test]
-fn each_refusal_has_its_row_on_the_page() {
+fn live_page_lists_each_bedrock_refusal() {
     let page = page();
     for (_, _, message) in REFUSALS {
         let known = page.split('`').skip(1).step_by(2).any(|words| words.len() > 10 && message.contains(words));

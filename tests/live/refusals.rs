@@ -1,4 +1,4 @@
-//! Each way in which Bedrock refuses, in its own words, and the remedy that is told for it.
+//! Each error of Bedrock, with AWS's message, and the remedy that `doctor --live` shows.
 
 use serde_json::json;
 use testworld::{Fault, HAIKU, Knob, World};
@@ -69,7 +69,7 @@ pub(super) const REFUSALS: [(u16, &str, &str); 21] = [
 ];
 
 #[test]
-fn each_refusal_of_a_model_is_told_in_awss_words_with_its_remedy() {
+fn model_refusal_shows_the_aws_message_and_a_remedy() {
     let world = World::new();
     let desk = signed_in(&world, "");
     for (status, code, message) in REFUSALS {
@@ -83,7 +83,7 @@ fn each_refusal_of_a_model_is_told_in_awss_words_with_its_remedy() {
 }
 
 #[test]
-fn a_missing_permission_to_stream_is_named_with_what_comes_of_it() {
+fn missing_stream_permission_fails_only_streaming() {
     let world = World::new();
     let desk = signed_in(&world, "");
     let model = "arn:aws:bedrock:us-east-2::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0";
@@ -101,7 +101,7 @@ fn a_missing_permission_to_stream_is_named_with_what_comes_of_it() {
 }
 
 #[test]
-fn whose_policy_denies_decides_whom_to_turn_to() {
+fn denial_names_the_kind_of_policy() {
     let world = World::new();
     let desk = signed_in(&world, "");
     let action = "bedrock:InvokeModel";
@@ -120,12 +120,12 @@ fn whose_policy_denies_decides_whom_to_turn_to() {
         let found = live(&desk);
         let converse = row(&found, "converse");
         converse.has(&[kind]);
-        assert_eq!(row(&found, "streaming").result, "ok", "it is another permission");
+        assert_eq!(row(&found, "streaming").result, "ok", "streaming has another permission");
     }
 }
 
 #[test]
-fn a_guardrail_that_the_role_may_not_apply_is_told_as_the_guardrails() {
+fn denied_guardrail_fails_the_guardrail_check() {
     let world = World::new();
     let headers = "X-Amzn-Bedrock-GuardrailIdentifier: gr4il0abc123\\nX-Amzn-Bedrock-GuardrailVersion: 1";
     let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
@@ -142,7 +142,7 @@ fn a_guardrail_that_the_role_may_not_apply_is_told_as_the_guardrails() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_or_refuses_in_the_middle_is_no_answer() {
+fn interrupted_stream_fails_the_streaming_check() {
     let world = World::new();
     let desk = signed_in(&world, "");
     for (stream, facts) in [
@@ -161,7 +161,7 @@ fn a_stream_that_breaks_off_or_refuses_in_the_middle_is_no_answer() {
 }
 
 #[test]
-fn whoever_answers_in_place_of_bedrock_is_told_from_it() {
+fn foreign_answer_is_not_taken_for_bedrock() {
     let world = World::new();
     let desk = signed_in(&world, "");
     for (fault, facts) in [
@@ -177,7 +177,7 @@ fn whoever_answers_in_place_of_bedrock_is_told_from_it() {
 }
 
 #[test]
-fn what_bedrock_says_cannot_command_the_terminal() {
+fn bedrock_message_is_escaped_for_the_terminal() {
     let world = World::new();
     let desk = signed_in(&world, "");
     refuse(&world, "converse", 403, ACCESS, "no\u{1b}[31m\u{202e}\nhint: run this");
@@ -187,13 +187,13 @@ fn what_bedrock_says_cannot_command_the_terminal() {
 }
 
 #[test]
-fn an_address_of_bedrocks_that_is_no_secure_one_is_named_by_its_variable() {
+fn insecure_bedrock_endpoint_names_its_variable() {
     let world = World::new();
     let desk = signed_in(&world, "");
     desk.set_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://bedrock.example/");
-    assert_eq!(row(&live(&desk), "bedrock-models").result, "ok", "no variable counts beside a file");
-    desk.by_variables();
-    // The other service is AWS's own, which this machine may or may not reach.
+    assert_eq!(row(&live(&desk), "bedrock-models").result, "ok", "a file hides the variable");
+    desk.configure_by_variables();
+    // The other service has AWS's own endpoint, which this machine may or may not reach.
     let found = super::rows(&desk.run(["doctor", "--live", "--json"]));
     let models = row(&found, "bedrock-models");
     assert_eq!(models.result, "bad");

@@ -1,7 +1,8 @@
-//! `cargo run --example demo`: one sign-in from end to end, with a provider and an STS of its own on this machine.
+//! `cargo run --example demo`: one complete sign-in, with a provider and an STS that run inside the demo.
 //!
-//! The program under show is the library itself, run in a process of its own: whatever words the demo does not know
-//! are its command line. The document goes to stdout, the story to stderr.
+//! The demo starts itself in a child process as `bedrock-sso`, with the library that ships: any arguments but the
+//! demo's own
+//! are passed to it. The credentials go to stdout, the explanation to stderr.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -19,7 +20,7 @@ use std::{
 use tempfile::TempDir;
 use testworld::{Endpoint, Knob, World};
 
-/// As the browser command of a machine where there is none.
+/// The argument with which the demo plays the browser and its user, on machines without a browser.
 const PERSON: &str = "person-at-the-browser";
 const HEADLESS: &str = "--headless";
 
@@ -55,14 +56,14 @@ fn demo(with_browser: bool) -> io::Result<u8> {
     }
     fs::write(&config, world.configuration(&browser))?;
 
-    eprintln!("demo: an identity provider stands at {}", world.issuer());
-    eprintln!("demo: an AWS STS stands at {}, and knows the role BedrockUser", world.sts_endpoint());
+    eprintln!("demo: an identity provider runs at {}", world.issuer());
+    eprintln!("demo: an AWS STS runs at {} and has the role BedrockUser", world.sts_endpoint());
     eprintln!(
         "demo: {}",
         if with_browser {
             "your browser will ask you to sign in"
         } else {
-            "no browser here: the demo signs in by itself"
+            "there is no browser here, so the demo signs in without one"
         }
     );
     eprintln!("demo: $ bedrock-sso credentials");
@@ -74,14 +75,15 @@ fn demo(with_browser: bool) -> io::Result<u8> {
         eprintln!("demo: $ bedrock-sso credentials     (again)");
         let (second, took) = credentials(home.path(), &config)?;
         let same = if second.stdout == first.stdout { "the same document" } else { "another document" };
-        eprintln!("demo: {same} after {took} ms; {} requests were needed", world.ledger().total() - before);
-        eprintln!("demo: and this is what an AWS SDK reads, on stdout (worth nothing outside of this demo):");
+        eprintln!("demo: {same} after {took} ms; it sent {} requests", world.ledger().total() - before);
+        eprintln!("demo: stdout has the document that an AWS SDK reads (valid in this demo only):");
     }
     io::stdout().write_all(&first.stdout)?;
     Ok(code)
 }
 
-/// Runs this very program as `bedrock-sso`, in a home that ends with the demo, and says how many milliseconds it took.
+/// Runs this program as `bedrock-sso`, in a home that is deleted when the demo ends. Also returns the milliseconds it
+/// took.
 fn credentials(home: &Path, config: &Path) -> io::Result<(Output, u128)> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["credentials", "--config"]).arg(config);
@@ -112,7 +114,7 @@ fn asked(world: &World) -> String {
     )
 }
 
-/// Whether a person here could see a page. Build machines say `CI`, and nobody sits before them.
+/// Whether a user could see a page here. Build machines set `CI`.
 fn has_browser() -> bool {
     let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     if is_set("CI") {

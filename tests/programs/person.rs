@@ -1,6 +1,5 @@
-//! The person at the browser, as a program: `browser = ["…/person", "{url}"]`.
-//!
-//! What it does is told by `testworld::person`.
+//! The user at the browser, as a program: `browser = ["…/person", "{url}"]`. `testworld::person` describes what it
+//! does.
 
 use std::process::ExitCode;
 

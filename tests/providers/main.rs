@@ -1,6 +1,6 @@
-//! Every provider of the table with its peculiarities: a sign-in, a renewal and a refusal of each, with the whole program.
+//! Every provider of the table: one sign-in, refresh and refusal of each, with the whole program.
 //!
-//! How they differ is in `rows`; what is common to all is the business of `sign_in` and `ladder`.
+//! `rows` says how the providers differ. Tests of common behaviour are in `sign_in` and `ladder`.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use rows::{Renewal, Row};
 use serde_json::{Value, json};
-use testworld::{BEHIND, Desk, Endpoint, Fault, Knob, World};
+use testworld::{CLOCK_LAG, Desk, Endpoint, Fault, Knob, World};
 
 use crate::{PROGRAM, SPENT};
 
-/// A world that behaves as the row says.
+/// Starts a world that behaves like the row's provider.
 fn world(row: &Row) -> World {
     let world = World::new();
     for (knob, value) in &row.knobs {
@@ -23,7 +23,7 @@ fn world(row: &Row) -> World {
     world
 }
 
-/// A desk configured as the row says, on a port that is registered where one has to be.
+/// A desk with the row's configuration, on a registered port if the provider compares the redirect URI exactly.
 fn desk<'w>(row: &Row, world: &'w World) -> Desk<'w> {
     let mut lines = row.lines.replace("PROVIDER", &origin(world));
     if row.exact {
@@ -62,7 +62,7 @@ fn asked(world: &World) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn each_provider_signs_a_person_in_with_its_own_peculiarities() {
+fn each_provider_signs_a_user_in() {
     for row in rows::all() {
         let world = world(&row);
         let desk = desk(&row, &world);
@@ -77,7 +77,7 @@ fn each_provider_signs_a_person_in_with_its_own_peculiarities() {
 }
 
 #[test]
-fn each_provider_renews_silently_in_its_own_way() {
+fn each_provider_refreshes_silently() {
     for row in rows::all() {
         let world = world(&row);
         world.set(Knob::CredentialLifetime, SPENT);
@@ -91,7 +91,7 @@ fn each_provider_renews_silently_in_its_own_way() {
         for _ in 0..3 {
             credentials(&desk, &row);
         }
-        // A page in a browser is refused first, and then served.
+        // A provider that requires a cross-origin request refuses the first attempt, and accepts the retry.
         let refreshes = world.count(Endpoint::Refresh) - before;
         assert!(refreshes >= 2, "{}: {refreshes}", row.name);
         assert_eq!((desk.tabs(), world.live_grants()), (1, 1), "{}", row.name);
@@ -100,12 +100,12 @@ fn each_provider_renews_silently_in_its_own_way() {
 }
 
 #[test]
-fn each_providers_refusal_is_told_in_its_words_with_its_own_advice() {
+fn each_provider_refusal_shows_its_words_and_a_hint() {
     for row in rows::all() {
         let (error, description) = row.refusal;
         let world = world(&row);
         let desk = desk(&row, &world);
-        // Storing a secret signs in.
+        // Storing a secret also signs in.
         desk.run(["logout"]);
         let taken = world.count(Endpoint::Assume);
         world.set(Knob::AuthorizeError, json!({ "error": error, "description": description }));
@@ -117,7 +117,7 @@ fn each_providers_refusal_is_told_in_its_words_with_its_own_advice() {
 }
 
 #[test]
-fn each_provider_that_ends_the_session_asks_the_person_again() {
+fn revoked_session_prompts_again_at_each_provider() {
     for row in rows::all() {
         let world = world(&row);
         world.next(1, Knob::CredentialLifetime, SPENT);
@@ -140,10 +140,10 @@ fn row(name: &str) -> Row {
 }
 
 #[test]
-fn an_account_of_another_organization_is_not_let_in() {
+fn account_of_another_organization_is_rejected() {
     for (name, claims, slug) in [
         ("Google", json!({ "hd": "evil.example", "email": "eve@evil.example" }), "token/organization"),
-        // A private account has no domain at all.
+        // A personal Google account has no `hd` claim.
         ("Google", json!({ "hd": null, "email": "eve@gmail.com" }), "token/organization"),
         ("Auth0", json!({ "org_id": "org_other" }), "token/organization"),
     ] {
@@ -156,12 +156,12 @@ fn an_account_of_another_organization_is_not_let_in() {
         bent.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         world.set(Knob::IdTokenClaims, bent);
         desk.run(["credentials"]).fails(6, slug);
-        assert_eq!(world.count(Endpoint::Assume), taken, "{name}: AWS hears nothing of it");
+        assert_eq!(world.count(Endpoint::Assume), taken, "{name}: the token was sent to AWS");
     }
 }
 
 #[test]
-fn google_gives_a_refresh_token_only_to_who_asks_with_consent() {
+fn google_refresh_token_needs_a_consent_prompt() {
     let row = row("Google");
     let world = world(&row);
     let desk = desk(&row, &world);
@@ -171,7 +171,7 @@ fn google_gives_a_refresh_token_only_to_who_asks_with_consent() {
 }
 
 #[test]
-fn without_googles_consent_there_is_no_refresh_token_and_the_id_token_serves_its_hour() {
+fn google_without_consent_serves_until_the_id_token_expires() {
     let row = row("Google");
     let world = world(&row);
     world.set(Knob::CredentialLifetime, SPENT);
@@ -181,7 +181,7 @@ fn without_googles_consent_there_is_no_refresh_token_and_the_id_token_serves_its
             .unwrap()
             .replace("hd = \"acme.com\"", "hd = \"acme.com\", prompt = \"select_account\""),
     );
-    // Another parameter is another sign-in, with a secret of its own.
+    // Other parameters make another sign-in, which has its own client secret.
     desk.run_with(["login", "--client-secret-stdin"], &format!("{}\n", world.client_secret())).expect_code(0);
     let tabs = desk.tabs();
     assert!(!status(&desk)["can_renew"].as_bool().unwrap());
@@ -189,41 +189,41 @@ fn without_googles_consent_there_is_no_refresh_token_and_the_id_token_serves_its
     assert_eq!((desk.tabs(), world.count(Endpoint::Refresh)), (tabs, 0));
 }
 
-/// Keycloak's default. The AWS session outlives the token; when it ends, the refresh token serves.
+/// Keycloak issues ID tokens for five minutes. The AWS session lives longer; after it, the refresh token is used.
 #[test]
-fn an_id_token_of_five_minutes_is_over_long_before_its_session_and_nobody_is_asked_again() {
+fn five_minute_id_token_never_prompts_during_its_session() {
     let row = row("Keycloak");
     let world = world(&row);
     world.set(Knob::CredentialLifetime, 3600);
     let desk = desk(&row, &world);
     let first = credentials(&desk, &row);
     world.set(Knob::IdTokenLifetime, 5 * 60);
-    assert_eq!(credentials(&desk, &row), first, "no token is needed for a valid session");
+    assert_eq!(credentials(&desk, &row), first, "a valid session needs no token");
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (0, 1));
     desk.run(["login"]).expect_code(0);
     world.revoke_credentials();
     desk.run(["login"]).expect_code(0);
-    assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1), "a fresh token for a fresh session");
+    assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1), "a new session needs a new token");
     assert_ne!(credentials(&desk, &row), first);
 }
 
 #[test]
-fn a_kept_token_that_is_over_is_renewed_and_never_sent() {
+fn expired_cached_id_token_is_refreshed_and_never_sent() {
     let row = row("Keycloak");
     let world = world(&row);
     world.age_id_tokens();
-    world.set(Knob::CredentialLifetime, BEHIND + SPENT);
+    world.set(Knob::CredentialLifetime, CLOCK_LAG + SPENT);
     let desk = desk(&row, &world);
     credentials(&desk, &row);
     credentials(&desk, &row);
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume), desk.tabs()), (1, 2, 1));
     world.next(1, Knob::RefreshFault, json!(Fault::Status(503)));
     desk.run(["credentials"]).fails(9, "network/status");
-    assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (2, 1), "AWS is not sent a token that is over");
+    assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (2, 1), "an expired token was sent to AWS");
 }
 
 #[test]
-fn entras_groups_that_do_not_fit_are_explained_when_aws_misses_them() {
+fn entra_group_overage_is_explained_when_aws_denies() {
     let row = row("Entra ID");
     let world = world(&row);
     world.set(
@@ -237,7 +237,7 @@ fn entras_groups_that_do_not_fit_are_explained_when_aws_misses_them() {
 }
 
 #[test]
-fn a_scope_that_the_provider_does_not_know_is_told_with_the_setting() {
+fn unknown_scope_names_the_scopes_key() {
     let row = row("Cognito");
     let world = world(&row);
     let desk = desk(&row, &world);
@@ -246,7 +246,7 @@ fn a_scope_that_the_provider_does_not_know_is_told_with_the_setting() {
 }
 
 #[test]
-fn google_is_known_without_its_scheme_too() {
+fn google_issuer_without_scheme_is_accepted() {
     let row = row("Google");
     let world = world(&row);
     let desk = desk(&row, &world);

@@ -1,35 +1,35 @@
-//! The providers, a row each: how each one's issuer, tokens, refusals and refresh tokens differ from the standard's.
+//! The providers, one row each: how issuer, tokens, errors and refresh tokens differ from the standard.
 //!
-//! Emulated by the world's knobs after the vendors' references; what must come of each row is in `main`.
+//! The knobs follow the vendors' references. `main` has the tests.
 
 use serde_json::{Value, json};
 use testworld::Knob;
 
-/// How a provider goes about renewal.
+/// How a provider refreshes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Renewal {
-    /// Each refresh brings a new refresh token and an ID token.
+    /// Each refresh returns a new refresh token and an ID token.
     Rotates,
     /// The refresh token stays the same.
     Stays,
-    /// A refresh brings no ID token, so the kept one serves while it is valid.
+    /// A refresh returns no ID token, so the cached one is used while it is valid.
     WithoutIdToken,
 }
 
 pub(crate) struct Row {
     pub name: &'static str,
-    /// Lines of the profile.
+    /// The provider's lines in the profile.
     pub lines: &'static str,
-    /// What redirect addresses have in common before their port.
+    /// The beginning of a redirect URI, up to its port.
     pub redirect: &'static str,
-    /// Whether an address must be registered port and all.
+    /// Whether the provider compares the redirect URI exactly, with its port.
     pub exact: bool,
     pub knobs: Vec<(Knob, Value)>,
-    /// What the authorization request asks for.
+    /// The scopes of the authorization request.
     pub scope: &'static str,
     pub session_name: &'static str,
     pub renewal: Renewal,
-    /// A refusal as the provider words it: code and description.
+    /// The provider's error: code and description.
     pub refusal: (&'static str, &'static str),
 }
 
@@ -38,7 +38,7 @@ const STANDARD: &str = "openid profile email offline_access";
 const ANY: &str = "http://127.0.0.1:";
 const BY_NAME: &str = "http://localhost:";
 
-/// Answers of most vendors carry no `iss`, and no hash of the access token beside it.
+/// Most vendors' answers have no `iss` parameter, and their ID tokens no `at_hash`.
 fn without_iss() -> [(Knob, Value); 3] {
     [
         (Knob::CallbackQuery, json!({ "iss": null })),
@@ -125,10 +125,10 @@ fn entra() -> Row {
 
 fn entra_first() -> Row {
     Row {
-        name: "Entra ID, tokens of the first version",
+        name: "Entra ID, v1.0 tokens",
         knobs: with(vec![
             (Knob::IssuerSuffix, json!(format!("{TENANT}/"))),
-            // It knows of no `offline_access`, and gives refresh tokens to all.
+            // It does not know `offline_access`, and gives every client a refresh token.
             (Knob::Scopes, json!(["openid", "profile", "email"])),
             (Knob::Offline, json!("always")),
             (
@@ -195,7 +195,7 @@ fn cognito() -> Row {
         knobs: vec![
             (Knob::IssuerSuffix, json!("/eu-west-1_AbCd12345")),
             (Knob::CallbackQuery, json!({ "iss": null })),
-            // As a pool without AWS's own domain describes itself.
+            // The discovery document of a pool without a domain at AWS.
             (
                 Knob::DiscoveryDocument,
                 json!({
@@ -248,7 +248,7 @@ fn google() -> Row {
 
 fn generic() -> Row {
     Row {
-        name: "Keycloak, as any other",
+        name: "Keycloak, as a generic provider",
         lines: "",
         redirect: ANY,
         exact: false,

@@ -160,7 +160,7 @@ fn an_unreadable_administrator_folder_is_a_file_failure() {
     let folder = machine.etc.path().join("bedrock-sso");
     fs::remove_dir_all(&folder).unwrap();
     fs::write(&folder, "").unwrap();
-    let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(10, "storage/files");
+    let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_without_golden(10, "storage/files");
     failed.message_has(&["/etc/bedrock-sso/config.toml"]);
 }
 
@@ -181,12 +181,12 @@ fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed(
     for (owner, group, mode, who) in
         [(SOMEBODY, 0, 0o644, "user 1000"), (0, 0, 0o646, "every user"), (0, SOMEBODY, 0o664, "group 1000")]
     {
-        let failed = with(owner, group, mode).fails_in_any_words(3, "config/untrusted");
+        let failed = with(owner, group, mode).fails_without_golden(3, "config/untrusted");
         failed.message_has(&[place, who]);
         failed.hint_has(&[&format!("`chown root {place}`"), &format!("`chmod go-w {place}`")]);
     }
     for words in [["login"].as_slice(), &["config", "check"], &["setup", "--system", "--remove", "--yes"]] {
-        machine.run(words).fails_in_any_words(3, "config/untrusted");
+        machine.run(words).fails_without_golden(3, "config/untrusted");
     }
     with(0, 0, 0o664).expect_code(0);
     with(0, SOMEBODY, 0o640).expect_code(0);
@@ -204,12 +204,12 @@ fn in_a_rootless_container_a_file_of_somebody_outside_is_told_as_such() {
     in_container().expect_code(0);
     for outsider in [1, 1000, 65534] {
         chown(machine.file(), Some(outsider), Some(0)).unwrap();
-        let failed = in_container().fails_in_any_words(3, "config/untrusted");
+        let failed = in_container().fails_without_golden(3, "config/untrusted");
         failed.message_has(&["/etc/bedrock-sso/config.toml", "container"]);
         failed.hint_has(&["/etc/bedrock-sso/config.toml"]);
     }
     // Outside of containers that number is one user's like any other.
-    machine.run(&["credentials"]).fails_in_any_words(3, "config/untrusted").message_has(&["user 65534"]);
+    machine.run(&["credentials"]).fails_without_golden(3, "config/untrusted").message_has(&["user 65534"]);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn no_flag_overrides_what_the_administrator_enforces() {
     let machine = Machine::of(&desk, "flow = \"browser\"");
     let text = fs::read_to_string(machine.file()).unwrap();
     fs::write(machine.file(), format!("enforce = [\"flow\"]\n{text}")).unwrap();
-    let failed = machine.run(&["login", "--device"]).fails_in_any_words(3, "config/enforced");
+    let failed = machine.run(&["login", "--device"]).fails_without_golden(3, "config/enforced");
     failed.message_has(&["--device", "\"flow\"", "\"browser\"", "/etc/bedrock-sso/config.toml:"]);
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
     machine.run(&["login"]).expect_code(0);
@@ -238,7 +238,7 @@ fn setup_writes_no_policy_into_a_folder_of_another_user() {
     fs::write(&victim, "{}").unwrap();
     std::os::unix::fs::symlink(&victim, folder.join("managed-settings.json")).unwrap();
     chown(&folder, Some(1000), None).unwrap();
-    let failed = machine.run(&["setup", "--system", "--yes"]).fails_in_any_words(3, "config/untrusted");
+    let failed = machine.run(&["setup", "--system", "--yes"]).fails_without_golden(3, "config/untrusted");
     failed.message_has(&["/etc/claude-code"]);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "{}");
 }
@@ -257,7 +257,7 @@ fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
     }] });
     fs::write(&record, planted.to_string()).unwrap();
     chown(&record, Some(1000), Some(1000)).unwrap();
-    let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(3, "config/untrusted");
+    let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_without_golden(3, "config/untrusted");
     failed.message_has(&["/etc/bedrock-sso/setup.json", "user 1000"]);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
@@ -284,7 +284,7 @@ fn a_complete_configuration_becomes_the_administrators_as_it_is() {
         assert_eq!(machine.run(&words).expect_code(0).stdout, "", "nothing is left to do");
 
         desk.write(name, &text.replace("us-east-1", "us-west-2"));
-        let failed = machine.run(&words).fails_in_any_words(3, "config/enforce");
+        let failed = machine.run(&words).fails_without_golden(3, "config/enforce");
         failed.message_has(&[":2: ", "\"enforce\""]);
         assert_eq!(fs::read_to_string(machine.file()).unwrap(), text, "what is there is not overwritten");
 
@@ -309,7 +309,7 @@ fn a_profile_of_a_named_configuration_is_added_to_the_administrators() {
     let added = after.strip_prefix(&before).expect("what was there stays");
     assert!(added.contains("[profiles.second]\naws_profile = \"second\"\n"), "{added}");
     let missing = machine.run(&["setup", "--system", "--yes", "--config", "absent.toml"]);
-    missing.fails_in_any_words(3, "setup/source").message_has(&["absent.toml"]);
+    missing.fails_without_golden(3, "setup/source").message_has(&["absent.toml"]);
 }
 
 /// macOS' `sudo` leaves an administrator their own home, and with it the configuration they have for themselves.

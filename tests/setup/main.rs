@@ -128,7 +128,7 @@ fn settings_that_are_no_json_are_left_alone() {
     desk.write(".claude/settings.json", "{\n  \"model\": \n");
     let before = everything(&desk);
     // The rest is the parser's own wording.
-    let failed = desk.run(["setup", "--yes"]).fails_in_any_words(3, "setup/claude_settings");
+    let failed = desk.run(["setup", "--yes"]).fails_without_golden(3, "setup/claude_settings");
     failed.message_has(&[".claude/settings.json", "(line 3: "]).hint_has(&["`bedrock-sso setup`"]);
     assert_eq!(everything(&desk), before);
 }

@@ -2,7 +2,10 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
-use testworld::{AtTerminal, Desk, Endpoint, Fault, Knob, Seen, Streams, World, address_in, arrive, enter_code};
+use testworld::{
+    AtTerminal, Desk, Endpoint, Fault, Knob, Streams, TerminalOutcome, World, address_in, enter_code,
+    sign_in_to_unreachable_callback,
+};
 
 use super::{desk_with, fails, until};
 
@@ -32,7 +35,7 @@ fn to_open(terminal: &AtTerminal<'_, '_>) -> String {
     shown.lines().find(|line| line.starts_with("http")).expect("an address").to_owned()
 }
 
-fn signed_in(seen: &Seen) {
+fn signed_in(seen: &TerminalOutcome) {
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert!(seen.shown.contains("demo@example.com") && seen.shown.contains("BedrockUser"), "{seen:?}");
 }
@@ -44,7 +47,7 @@ fn an_address_pasted_at_the_terminal_signs_in() {
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
     let address = to_open(&terminal);
     assert!(address.starts_with(&format!("{}/authorize?", world.issuer())), "{address}");
-    let last = arrive(&address, false).unwrap();
+    let last = sign_in_to_unreachable_callback(&address, false).unwrap();
     assert!(!terminal.echoes(), "what is pasted is not shown");
     terminal.types(&format!("{last}\r"));
     let seen = terminal.finish();
@@ -63,7 +66,7 @@ fn with_a_slow_provider_a_profile_that_wants_to_paste_is_still_asked_to() {
     let desk = far_away(&world);
     desk.configure(&world.configuration("flow = \"paste\""));
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), false).unwrap()));
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap()));
     signed_in(&terminal.finish());
 }
 
@@ -72,7 +75,7 @@ fn a_caller_that_hides_our_streams_hides_no_question_and_gets_one_document() {
     let world = World::new();
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Caller, &["credentials"]);
-    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), false).unwrap()));
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap()));
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(0), "{seen:?}");
     let document: Value = serde_json::from_str(&seen.stdout).unwrap();
@@ -102,7 +105,7 @@ fn a_wrong_paste_says_what_is_wrong_and_asks_again() {
     let world = World::new();
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let last = arrive(&to_open(&terminal), false).unwrap();
+    let last = sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap();
     let state = last.split_once("state=").unwrap().1.split('&').next().unwrap().to_owned();
     let (bare, _) = last.split_once('?').unwrap();
     let wrong = [
@@ -134,7 +137,7 @@ fn an_address_copied_without_its_scheme_will_do() {
     let world = World::new();
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let last = arrive(&to_open(&terminal), false).unwrap();
+    let last = sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap();
     terminal.types(&format!("{}\r", last.strip_prefix("http://").unwrap()));
     signed_in(&terminal.finish());
 }
@@ -145,7 +148,7 @@ fn an_address_longer_than_a_terminals_line_is_taken_whole() {
     world.set(Knob::CallbackQuery, json!({ "session_state": "x".repeat(12_000) }));
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), false).unwrap()));
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap()));
     signed_in(&terminal.finish());
 }
 
@@ -154,7 +157,7 @@ fn a_pasted_refusal_is_the_providers() {
     let world = World::new();
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), true).unwrap()));
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), true).unwrap()));
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(5), "{seen:?}");
     assert!(seen.shown.contains("[sign-in/access_denied]"), "{seen:?}");

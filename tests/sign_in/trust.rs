@@ -42,7 +42,7 @@ fn variable_adds_an_authority_only_where_no_file_exists() {
         let desk = without_bundle(&world);
         desk.set_variable(variable, world.ca_bundle().unwrap());
         assert_refused_by_file(&world, &desk, variable);
-        desk.by_variables();
+        desk.configure_by_variables();
         desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
         desk.run(["login"]).expect_code(0);
     }
@@ -60,7 +60,7 @@ fn folder_of_authorities_counts_only_where_no_file_exists() {
     std::fs::copy(world.ca_bundle().unwrap(), folder.join("0a1b2c3d.0")).unwrap();
     desk.set_variable("SSL_CERT_DIR", &folder);
     assert_refused_by_file(&world, &desk, "SSL_CERT_DIR");
-    desk.by_variables();
+    desk.configure_by_variables();
     desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
     desk.run(["login"]).expect_code(0);
 }
@@ -69,7 +69,7 @@ fn folder_of_authorities_counts_only_where_no_file_exists() {
 fn relative_path_of_an_authority_is_refused() {
     let world = World::over_tls();
     let desk = without_bundle(&world);
-    desk.by_variables();
+    desk.configure_by_variables();
     desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
     std::fs::copy(world.ca_bundle().unwrap(), desk.home().join("ca.pem")).unwrap();
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"] {

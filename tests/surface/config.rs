@@ -60,7 +60,7 @@ fn check_is_short_when_all_is_well() {
 fn check_tells_every_problem_and_then_the_failure() {
     let world = World::new();
     let desk = desk(&world);
-    desk.reword("region = \"us-east-1\"", "regoin = \"us-east-1\"\nlogin = \"never\"\nlogin_timeout = 5");
+    desk.replace_in_config("region = \"us-east-1\"", "regoin = \"us-east-1\"\nlogin = \"never\"\nlogin_timeout = 5");
     let outcome = desk.run(["config", "check"]).expect_code(3);
     assert_eq!(outcome.stdout, "");
     let lines: Vec<_> = outcome.stderr.lines().collect();

@@ -68,7 +68,7 @@ fn code_3_without_a_configuration() {
 fn code_3_names_the_line_the_key_and_the_nearest_known_one() {
     let world = World::new();
     let desk = desk(&world);
-    desk.reword("client_id", "clientid");
+    desk.replace_in_config("client_id", "clientid");
     let place = format!("{FILE}:{}:", line_of(&desk, "clientid"));
     let failed = desk.run(["credentials"]).fails(3, "config/unknown_key");
     failed.message_has(&[&place, "\"clientid\"", "[profiles.claude]", "\"client_id\""]);
@@ -87,11 +87,11 @@ fn code_3_for_a_secret_in_the_configuration_says_where_it_belongs() {
 fn code_3_for_a_key_that_is_missing_or_means_nothing() {
     let world = World::new();
     let desk = desk(&world);
-    desk.reword("region = \"us-east-1\"\n", "");
+    desk.replace_in_config("region = \"us-east-1\"\n", "");
     let place = format!("{FILE}:{}:", line_of(&desk, "[profiles"));
     desk.run(["login"]).fails(3, "config/missing_key").message_has(&[&place, "[profiles.claude]", "\"region\""]);
     let issuer = format!("issuer = {}", json!(world.issuer()));
-    desk.reword(&issuer, "region = \"us-east-1\"\nissuer = \"http://acme.example.com\"");
+    desk.replace_in_config(&issuer, "region = \"us-east-1\"\nissuer = \"http://acme.example.com\"");
     let place = format!("{FILE}:{}:", line_of(&desk, "issuer"));
     let failed = desk.run(["login"]).fails(3, "config/illegal");
     failed.message_has(&[&place, "\"issuer\"", "http://acme.example.com"]).hint_has(&["`bedrock-sso config check`"]);

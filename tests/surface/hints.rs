@@ -34,7 +34,7 @@ fn a_hint_leads_to_the_profile_and_the_file_of_the_command_that_gave_it() {
     let hint = |words: &[&str]| {
         let mut command = desk.command();
         command.args(words);
-        desk.start_command(command).finish().fails_in_any_words(4, "sign-in/not_allowed").hint
+        desk.start_command(command).finish().fails_without_golden(4, "sign-in/not_allowed").hint
     };
     let credentials = ["--profile", "second", "credentials", "--no-login"];
     assert_eq!(hint(&credentials), "run `bedrock-sso login --profile second`");
@@ -57,7 +57,7 @@ fn a_missing_client_secret_is_stored_for_the_file_of_the_call() {
     let desk = Desk::with(&world, super::PROGRAM, "client_auth = \"secret\"");
     move_configuration(&desk);
     let outcome = desk.run(["login", "--no-browser", "--config", "my own.toml"]);
-    let hint = outcome.fails_in_any_words(3, "config/no_client_secret").hint;
+    let hint = outcome.fails_without_golden(3, "config/no_client_secret").hint;
     let command = "bedrock-sso login --client-secret-stdin --config 'my own.toml'";
     assert_eq!(hint, format!("run `{command}` and enter the application's client secret"));
 }
@@ -71,7 +71,7 @@ fn commands_that_do_not_sign_in_are_completed_too() {
     move_configuration(&desk);
     let hint = desk
         .run(["status", "--config", "my own.toml", "--profile", "second"])
-        .fails_in_any_words(3, "config/illegal")
+        .fails_without_golden(3, "config/illegal")
         .hint;
     assert_eq!(hint, "correct it, then run `bedrock-sso config check --config 'my own.toml'` to check the whole file");
 }
@@ -86,7 +86,7 @@ fn a_changed_destination_names_the_profile_for_logout_too() {
     let text = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&text.replace(&world.quota_endpoint(), &other.quota_endpoint()));
     let outcome = desk.run(["credentials", "--profile", "second"]);
-    let hint = outcome.fails_in_any_words(4, "sign-in/destination_changed").hint;
+    let hint = outcome.fails_without_golden(4, "sign-in/destination_changed").hint;
     assert_eq!(
         hint,
         "run `bedrock-sso login --profile second` in a terminal to review the change, or \
@@ -100,7 +100,7 @@ fn the_browser_page_names_the_profile_of_the_sign_in() {
     let desk = desk_with_two_profiles(&world);
     let refusal = json!({ "error": "access_denied", "description": "User is not assigned" });
     world.set(Knob::AuthorizeError, refusal);
-    let hint = desk.run(["credentials", "--profile", "second"]).fails_in_any_words(5, "sign-in/access_denied").hint;
+    let hint = desk.run(["credentials", "--profile", "second"]).fails_without_golden(5, "sign-in/access_denied").hint;
     assert!(hint.ends_with("then run `bedrock-sso login --profile second`"), "{hint}");
     wait_until("the final page", || desk.page().is_some_and(|page| page.contains("</html>")));
     let page = desk.page().unwrap();

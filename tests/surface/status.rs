@@ -184,7 +184,7 @@ fn a_person_without_an_email_is_known_by_another_name() {
 fn with_storage_none_nobody_is_ever_signed_in() {
     let world = World::new();
     let desk = desk(&world);
-    desk.reword("storage = \"file\"", "storage = \"none\"");
+    desk.replace_in_config("storage = \"file\"", "storage = \"none\"");
     desk.run(["credentials"]).expect_code(0);
     assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({"storage": "none"})));
 }

@@ -1,72 +1,72 @@
-//! What was measured, as a table, and what of it is too much.
+//! Prints the measurements as tables, and compares them with the limits.
 //!
-//! Counts and sizes hold exactly. Times are ratios; they and memory may be given some latitude on a machine that others
-//! share.
+//! The limits of counts and sizes are exact. Those of times, which are ratios, and of memory have some latitude on a machine
+//! that others share.
 
-use super::{contenders::Contender, turns::Cost};
+use super::{contender::Contender, turns::Cost};
 
-/// System calls of a warm call whose key is in a file.
+/// The maximum number of system calls of a warm call whose key is in a file.
 const CALLS: u64 = 60;
-/// Of the build that ships.
+/// The maximum memory of the build that ships.
 const PEAK_KIB: u64 = 2 << 10;
 const SIZE: u64 = 8 << 20;
 const CROWD_LIMIT: f64 = 1.3;
 
-/// All that was too much, told at the end.
+/// The exceeded limits, which are reported at the end.
 #[derive(Default)]
-pub(super) struct Gates(Vec<String>);
+pub(super) struct Limits(Vec<String>);
 
-impl Gates {
-    pub(super) fn fail(&mut self, more: Vec<String>) {
+impl Limits {
+    pub(super) fn add_violations(&mut self, more: Vec<String>) {
         self.0.extend(more);
     }
 
-    pub(super) fn close(self) {
-        assert!(self.0.is_empty(), "too much:\n  {}", self.0.join("\n  "));
+    pub(super) fn assert_held(self) {
+        assert!(self.0.is_empty(), "exceeded limits:\n  {}", self.0.join("\n  "));
         println!("every limit holds{}", if latitude() > 1.0 { ", with latitude" } else { "" });
     }
 }
 
-/// By how much times may exceed their limits: `BEDROCK_SSO_BENCH_LATITUDE`, 1 by default.
+/// The factor by which times may exceed their limits: `BEDROCK_SSO_BENCH_LATITUDE`, 1 by default.
 pub(super) fn latitude() -> f64 {
     std::env::var("BEDROCK_SSO_BENCH_LATITUDE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0)
 }
 
-pub(super) fn judged(contenders: &[Contender], costs: &[Cost], calls: &[Option<u64>]) -> Vec<String> {
-    let mut judged = Vec::new();
+pub(super) fn find_violations(contenders: &[Contender], costs: &[Cost], calls: &[Option<u64>]) -> Vec<String> {
+    let mut violations = Vec::new();
     let all = contenders.iter().zip(costs).zip(calls);
     for ((contender, cost), calls) in all.filter(|((contender, _), _)| contender.is_ours) {
         let ratio = ratio(cost, &costs[0]);
         let name = &contender.name;
         if let Some(limit) = contender.limit.filter(|limit| ratio > limit * latitude()) {
-            judged.push(format!("{name}: {ratio:.2} x {}, at most {limit}", contenders[0].name));
+            violations.push(format!("{name}: {ratio:.2} x {}, at most {limit}", contenders[0].name));
         }
         if !contender.in_crowd {
             continue;
         }
         if let Some(calls) = calls.filter(|calls| *calls > CALLS) {
-            judged.push(format!("{name}: {calls} system calls, at most {CALLS}"));
+            violations.push(format!("{name}: {calls} system calls, at most {CALLS}"));
         }
         if contender.is_shipped {
-            // How many pages of the program the kernel maps around a fault is not ours to say; it differs by less than times do.
+            // The kernel decides how many pages it maps around a page fault. This varies less than times do.
             if cost.peak_kib as f64 > PEAK_KIB as f64 * latitude().min(1.2) {
-                judged.push(format!("{name}: {} KiB of memory, at most {PEAK_KIB}", cost.peak_kib));
+                violations.push(format!("{name}: {} KiB of memory, at most {PEAK_KIB}", cost.peak_kib));
             }
             if contender.size() > SIZE {
-                judged.push(format!("{name}: {} bytes on disk, at most {SIZE}", contender.size()));
+                violations.push(format!("{name}: {} bytes on disk, at most {SIZE}", contender.size()));
             }
         }
     }
-    judged
+    violations
 }
 
-/// What is held against the limits: the lower one of the ratio of medians and that of tenth percentiles. In the rounds
-/// of the latter nobody else stands in the way, however busy the machine is, and a regression slows them just as well.
+/// The ratio that is compared with the limits: that of the medians or that of the tenth percentiles, whichever is lower. Other
+/// programs hardly disturb the fastest rounds, and a regression slows them down as much as the others.
 fn ratio(cost: &Cost, cat: &Cost) -> f64 {
     (cost.median / cat.median).min(cost.low / cat.low)
 }
 
-pub(super) fn judged_crowd(contenders: &[Contender], costs: &[Cost]) -> Vec<String> {
+pub(super) fn find_crowd_violations(contenders: &[Contender], costs: &[Cost]) -> Vec<String> {
     let too_slow = |(contender, cost): (&Contender, &Cost)| {
         let ratio = ratio(cost, &costs[0]);
         let is_too_slow = contender.is_shipped && ratio > CROWD_LIMIT * latitude();

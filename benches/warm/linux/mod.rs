@@ -1,7 +1,7 @@
-//! The order of the day: warm calls in turn, many at once, renewals; then what was too much.
+//! Measures warm calls one after the other, many warm calls at once, and renewals, and then reports the exceeded limits.
 //!
-//! Every command runs once a round, in turn, so that a machine whose speed drifts drifts for all alike; only ratios of one
-//! run are told.
+//! Each command runs once per round, so that a machine whose speed changes affects all commands alike. Only ratios within one
+//! run are printed.
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -10,70 +10,72 @@
     reason = "a benchmark starts what it compares, may panic, and prints its table"
 )]
 
-mod contenders;
+mod contender;
 mod cost;
 mod renewal;
+mod selection;
 #[path = "../../../tests/keyring/session.rs"]
 #[expect(dead_code, reason = "the keyring's tests need more of it")]
 mod session;
 mod turns;
 
-use contenders::{Contender, Field, Peers};
-use cost::Gates;
+use contender::Contender;
+use cost::Limits;
+use selection::{Alternatives, Selection};
 use turns::Turns;
 
-/// Of those that take a millisecond, and of those that take a hundred.
+/// Rounds for commands that take a millisecond, and for those that take a hundred.
 const ROUNDS: usize = 400;
 const SLOW_ROUNDS: usize = 10;
 const CROWD: usize = 50;
 const CROWD_ROUNDS: usize = 10;
-/// Somebody else's burst of work is no regression: what is too slow is measured again, this often altogether.
+/// Other programs can disturb a measurement, so one that exceeds a limit is repeated. This is the number of attempts.
 const TRIES: usize = 3;
 
 pub(super) fn measure() {
-    let field = Field::new();
+    let selection = Selection::new();
     let turns = Turns::compiled();
-    let mut gates = Gates::default();
-    let warm = field.warm(&turns);
-    wall(&turns, &warm, ROUNDS, &mut gates);
-    let slow = field.slow(&turns, Peers::found());
-    wall(&turns, &slow, SLOW_ROUNDS, &mut gates);
-    crowd(&turns, &warm, &mut gates);
-    renewal::measure(field.programs(), &mut gates);
-    for pair in field.headers() {
-        wall(&turns, &pair, ROUNDS, &mut gates);
+    let mut limits = Limits::default();
+    let warm = selection.warm(&turns);
+    wall(&turns, &warm, ROUNDS, &mut limits);
+    let slow = selection.slow(&turns, Alternatives::found());
+    wall(&turns, &slow, SLOW_ROUNDS, &mut limits);
+    crowd(&turns, &warm, &mut limits);
+    renewal::measure(selection.programs(), &mut limits);
+    for pair in selection.headers() {
+        wall(&turns, &pair, ROUNDS, &mut limits);
     }
-    println!("\n{}", field.left_out().join("\n"));
-    assert!(field.asked_nobody(), "the warm path asks nobody");
-    gates.close();
+    println!("\n{}", selection.left_out().join("\n"));
+    assert!(selection.sent_no_request(), "a warm call sent a request");
+    limits.assert_held();
 }
 
-/// One table: everybody's wall time in turn, and what else a call costs.
-fn wall(turns: &Turns, contenders: &[Contender], rounds: usize, gates: &mut Gates) {
+/// Measures the commands in turn and prints one table: wall time, and the other costs of a call.
+fn wall(turns: &Turns, contenders: &[Contender], rounds: usize, limits: &mut Limits) {
     let calls = turns.calls(contenders);
     for attempt in 1..=TRIES {
         let costs = turns.wall(contenders, rounds);
-        let judged = cost::judged(contenders, &costs, &calls);
-        if judged.is_empty() || attempt == TRIES {
+        let violations = cost::find_violations(contenders, &costs, &calls);
+        if violations.is_empty() || attempt == TRIES {
             cost::table(contenders, &costs, &calls, rounds);
-            gates.fail(judged);
+            limits.add_violations(violations);
             return;
         }
-        println!("(measured again: {})", judged.join("; "));
+        println!("(measured again: {})", violations.join("; "));
     }
 }
 
-/// Many at once, as tools that run in parallel call it.
-fn crowd(turns: &Turns, contenders: &[Contender], gates: &mut Gates) {
+/// Measures many concurrent calls, as from tools that run in parallel.
+fn crowd(turns: &Turns, contenders: &[Contender], limits: &mut Limits) {
     let crowd: Vec<_> = contenders.iter().filter(|one| one.in_crowd).cloned().collect();
     for attempt in 1..=TRIES {
         let costs = turns.crowd(&crowd, CROWD, CROWD_ROUNDS);
-        let judged = cost::judged_crowd(&crowd, &costs);
-        if judged.is_empty() || attempt == TRIES {
+        let violations = cost::find_crowd_violations(&crowd, &costs);
+        if violations.is_empty() || attempt == TRIES {
             cost::crowd_table(&crowd, &costs, CROWD, CROWD_ROUNDS);
-            gates.fail(judged);
+            limits.add_violations(violations);
             return;
         }
-        println!("(measured again: {})", judged.join("; "));
+        println!("(measured again: {})", violations.join("; "));
     }
 }

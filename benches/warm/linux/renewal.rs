@@ -1,6 +1,6 @@
-//! How much of a renewal is our own: the time of a call that renews, less the time its two servers took.
+//! Measures our own time in a renewal: the time of a call that renews, minus the time that its two servers took.
 //!
-//! The worker's start, connections and waking up count as ours.
+//! Starting the worker, connecting and waking up count as our own time.
 
 use std::{
     path::Path,
@@ -11,25 +11,25 @@ use testworld::{Desk, Knob, World};
 
 use super::{
     TRIES,
-    contenders::Program,
-    cost::{Gates, latitude},
+    cost::{Limits, latitude},
+    selection::Program,
 };
 
 const ROUNDS: usize = 40;
 const LIMIT: Duration = Duration::from_millis(15);
 const REQUESTS: usize = 2;
-/// Credentials that live so long are renewed by every call before they are served.
+/// Seconds. Credentials with this lifetime are renewed by each call before they are served.
 const SHORT: u32 = 240;
 
-/// First where the disk is waited for, for the tables only; then in memory, where nothing is left but our own time.
-pub(super) fn measure(programs: &[Program], gates: &mut Gates) {
+/// Measures on the disk for the table only, and then in memory, where only our own time remains, for the limit.
+pub(super) fn measure(programs: &[Program], limits: &mut Limits) {
     println!("\n{:<58} {:>9} {:>9} {:>9}", format!("a renewal, {ROUNDS} rounds"), "ours, ms", "p10", "p90");
     for program in programs {
         row(program, "the disk's time included");
     }
     let memory = Path::new("/dev/shm");
     if !memory.is_dir() || tempfile::env::override_temp_dir(memory).is_err() {
-        println!("left out: a renewal without the disk's time, for there is no /dev/shm");
+        println!("left out: a renewal without the disk's time, because there is no /dev/shm");
         return;
     }
     for program in programs {
@@ -41,7 +41,7 @@ pub(super) fn measure(programs: &[Program], gates: &mut Gates) {
         }
         if undisturbed > LIMIT.mul_f64(latitude()) {
             let build = program.build;
-            gates.fail(vec![format!("{build}: {undisturbed:?} of our own in a renewal, at most {LIMIT:?}")]);
+            limits.add_violations(vec![format!("{build}: {undisturbed:?} of our own in a renewal, at most {LIMIT:?}")]);
         }
     }
 }
@@ -76,6 +76,6 @@ fn round(world: &World, desk: &Desk<'_>) -> Duration {
     let took = began.elapsed();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     desk.settle();
-    assert_eq!(world.ledger().total() - requests, REQUESTS, "a renewal is two requests");
+    assert_eq!(world.ledger().total() - requests, REQUESTS, "a renewal must send two requests");
     took.saturating_sub(world.time_serving() - served)
 }

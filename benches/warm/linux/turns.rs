@@ -1,6 +1,6 @@
-//! The small program that starts commands in turn, compiled here, and what it says of them.
+//! Compiles and runs `turns`, the small program that starts the commands in turn, and parses its output.
 //!
-//! It is C and static, like the two floors beside it: what starts a process lends it its own peak of memory.
+//! It is a static C program, like the other two: the peak memory of a process includes that of the process that started it.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,16 +9,16 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::contenders::Contender;
+use super::contender::Contender;
 
 /// What one command costs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
-    /// In microseconds: the median, and the tenth and ninetieth percentile.
+    /// Wall time in microseconds: the median, and the tenth and ninetieth percentile.
     pub median: f64,
     pub low: f64,
     pub high: f64,
-    /// The processor's, in microseconds.
+    /// Processor time in microseconds.
     pub processor: f64,
     pub peak_kib: u64,
     pub faults: u64,
@@ -36,7 +36,7 @@ impl Turns {
             let fresh = turns.folder.path().join("fresh");
             let mut compiler = Command::new("cc");
             compiler.args(["-O2", "-static", "-o"]).arg(&fresh).arg(source);
-            assert!(compiler.status().is_ok_and(|status| status.success()), "a C compiler makes {name}");
+            assert!(compiler.status().is_ok_and(|status| status.success()), "the C compiler failed for {name}");
             installed(&fresh, &turns.program(name));
         }
         turns
@@ -54,28 +54,28 @@ impl Turns {
         self.costs(&["crowd", &rounds.to_string(), &size.to_string()], contenders)
     }
 
-    /// System calls; `None` where nobody may trace.
+    /// The number of system calls; `None` where tracing is forbidden.
     pub(super) fn calls(&self, contenders: &[Contender]) -> Vec<Option<u64>> {
-        let said = self.said(&["calls", "1"], contenders);
-        said.lines().map(|line| line.parse().ok()).collect()
+        let output = self.run(&["calls", "1"], contenders);
+        output.lines().map(|line| line.parse().ok()).collect()
     }
 
-    /// Whether a command can be compared at all.
+    /// Whether a command succeeds, so that it can be measured.
     pub(super) fn works(&self, contender: &Contender) -> bool {
         self.command(&["wall", "1"], std::slice::from_ref(contender)).output().unwrap().status.success()
     }
 
     fn costs(&self, mode: &[&str], contenders: &[Contender]) -> Vec<Cost> {
-        let said = self.said(mode, contenders);
+        let output = self.run(mode, contenders);
         let cost = |line: &str| {
             let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
             let [median, low, high, processor, peak, faults] = numbers.try_into().unwrap();
             Cost { median, low, high, processor, peak_kib: peak as u64, faults: faults as u64 }
         };
-        said.lines().map(cost).collect()
+        output.lines().map(cost).collect()
     }
 
-    fn said(&self, mode: &[&str], contenders: &[Contender]) -> String {
+    fn run(&self, mode: &[&str], contenders: &[Contender]) -> String {
         let output = self.command(mode, contenders).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -91,8 +91,7 @@ impl Turns {
     }
 }
 
-/// As an installer leaves it: a file that a linker has just written lies in the page cache in another form, and starts
-/// slower.
+/// Copies a program, as an installer does. A file fresh from the linker is in the page cache in another form, and starts slower.
 pub(super) fn installed(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
 }

@@ -1,6 +1,8 @@
-//! A private certificate authority that lives as long as one world.
+//! A private certificate authority for one test world.
 //!
-//! It makes one leaf, for loopback and for the AWS hosts that a proxy may lead there; nobody trusts it who was not given its file.
+//! It signs one certificate, for loopback and for the AWS hosts that a proxy may redirect to this world. Only
+//! programs that
+//! are given the authority's PEM file trust it.
 
 use std::{
     fs,

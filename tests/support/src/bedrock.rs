@@ -1,7 +1,8 @@
-//! Amazon Bedrock: ListFoundationModels, ListInferenceProfiles, GetInferenceProfile, Converse and ConverseStream, with the
-//! strictness of the API reference and in AWS's words.
+//! Amazon Bedrock: ListFoundationModels, ListInferenceProfiles, GetInferenceProfile, Converse and ConverseStream.
 //!
-//! Signatures are verified in full; models say nothing worth hearing.
+//! It checks requests as strictly as the API reference says, verifies each signature in full, and refuses with AWS's
+//! own
+//! messages. Every model gives the same short answer.
 
 use std::sync::Arc;
 
@@ -21,15 +22,15 @@ use crate::{
 
 const REGION: &str = "us-east-1";
 
-/// The newest of the small ones.
+/// The newest small model.
 pub const HAIKU: &str = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
 /// A company's own inference profile.
 pub const APPLICATION_PROFILE: &str =
     "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/hq2of259skzs";
-/// The account's guardrail, of which there are two versions and a draft.
+/// The account's guardrail. It has two versions and a draft.
 pub const GUARDRAIL: &str = "gr4il0abc123";
 
-/// Each with how it can be called and where in its life it is.
+/// Each model with the way to call it and the state of its life cycle.
 const MODELS: [(&str, &str, &str); 6] = [
     ("amazon.nova-micro-v1:0", "ON_DEMAND", "ACTIVE"),
     ("anthropic.claude-3-haiku-20240307-v1:0", "ON_DEMAND", "LEGACY"),
@@ -41,20 +42,20 @@ const MODELS: [(&str, &str, &str); 6] = [
 
 struct Refused(u16, String, String);
 
-fn no(status: u16, code: &str, message: impl Into<String>) -> Refused {
+fn reject(status: u16, code: &str, message: impl Into<String>) -> Refused {
     Refused(status, code.to_owned(), message.into())
 }
 
-/// What the address says: which question, about what.
-enum Asked {
+/// The operation that the path names, and the model or profile that it is about.
+enum Operation {
     Models,
     Profiles,
     Profile(String),
-    Word(String),
-    Stream(String),
+    Converse(String),
+    ConverseStream(String),
 }
 
-impl Asked {
+impl Operation {
     fn of(request: &Request) -> Option<Self> {
         let parts: Vec<_> = request.path().split('/').skip(1).map(decoded).collect::<Option<_>>()?;
         let parts: Vec<_> = parts.iter().map(String::as_str).collect();
@@ -62,8 +63,8 @@ impl Asked {
             ("GET", ["bedrock", "foundation-models"]) => Self::Models,
             ("GET", ["bedrock", "inference-profiles"]) => Self::Profiles,
             ("GET", ["bedrock", "inference-profiles", name]) => Self::Profile((*name).to_owned()),
-            ("POST", ["bedrock-runtime", "model", name, "converse"]) => Self::Word((*name).to_owned()),
-            ("POST", ["bedrock-runtime", "model", name, "converse-stream"]) => Self::Stream((*name).to_owned()),
+            ("POST", ["bedrock-runtime", "model", name, "converse"]) => Self::Converse((*name).to_owned()),
+            ("POST", ["bedrock-runtime", "model", name, "converse-stream"]) => Self::ConverseStream((*name).to_owned()),
             _ => return None,
         })
     }
@@ -73,13 +74,13 @@ impl Asked {
             Self::Models => Endpoint::Models,
             Self::Profiles => Endpoint::InferenceProfiles,
             Self::Profile(_) => Endpoint::InferenceProfile,
-            Self::Word(_) => Endpoint::Converse,
-            Self::Stream(_) => Endpoint::ConverseStream,
+            Self::Converse(_) => Endpoint::Converse,
+            Self::ConverseStream(_) => Endpoint::ConverseStream,
         }
     }
 }
 
-/// A segment of a path: decoded once, and never with a colon or more left to decode, as SDKs send it.
+/// Decodes one segment of a path. The SDKs encode the colon, and encode exactly once: anything else is refused.
 fn decoded(segment: &str) -> Option<String> {
     let is_plain = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte));
     let text: String = form_urlencoded::parse(format!("x={segment}").as_bytes()).next()?.1.into_owned();
@@ -88,10 +89,10 @@ fn decoded(segment: &str) -> Option<String> {
 
 pub(crate) fn serve(world: Arc<Common>) -> Serve {
     Arc::new(move |request| {
-        let asked = Asked::of(request);
-        world.note(asked.as_ref().map_or(Endpoint::Unknown, Asked::endpoint), request);
+        let operation = Operation::of(request);
+        world.note(operation.as_ref().map_or(Endpoint::Unknown, Operation::endpoint), request);
         let fault = world.knobs.fault(Knob::BedrockFault);
-        let answer = || answer(&world, asked, request).unwrap_or_else(refusal);
+        let answer = || answer(&world, operation, request).unwrap_or_else(error_reply);
         match Fault::around(fault, &world.gate, answer) {
             Ending::Answer(reply) => Ending::Answer(
                 reply.with("Date", &world.http_date(world.now())).with("x-amzn-RequestId", &keys::unguessable(12)),
@@ -101,47 +102,48 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
     })
 }
 
-/// Who in AWS refuses is seen in the letter of the message: what stands before the service writes it large.
-fn refusal(Refused(status, code, message): Refused) -> Reply {
+/// AWS spells the name of the message field differently: layers before the service write `Message`, the service
+/// `message`.
+fn error_reply(Refused(status, code, message): Refused) -> Reply {
     let name = if message.contains("is not authorized to perform") { "Message" } else { "message" };
     let kind = format!("{code}:http://internal.amazon.com/coral/com.amazon.bedrock/");
     Reply::json(status, &json!({ name: message })).with("x-amzn-ErrorType", &kind)
 }
 
-fn answer(world: &Common, asked: Option<Asked>, request: &Request) -> Result<Reply, Refused> {
-    let asked = asked.ok_or_else(|| no(404, "UnknownOperationException", ""))?;
-    known(world, request)?;
-    let question = serde_json::to_value(asked.endpoint()).expect("a name");
+fn answer(world: &Common, operation: Option<Operation>, request: &Request) -> Result<Reply, Refused> {
+    let operation = operation.ok_or_else(|| reject(404, "UnknownOperationException", ""))?;
+    check_caller(world, request)?;
+    let question = serde_json::to_value(operation.endpoint()).expect("a name");
     let refusals = world.knobs.peek(Knob::BedrockRefusals).unwrap_or_default();
     if let Some(refusal) = question.as_str().and_then(|question| refusals.get(question)) {
         let text = |name: &str| refusal[name].as_str().expect("a refusal is whole").to_owned();
         let status = refusal["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-        return Err(no(status.expect("a status"), &text("code"), text("message")));
+        return Err(reject(status.expect("a status"), &text("code"), text("message")));
     }
-    match asked {
-        Asked::Models => Ok(Reply::json(200, &json!({ "modelSummaries": models(world) }))),
-        Asked::Profiles => listed(world, request),
-        Asked::Profile(name) => match profiles(world).into_iter().find(|profile| is_called(profile, &name)) {
+    match operation {
+        Operation::Models => Ok(Reply::json(200, &json!({ "modelSummaries": models(world) }))),
+        Operation::Profiles => list_profiles(world, request),
+        Operation::Profile(name) => match profiles(world).into_iter().find(|profile| is_called(profile, &name)) {
             Some(profile) => Ok(Reply::json(200, &profile)),
-            None => Err(no(404, "ResourceNotFoundException", "The provided inference profile does not exist.")),
+            None => Err(reject(404, "ResourceNotFoundException", "The provided inference profile does not exist.")),
         },
-        Asked::Word(model) => {
-            spoken_to(world, &model, request)?;
-            Ok(Reply::json(200, &whole()))
+        Operation::Converse(model) => {
+            check_conversation(world, &model, request)?;
+            Ok(Reply::json(200, &whole_answer()))
         }
-        Asked::Stream(model) => {
-            spoken_to(world, &model, request)?;
-            Ok(streamed(world))
+        Operation::ConverseStream(model) => {
+            check_conversation(world, &model, request)?;
+            Ok(stream_answer(world))
         }
     }
 }
 
-/// Whose signature it is, in the words of Bedrock's side of AWS.
-fn known(world: &Common, request: &Request) -> Result<(), Refused> {
+/// Verifies the signature. Bedrock has other names for these errors than STS.
+fn check_caller(world: &Common, request: &Request) -> Result<(), Refused> {
     let scoped = sigv4::Signed::of(request).is_none_or(|signed| signed.region() == REGION);
     if !scoped {
         let message = format!("Credential should be scoped to a valid region. region must be '{REGION}'.");
-        return Err(no(403, "InvalidSignatureException", message));
+        return Err(reject(403, "InvalidSignatureException", message));
     }
     sts::caller(world, request, "bedrock").map(drop).map_err(|refused| {
         let code = match refused.code {
@@ -150,7 +152,7 @@ fn known(world: &Common, request: &Request) -> Result<(), Refused> {
             "SignatureDoesNotMatch" => "InvalidSignatureException",
             _ => "MissingAuthenticationTokenException",
         };
-        no(refused.status, code, refused.message)
+        reject(refused.status, code, refused.message)
     })
 }
 
@@ -178,7 +180,7 @@ fn models(world: &Common) -> Vec<Value> {
     MODELS.into_iter().filter_map(model).collect()
 }
 
-/// AWS's own, one for each model that needs one, and the company's.
+/// AWS's own profiles, one per model that needs a profile, and the company's application profile.
 fn profiles(world: &Common) -> Vec<Value> {
     let models = models(world);
     let mut profiles = Vec::new();
@@ -207,16 +209,16 @@ fn is_called(profile: &Value, name: &str) -> bool {
     profile["inferenceProfileId"] == name || profile["inferenceProfileArn"] == name
 }
 
-/// Two a page, whatever is asked for: the reference promises only a most.
-fn listed(world: &Common, request: &Request) -> Result<Reply, Refused> {
+/// Returns two entries per page, whatever `maxResults` says: the reference only promises an upper limit.
+fn list_profiles(world: &Common, request: &Request) -> Result<Reply, Refused> {
     let query = request.query();
     let most = field(&query, "maxResults").map_or(Ok(100), str::parse::<u32>);
     let kind = field(&query, "type").unwrap_or("SYSTEM_DEFINED");
     if !most.is_ok_and(|most| (1..=1000).contains(&most)) || !["SYSTEM_DEFINED", "APPLICATION"].contains(&kind) {
-        return Err(no(400, "ValidationException", "1 validation error detected"));
+        return Err(reject(400, "ValidationException", "1 validation error detected"));
     }
     let begin = field(&query, "nextToken").map_or(Ok(0), |token| token.trim_start_matches("page+").parse());
-    let begin: usize = begin.map_err(|_| no(400, "ValidationException", "nextToken is invalid"))?;
+    let begin: usize = begin.map_err(|_| reject(400, "ValidationException", "nextToken is invalid"))?;
     let all: Vec<_> = profiles(world).into_iter().filter(|profile| profile["type"] == kind).collect();
     let page: Vec<_> = all.iter().skip(begin).take(2).collect();
     let mut answer = json!({ "inferenceProfileSummaries": page });
@@ -226,14 +228,14 @@ fn listed(world: &Common, request: &Request) -> Result<Reply, Refused> {
     Ok(Reply::json(200, &answer))
 }
 
-/// Everything that the API reference demands of a conversation's request.
-fn spoken_to(world: &Common, model: &str, request: &Request) -> Result<(), Refused> {
-    let invalid = |what: &str| no(400, "ValidationException", what);
+/// Checks everything that the API reference demands of a Converse request.
+fn check_conversation(world: &Common, model: &str, request: &Request) -> Result<(), Refused> {
+    let invalid = |what: &str| reject(400, "ValidationException", what);
     if request.header("content-type") != Some("application/json") {
-        return Err(no(400, "SerializationException", ""));
+        return Err(reject(400, "SerializationException", ""));
     }
-    let body: Value = serde_json::from_slice(&request.body).map_err(|_| no(400, "SerializationException", ""))?;
-    let members = body.as_object().ok_or_else(|| no(400, "SerializationException", ""))?;
+    let body: Value = serde_json::from_slice(&request.body).map_err(|_| reject(400, "SerializationException", ""))?;
+    let members = body.as_object().ok_or_else(|| reject(400, "SerializationException", ""))?;
     let known = ["messages", "system", "inferenceConfig", "requestMetadata", "guardrailConfig"];
     if let Some(other) = members.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(invalid(&format!("Malformed input request: extraneous key [{other}] is not permitted")));
@@ -258,7 +260,8 @@ fn spoken_to(world: &Common, model: &str, request: &Request) -> Result<(), Refus
     check_guardrail(&body["guardrailConfig"])
 }
 
-/// `[a-zA-Z0-9\s:_@$#=/+,-.]{1,256}`, sixteen at most. The last range, from comma to full stop, holds the hyphen.
+/// At most sixteen pairs of `[a-zA-Z0-9\s:_@$#=/+,-.]{1,256}`. The hyphen belongs to the last range, comma to full
+/// stop.
 fn check_metadata(metadata: &Value) -> Result<(), Refused> {
     let is_legal = |text: &str| {
         let known =
@@ -275,11 +278,11 @@ fn check_metadata(metadata: &Value) -> Result<(), Refused> {
         }
         _ => false,
     };
-    if legal { Ok(()) } else { Err(no(400, "ValidationException", "requestMetadata is invalid")) }
+    if legal { Ok(()) } else { Err(reject(400, "ValidationException", "requestMetadata is invalid")) }
 }
 
 fn check_model(world: &Common, name: &str) -> Result<(), Refused> {
-    let invalid = |what: String| no(400, "ValidationException", what);
+    let invalid = |what: String| reject(400, "ValidationException", what);
     if profiles(world).iter().any(|profile| is_called(profile, name)) {
         return Ok(());
     }
@@ -300,7 +303,7 @@ fn check_model(world: &Common, name: &str) -> Result<(), Refused> {
 }
 
 fn check_guardrail(guardrail: &Value) -> Result<(), Refused> {
-    let invalid = |what: &str| no(400, "ValidationException", what);
+    let invalid = |what: &str| reject(400, "ValidationException", what);
     let Value::Object(members) = guardrail else { return Ok(()) };
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     let (identifier, version) = (text("guardrailIdentifier"), text("guardrailVersion"));
@@ -317,14 +320,14 @@ fn usage() -> Value {
     json!({ "inputTokens": 11, "outputTokens": 1, "totalTokens": 12 })
 }
 
-fn whole() -> Value {
+fn whole_answer() -> Value {
     json!({
         "output": { "message": { "role": "assistant", "content": [{ "text": "ok" }] } },
         "stopReason": "max_tokens", "usage": usage(), "metrics": { "latencyMs": 451 },
     })
 }
 
-fn streamed(world: &Common) -> Reply {
+fn stream_answer(world: &Common) -> Reply {
     let event = |name: &str, payload: Value| event_stream::message("event", name, &payload);
     let mut pieces = vec![
         event("messageStart", json!({ "p": "abcd", "role": "assistant" })),

@@ -1,6 +1,6 @@
-//! AssumeRole: one role for another, with what a real trust policy may ask for.
+//! AssumeRole, with the conditions that a real trust policy can have.
 //!
-//! Which roles there are, and whom they trust, is the knob `ChainRoles`.
+//! The knob `ChainRoles` lists the roles and whom they trust.
 
 use serde_json::Value;
 
@@ -34,11 +34,13 @@ pub(crate) fn assume(world: &Common, request: &Request, form: &Fields) -> Result
     Ok(answer(world, &issued, name))
 }
 
-/// The caller is a role's session already, so that the role's own maximum counts for nothing.
+/// The caller is already a role's session, so AWS limits the duration to an hour, whatever the role's own maximum is.
 fn checked_duration(form: &Fields) -> Result<i64, Refused> {
     let seconds = field(form, "DurationSeconds").map_or(Ok(3600), str::parse::<i64>);
     match seconds {
-        Ok(..900) | Err(_) => Err(sts::constraint("", "durationSeconds", "have value greater than or equal to 900")),
+        Ok(..900) | Err(_) => {
+            Err(sts::constraint_error("", "durationSeconds", "have value greater than or equal to 900"))
+        }
         Ok(3601..) => Err(refused(
             400,
             "ValidationError",
@@ -53,7 +55,7 @@ fn role(world: &Common, arn: &str) -> Option<Value> {
     all.as_array()?.iter().find(|role| role["arn"] == arn).cloned()
 }
 
-/// Once set it stays, and may be repeated but not changed.
+/// Once a session has a source identity, its later sessions can repeat it but not change it.
 fn source_identity(form: &Fields, caller: &Issued, role: &Value) -> Option<Option<String>> {
     let asked = field(form, "SourceIdentity").map(str::to_owned);
     match (&caller.source_identity, asked) {

@@ -1,6 +1,4 @@
-//! What an ID token says: the truth about the person, bent where a knob asks for it.
-//!
-//! Signing is for `keys`.
+//! The claims of an ID token: true by default, and changed where a knob says so. `keys` signs them.
 
 use serde_json::{Value, json};
 
@@ -28,7 +26,7 @@ pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) 
     if let Some(nonce) = nonce {
         claims["nonce"] = json!(nonce);
     }
-    merge(&mut claims, Some(person(world)));
+    merge(&mut claims, Some(user_claims(world)));
     if let Some(Value::Object(times)) = world.knobs.take(Knob::IdTokenTimes) {
         for (claim, seconds) in times {
             claims[claim] = json!(now + seconds.as_i64().expect("seconds from now"));
@@ -36,17 +34,17 @@ pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) 
     }
     merge(&mut claims, world.knobs.take(Knob::IdTokenClaims));
     let token = world.keys.read().unwrap().sign(algorithm, forgery, &claims);
-    world.ledger.keep("ID token", token)
+    world.ledger.record_secret("ID token", token)
 }
 
-fn person(world: &Common) -> Value {
-    let mut person = json!({
+fn user_claims(world: &Common) -> Value {
+    let mut user = json!({
         "sub": "00u-demo-1",
         "email": "demo@example.com",
         "email_verified": true,
         "preferred_username": "demo",
         "name": "Demo Person",
     });
-    merge(&mut person, world.knobs.take(Knob::Claims));
-    person
+    merge(&mut user, world.knobs.take(Knob::Claims));
+    user
 }

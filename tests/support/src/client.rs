@@ -1,6 +1,5 @@
-//! A browser without a screen: redirects followed, cookies kept, pages read. Also the tests' plain HTTP client.
-//!
-//! It does what it is told; who clicks what is decided in `person`.
+//! A browser without a screen: it follows redirects, stores cookies and returns pages. It is also the tests' plain HTTP
+//! client. `person` decides what the user clicks.
 
 use std::{
     fs,
@@ -17,16 +16,19 @@ use rustls::{
 };
 use url::{Position, Url};
 
-use crate::wire::{Fields, owned};
+use crate::{
+    wait::retry_interrupted,
+    wire::{Fields, owned},
+};
 
 pub struct Browser {
     tls: Arc<ClientConfig>,
     patience: Duration,
-    /// Host and `name=value`.
+    /// Pairs of a host and a `name=value`.
     cookies: Vec<(String, String)>,
 }
 
-/// An answer as it came.
+/// An HTTP response as it was received.
 #[derive(Clone, Debug)]
 pub struct Got {
     pub status: u16,
@@ -45,7 +47,7 @@ impl Got {
 }
 
 impl Browser {
-    /// Trusts the authorities in this file and no others.
+    /// Creates a browser that trusts only the authorities in this file.
     pub fn new(ca_bundle: Option<&Path>) -> Self {
         let mut roots = RootCertStore::empty();
         let pem = ca_bundle.and_then(|path| fs::read(path).ok()).unwrap_or_default();
@@ -58,7 +60,7 @@ impl Browser {
         Self { tls: Arc::new(tls), patience: Duration::from_secs(60), cookies: Vec::new() }
     }
 
-    /// How long to wait for bytes.
+    /// Sets how long to wait for bytes.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -74,7 +76,7 @@ impl Browser {
         self.request("POST", url, &form, body.as_bytes())
     }
 
-    /// One request, with the cookies so far; redirects are handed back.
+    /// Sends one request with the cookies collected so far, and returns redirects instead of following them.
     pub fn request(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Got> {
         let host = parsed(url)?.authority().to_owned();
         let mine = self.cookies.iter().filter(|(of, _)| *of == host).map(|(_, cookie)| cookie.as_str());
@@ -93,7 +95,7 @@ impl Browser {
         Ok(got)
     }
 
-    /// One request without cookies.
+    /// Sends one request without cookies.
     pub fn fetch(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Got> {
         let url = parsed(url)?;
         let host = url.host_str().ok_or_else(|| io::Error::other("an address without a host"))?;
@@ -110,14 +112,14 @@ impl Browser {
         let bytes = [request.as_bytes(), body].concat();
 
         let host = host.trim_matches(['[', ']']);
-        let socket = TcpStream::connect((host, port))?;
+        let socket = retry_interrupted(|| TcpStream::connect((host, port)))?;
         socket.set_read_timeout(Some(self.patience))?;
         if url.scheme() == "http" {
-            return converse(&mut &socket, &bytes, method == "HEAD");
+            return send_and_receive(&mut &socket, &bytes, method == "HEAD");
         }
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.tls.clone(), name).map_err(io::Error::other)?;
-        converse(&mut StreamOwned::new(connection, socket), &bytes, method == "HEAD")
+        send_and_receive(&mut StreamOwned::new(connection, socket), &bytes, method == "HEAD")
     }
 }
 
@@ -125,13 +127,13 @@ fn parsed(url: &str) -> io::Result<Url> {
     Url::parse(url).map_err(io::Error::other)
 }
 
-fn converse(stream: &mut (impl Read + Write), request: &[u8], head_only: bool) -> io::Result<Got> {
+fn send_and_receive(stream: &mut (impl Read + Write), request: &[u8], head_only: bool) -> io::Result<Got> {
     stream.write_all(request)?;
-    stream.flush()?;
+    retry_interrupted(|| stream.flush())?;
     let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
     loop {
-        let read = match stream.read(&mut piece) {
-            // A peer that goes without TLS's farewell has still said what it said.
+        let read = match retry_interrupted(|| stream.read(&mut piece)) {
+            // Some peers close without TLS's close_notify. What they sent before is complete all the same.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             other => other?,
         };
@@ -145,7 +147,7 @@ fn converse(stream: &mut (impl Read + Write), request: &[u8], head_only: bool) -
     }
 }
 
-/// `None` while something is missing.
+/// Parses a response; `None` while it is incomplete.
 fn parse(bytes: &[u8], ended: bool, head_only: bool) -> io::Result<Option<Got>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Response::new(&mut headers);

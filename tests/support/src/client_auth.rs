@@ -1,6 +1,7 @@
-//! Whether the application is what it says it is: a public client, or one with a secret, as it was registered.
+//! Authentication of the application at the token endpoint: a public client, or one with a secret or a private key.
 //!
-//! Strict as the standards are (RFC 6749 §2.3): one way only, the registered one, and no second name or proof beside it.
+//! As strict as the standard (RFC 6749 §2.3): the client uses exactly the registered method, and presents no second
+//! identifier or credential besides.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use url::form_urlencoded;
@@ -14,12 +15,12 @@ use crate::{
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Why an application is not believed.
+/// Why a client is not authenticated.
 #[derive(Debug)]
-pub(crate) struct Doubt(&'static str);
+pub(crate) struct ClientAuthError(&'static str);
 
-impl Doubt {
-    /// RFC 6749 §5.2: 401, naming the scheme, when the application came with a header.
+impl ClientAuthError {
+    /// RFC 6749 §5.2: status 401, with the scheme if the client used the `Authorization` header.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
         let body = serde_json::json!({ "error": "invalid_client", "error_description": self.0 });
         match request.header("authorization") {
@@ -29,20 +30,20 @@ impl Doubt {
     }
 }
 
-/// How the application is registered, as discovery calls it; a public client by default.
+/// The registered method under its name in the discovery document; a public client by default.
 pub(crate) fn method(world: &Common) -> String {
     let registered = world.knobs.peek(Knob::ClientAuth);
     registered.as_ref().and_then(|method| method.as_str()).unwrap_or("none").to_owned()
 }
 
-/// The form, once the application behind it is known.
-pub(crate) fn form(world: &Common, request: &Request) -> Result<Fields, Doubt> {
-    let form = request.form().ok_or(Doubt("the body is not a form"))?;
+/// Returns the form of a request whose client is authenticated.
+pub(crate) fn form(world: &Common, request: &Request) -> Result<Fields, ClientAuthError> {
+    let form = request.form().ok_or(ClientAuthError("the body is not a form"))?;
     let once = |name: &str| form.iter().filter(|(key, _)| key == name).count() <= 1;
     if !["client_id", "client_secret", "client_assertion"].into_iter().all(once) {
-        return Err(Doubt("a parameter stands there twice"));
+        return Err(ClientAuthError("a parameter is repeated"));
     }
-    let seen = Seen {
+    let seen = PresentedCredentials {
         header: request.header("authorization"),
         id: field(&form, "client_id"),
         secret: field(&form, "client_secret"),
@@ -50,57 +51,66 @@ pub(crate) fn form(world: &Common, request: &Request) -> Result<Fields, Doubt> {
     };
     let is_assertion = field(&form, "client_assertion_type") == Some(ASSERTION);
     if seen.assertion.is_some() != is_assertion {
-        return Err(Doubt("client_assertion and its type belong together"));
+        return Err(ClientAuthError("client_assertion and its type must come together"));
     }
-    judge(world, &seen, request.path())?;
+    check_client(world, &seen, request.path())?;
     Ok(form)
 }
 
-/// What an application can come with.
-struct Seen<'a> {
+/// The parameters by which a client can authenticate.
+struct PresentedCredentials<'a> {
     header: Option<&'a str>,
     id: Option<&'a str>,
     secret: Option<&'a str>,
     assertion: Option<&'a str>,
 }
 
-fn judge(world: &Common, seen: &Seen<'_>, path: &str) -> Result<(), Doubt> {
+fn check_client(world: &Common, seen: &PresentedCredentials<'_>, path: &str) -> Result<(), ClientAuthError> {
     let secret = world.client_secret();
     match (method(world).as_str(), seen) {
-        ("none", Seen { header: None, id: Some(CLIENT_ID), secret: None, assertion: None }) => Ok(()),
-        ("none", _) => Err(Doubt("unknown client, or a proof from a public one")),
-        ("client_secret_basic", Seen { header: Some(header), id: None, secret: None, assertion: None }) => {
-            world.ledger.keep("client credentials", (*header).to_owned());
-            match pair(header) {
+        ("none", PresentedCredentials { header: None, id: Some(CLIENT_ID), secret: None, assertion: None }) => Ok(()),
+        ("none", _) => Err(ClientAuthError("unknown client, or a public client with a credential")),
+        (
+            "client_secret_basic",
+            PresentedCredentials { header: Some(header), id: None, secret: None, assertion: None },
+        ) => {
+            world.ledger.record_secret("client credentials", (*header).to_owned());
+            match parse_basic_header(header) {
                 Some((id, given)) if id == CLIENT_ID && given == secret => Ok(()),
-                Some(_) => Err(Doubt("unknown client, or its secret is wrong")),
-                None => Err(Doubt("no Basic header")),
+                Some(_) => Err(ClientAuthError("unknown client, or its secret is wrong")),
+                None => Err(ClientAuthError("no Basic header")),
             }
         }
-        ("client_secret_post", Seen { header: None, id: Some(CLIENT_ID), secret: Some(given), assertion: None }) => {
+        (
+            "client_secret_post",
+            PresentedCredentials { header: None, id: Some(CLIENT_ID), secret: Some(given), assertion: None },
+        ) => {
             if *given == secret {
                 Ok(())
             } else {
-                Err(Doubt("the secret is wrong"))
+                Err(ClientAuthError("the secret is wrong"))
             }
         }
-        ("private_key_jwt", Seen { header: None, id: Some(CLIENT_ID), secret: None, assertion: Some(given) }) => {
-            world.ledger.keep("client assertion", (*given).to_owned());
-            client_keys::judge(world, given, path).map_err(Doubt)
+        (
+            "private_key_jwt",
+            PresentedCredentials { header: None, id: Some(CLIENT_ID), secret: None, assertion: Some(given) },
+        ) => {
+            world.ledger.record_secret("client assertion", (*given).to_owned());
+            client_keys::check_assertion(world, given, path).map_err(ClientAuthError)
         }
-        _ => Err(Doubt("the application is registered for another method, or came with two")),
+        _ => Err(ClientAuthError("the client is registered for another method, or used two")),
     }
 }
 
-/// Name and secret of a Basic header, each encoded as in a form (RFC 6749 §2.3.1).
-fn pair(header: &str) -> Option<(String, String)> {
+/// The client id and secret of a Basic header, each encoded as in a form (RFC 6749 §2.3.1).
+fn parse_basic_header(header: &str) -> Option<(String, String)> {
     let decoded = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     let plain = |text: &str| Some(form_urlencoded::parse(text.as_bytes()).next()?.0.into_owned());
     Some((plain(id)?, plain(secret)?))
 }
 
-/// A secret with everything in it that is encoded wrongly somewhere.
+/// A secret with all characters that programs tend to encode wrongly.
 pub(crate) fn new_secret() -> String {
     format!("{}+/ %41:é&=~", keys::unguessable(16))
 }

@@ -1,6 +1,6 @@
-//! A Cognito identity pool: GetId and GetCredentialsForIdentity, as strict as the real one, in its words.
+//! A Cognito identity pool: GetId and GetCredentialsForIdentity, as strict as the real service and with its messages.
 //!
-//! It verifies tokens as STS does, and hands out STS's credentials.
+//! It verifies tokens as STS does, and returns credentials that STS issues.
 
 use std::{
     collections::HashMap,
@@ -19,13 +19,13 @@ use crate::{
     world::{Common, POOL_ID, POOL_ROLE_ARN},
 };
 
-/// The pool's identities, by the subject of those who hold them.
+/// The pool's identities, by the subject of their tokens.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<HashMap<String, String>>);
 
 struct Refused(&'static str, String);
 
-fn no(code: &'static str, message: impl Into<String>) -> Refused {
+fn reject(code: &'static str, message: impl Into<String>) -> Refused {
     Refused(code, message.into())
 }
 
@@ -47,10 +47,10 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
 }
 
 fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
-    let result = question(request).and_then(|question| match endpoint {
+    let result = parse_request(request).and_then(|question| match endpoint {
         Endpoint::PoolIdentity => identify(world, &question),
         Endpoint::PoolCredentials => credentials(world, &question),
-        _ => Err(no("UnknownOperationException", "")),
+        _ => Err(reject("UnknownOperationException", "")),
     });
     let (status, value) = match result {
         Ok(value) => (200, value),
@@ -59,20 +59,20 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
     Reply::new(status, "application/x-amz-json-1.1", &value.to_string())
 }
 
-/// Public calls: whoever signs them has taken credentials from somewhere.
-fn question(request: &Request) -> Result<Value, Refused> {
+/// Parses a request. These calls are unsigned: a signed one has taken credentials from somewhere.
+fn parse_request(request: &Request) -> Result<Value, Refused> {
     if request.header("authorization").is_some() {
-        return Err(no("UnrecognizedClientException", "The security token included in the request is invalid."));
+        return Err(reject("UnrecognizedClientException", "The security token included in the request is invalid."));
     }
     let is_json = request.header("content-type") == Some("application/x-amz-json-1.1");
     let body = serde_json::from_slice(&request.body).ok().filter(|_| is_json && request.method == "POST");
-    body.ok_or_else(|| no("SerializationException", ""))
+    body.ok_or_else(|| reject("SerializationException", ""))
 }
 
 fn identify(world: &Common, question: &Value) -> Result<Value, Refused> {
     let pool = question["IdentityPoolId"].as_str().unwrap_or_default();
     if pool != POOL_ID {
-        return Err(no("ResourceNotFoundException", format!("IdentityPool '{pool}' not found.")));
+        return Err(reject("ResourceNotFoundException", format!("IdentityPool '{pool}' not found.")));
     }
     let subject = subject(&login(world, question)?);
     let mut identities = world.pool.0.lock().unwrap();
@@ -90,17 +90,17 @@ fn credentials(world: &Common, question: &Value) -> Result<Value, Refused> {
     let identity = question["IdentityId"].as_str().unwrap_or_default();
     let identities = world.pool.0.lock().unwrap();
     if !identities.values().any(|known| known == identity) {
-        return Err(no("ResourceNotFoundException", format!("Identity '{identity}' not found.")));
+        return Err(reject("ResourceNotFoundException", format!("Identity '{identity}' not found.")));
     }
     if identities.get(&subject(&claims)).is_none_or(|own| own != identity) {
-        return Err(no("NotAuthorizedException", format!("Access to Identity '{identity}' is forbidden.")));
+        return Err(reject("NotAuthorizedException", format!("Access to Identity '{identity}' is forbidden.")));
     }
     let role = match question["CustomRoleArn"].as_str() {
         Some(role) if claims["cognito:roles"].as_array().is_some_and(|roles| roles.iter().any(|it| it == role)) => role,
-        Some(_) => return Err(no("NotAuthorizedException", "Access to the requested role is forbidden.")),
+        Some(_) => return Err(reject("NotAuthorizedException", "Access to the requested role is forbidden.")),
         None if world.knobs.flag(Knob::PoolWithoutRole) => {
             let message = "Invalid identity pool configuration. Check assigned IAM roles for this pool.";
-            return Err(no("InvalidIdentityPoolConfigurationException", message));
+            return Err(reject("InvalidIdentityPoolConfigurationException", message));
         }
         None => POOL_ROLE_ARN,
     };
@@ -112,7 +112,7 @@ fn credentials(world: &Common, question: &Value) -> Result<Value, Refused> {
             "AccessKeyId": issued.access_key,
             "SecretKey": issued.secret_key,
             "SessionToken": issued.session_token,
-            "Expiration": f64::from(u32::try_from(issued.expires).expect("a moment of our era")),
+            "Expiration": f64::from(u32::try_from(issued.expires).expect("a time before 2106")),
         },
     }))
 }
@@ -121,24 +121,27 @@ fn subject(claims: &Value) -> String {
     claims["sub"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The claims of the one token, which must come under the name that the pool knows its issuer by.
+/// The claims of the token, which must have the name under which the pool knows its issuer.
 fn login(world: &Common, question: &Value) -> Result<Value, Refused> {
     let logins = question["Logins"].as_object().filter(|logins| logins.len() == 1);
     let Some((name, Value::String(token))) = logins.and_then(|logins| logins.iter().next()) else {
-        return Err(no("NotAuthorizedException", "Unauthenticated access is not supported for this identity pool."));
+        return Err(reject(
+            "NotAuthorizedException",
+            "Unauthenticated access is not supported for this identity pool.",
+        ));
     };
     let issuer = world.issuer();
     let usual = issuer.split_once("://").map_or(issuer.as_str(), |(_, rest)| rest).trim_end_matches('/');
     let known = world.knobs.peek(Knob::PoolLogin).and_then(|name| name.as_str().map(str::to_owned));
     if *name != known.unwrap_or_else(|| usual.to_owned()) {
-        return Err(no("NotAuthorizedException", "Token is not from a supported provider of this identity pool."));
+        return Err(reject("NotAuthorizedException", "Token is not from a supported provider of this identity pool."));
     }
-    sts::verified(world, token)
-        .map_err(|refused| no("NotAuthorizedException", format!("Invalid login token. {}", refused.message)))
+    sts::verify_token(world, token)
+        .map_err(|refused| reject("NotAuthorizedException", format!("Invalid login token. {}", refused.message)))
 }
 
 impl Pool {
-    /// Somebody has deleted the pool's identities.
+    /// Deletes the pool's identities.
     pub(crate) fn forget_all(&self) {
         self.0.lock().unwrap().clear();
     }

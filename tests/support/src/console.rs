@@ -1,7 +1,7 @@
-//! AWS's sign-in to its console: a federation endpoint that gives a sign-in token for credentials, and takes it once from a
-//! browser.
+//! The federation endpoint of the AWS console: it exchanges credentials for a sign-in token, which a browser can use
+//! once.
 //!
-//! It knows the credentials that this world has given out, and no others. The console itself is one page.
+//! It accepts only credentials that this world has issued. The console itself is a single page.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use crate::{
     world::Common,
 };
 
-/// Sign-in tokens that were given out and not used, each with the session that it opens.
+/// Sign-in tokens that were issued and not used, each with the ARN of its session.
 #[derive(Default)]
 pub(crate) struct Console(Mutex<HashMap<String, String>>);
 
@@ -41,7 +41,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
     })
 }
 
-/// The real one says no more, whatever was wrong.
+/// The real endpoint gives the same answer to every mistake.
 fn bad_request() -> Reply {
     Reply::new(400, "text/html", "<html><body><h1>400 Bad Request</h1></body></html>")
 }
@@ -58,7 +58,7 @@ fn give_token(world: &Common, request: &Request) -> Option<Reply> {
     if !is_session {
         return None;
     }
-    let token = world.ledger.keep("sign-in token", keys::unguessable(200));
+    let token = world.ledger.record_secret("sign-in token", keys::unguessable(200));
     world.console.0.lock().unwrap().insert(token.clone(), issued.arn);
     Some(Reply::json(200, &json!({ "SigninToken": token })))
 }

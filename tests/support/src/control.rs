@@ -1,7 +1,9 @@
-//! The control address: the world's knobs and ledger for scripts, as JSON.
+//! The control address: it gives scripts access to the world's knobs and ledger, as JSON.
 //!
-//! `GET /` tells counts; `/requests` and `/secrets` tell all; `PATCH /knobs` sets; `POST /knobs` sets for some uses;
-//! `DELETE /knobs` clears; `POST /rotate-keys`, `/revoke-credentials`, `/revoke-grants`, `/provider/stop|start`, `/sts/stop|start`.
+//! - `GET /`: how often each endpoint was called; `GET /requests`, `GET /secrets`: every request, every issued secret
+//! - `PATCH /knobs`: sets knobs; `POST /knobs`: sets one for the next uses; `DELETE /knobs`: resets all
+//! - `POST /rotate-keys`, `/revoke-credentials`, `/revoke-grants`, `/provider/stop`, `/provider/start`, `/sts/stop`,
+//!   `/sts/start`
 
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
-//! A desk: a home of its own, a configuration that points at a world, and the program to run there.
+//! A desk: a home folder, a configuration that names a test world, and the program to run there.
 //!
-//! Whatever was written anywhere but to the protocol's stdout is searched for secrets when it is cleared.
+//! When a desk is dropped, it searches its files and all captured output for the world's secrets. Only the stdout of
+//! commands
+//! that print credentials may have any.
 
 use std::{
     collections::BTreeMap,
@@ -26,77 +28,86 @@ use crate::{
     golden::{expect_wording, repository},
     ledger::Leak,
     outcome::Outcome,
-    places::{Places, replace_variable_parts},
+    placeholders::{Placeholders, replace_variable_parts},
     processes,
     world::World,
 };
 
-/// Verbs whose stdout is a secret by design.
+/// Commands whose stdout is a secret by design.
 const PROTOCOL: [&str; 8] = ["worker", "credentials", "export", "token", "bearer", "env", "exec", "console"];
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Where, and what was written there.
-pub(crate) type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+/// Captured output: a description of the stream, and its bytes.
+pub(crate) type CapturedOutput = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 pub struct Desk<'w> {
     world: &'w World,
-    /// A name of the program that no other desk calls it by: what a process was called with is all that the kernel tells
-    /// of one that guards its memory.
+    /// A path of the program that only this desk uses. A process that protects its memory shows nothing but its
+    /// arguments, so
+    /// the path identifies this desk's processes.
     program: PathBuf,
-    /// What plays the browser and its user.
+    /// The program that plays the browser and its user.
     person_program: PathBuf,
     _program_dir: TempDir,
     dir: TempDir,
     environment: Mutex<BTreeMap<OsString, OsString>>,
-    heard: Heard,
+    captured: CapturedOutput,
 }
 
-/// A call under way.
+/// A call of the program that has not ended yet.
 pub struct Running {
     child: Child,
     name: String,
     started: Instant,
     pieces: Receiver<(bool, Vec<u8>)>,
-    /// Pieces that were looked at before the end.
+    /// Pieces of output that were read before the end.
     seen: Vec<(bool, Vec<u8>)>,
-    heard: Heard,
+    captured: CapturedOutput,
     stdout_is_secret: bool,
-    places: Places,
+    placeholders: Placeholders,
 }
 
 impl<'w> Desk<'w> {
-    /// `program` is `env!("CARGO_BIN_EXE_bedrock-sso")`; the person is looked for beside it.
+    /// `program` is `env!("CARGO_BIN_EXE_bedrock-sso")`. The `person` example must be in the folder beside it, or is
+    /// built.
     pub fn new(world: &'w World, program: impl Into<PathBuf>) -> Self {
         Self::with(world, program, "")
     }
 
-    /// With further lines of TOML for the profile.
+    /// With these further lines of TOML for the profile.
     pub fn with(world: &'w World, program: impl Into<PathBuf>, more: &str) -> Self {
         let dir = TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
         let shared: PathBuf = program.into();
-        let (program_dir, program) = named_anew(&shared);
-        Self::made(world, dir, program_dir, program, &person(&shared), more)
+        let (program_dir, program) = link_program(&shared);
+        Self::assemble(world, dir, program_dir, program, &person(&shared), more)
     }
 
-    /// With home, program and person in this folder, for a test in which another user runs them: others may be unable to
-    /// enter the folder in which cargo builds, or `$TMPDIR`.
+    /// With home, program and person in this folder, for a test in which another user runs them. Other users may not be
+    /// allowed to enter cargo's target folder or `$TMPDIR`.
     #[cfg(unix)]
-    pub fn all_in(world: &'w World, program: impl Into<PathBuf>, folder: &Path) -> Self {
+    pub fn in_folder(world: &'w World, program: impl Into<PathBuf>, folder: &Path) -> Self {
         let folder_in = |prefix| TempDir::with_prefix_in(prefix, folder).expect("the folder can be written");
         let (dir, program_dir, shared) =
             (folder_in("bedrock-sso-desk-"), folder_in("bedrock-sso-program-"), program.into());
         let [own, own_person] = ["bedrock-sso", "person"].map(|name| program_dir.path().join(name));
         copy_program(&shared, &own);
         copy_program(&person(&shared), &own_person);
-        Self::made(world, dir, program_dir, own, &own_person, "")
+        Self::assemble(world, dir, program_dir, own, &own_person, "")
     }
 
-    fn made(world: &'w World, dir: TempDir, program_dir: TempDir, program: PathBuf, person: &Path, more: &str) -> Self {
+    fn assemble(
+        world: &'w World,
+        dir: TempDir,
+        program_dir: TempDir,
+        program: PathBuf,
+        person: &Path,
+        more: &str,
+    ) -> Self {
         let desk = Self {
             world,
             dir,
             environment: Mutex::default(),
-            heard: Arc::default(),
+            captured: Arc::default(),
             program,
             person_program: person.to_owned(),
             _program_dir: program_dir,
@@ -109,7 +120,7 @@ impl<'w> Desk<'w> {
         desk
     }
 
-    /// A name that trips whoever splits at spaces or expects ASCII.
+    /// Its name has a space, an apostrophe and letters outside ASCII, to find code that cannot handle them.
     pub fn home(&self) -> PathBuf {
         self.dir.path().join("Zoë Ünal's home")
     }
@@ -121,7 +132,7 @@ impl<'w> Desk<'w> {
         self.home().join(".config/bedrock-sso/config.toml")
     }
 
-    /// Where the program keeps what it keeps.
+    /// The folder in which the program stores its records.
     pub fn data(&self) -> PathBuf {
         if cfg!(target_os = "macos") {
             return self.home().join("Library/Application Support/bedrock-sso");
@@ -146,8 +157,8 @@ impl<'w> Desk<'w> {
         self.configure(&(lines.join("\n") + "\n"));
     }
 
-    /// Without a file: the usual profile from variables alone, as in a container.
-    pub fn by_variables(&self) {
+    /// Removes the configuration file and defines the usual profile by variables alone, as in a container.
+    pub fn configure_by_variables(&self) {
         fs::remove_file(self.config_file()).expect("the desk is configured");
         let browser = json!([self.person_program, "{url}"]).to_string();
         for (key, value) in self.world.facts() {
@@ -157,7 +168,7 @@ impl<'w> Desk<'w> {
         self.set_variable("BEDROCK_SSO_PROFILE", "claude");
     }
 
-    /// What the person met who opened an address a second time: a status, or that nobody answers any more.
+    /// The result of opening an address a second time: a status, or the kind of a connection error.
     pub fn second_visit(&self) -> Option<String> {
         fs::read_to_string(self.outside().join("page.second.html")).ok()
     }
@@ -172,12 +183,12 @@ impl<'w> Desk<'w> {
         self.outside().join("log.txt")
     }
 
-    /// Beside the home: what belongs to the test.
+    /// The folder beside the home with the files of the test.
     fn outside(&self) -> PathBuf {
         self.dir.path().join("seen")
     }
 
-    /// Sets a variable for the calls to come.
+    /// Sets a variable for later calls.
     pub fn set_variable(&self, name: &str, value: impl Into<OsString>) {
         self.environment.lock().unwrap().insert(name.into(), value.into());
     }
@@ -186,7 +197,7 @@ impl<'w> Desk<'w> {
         self.environment.lock().unwrap().remove(&OsString::from(name));
     }
 
-    /// How the person behaves from now on: see [`crate::person`].
+    /// Sets how the user behaves from now on: see [`crate::person`].
     pub fn person(&self, act: &str) {
         self.set_variable("PERSON_ACT", act);
     }
@@ -196,13 +207,13 @@ impl<'w> Desk<'w> {
         fs::read_to_string(self.outside().join("tabs.txt")).unwrap_or_default().lines().count()
     }
 
-    /// The address with which a browser was opened last.
+    /// The address with which a browser was last opened.
     pub fn last_tab(&self) -> Option<String> {
         let tabs = fs::read_to_string(self.outside().join("tabs.txt")).ok()?;
         tabs.lines().last().map(str::to_owned)
     }
 
-    /// The page the person saw last.
+    /// The last page that the user saw.
     pub fn page(&self) -> Option<String> {
         fs::read_to_string(self.outside().join("page.html")).ok()
     }
@@ -241,42 +252,42 @@ impl<'w> Desk<'w> {
         self.start(arguments).finish()
     }
 
-    /// Runs the program to its end, with this on its stdin.
+    /// Runs the program to its end, with this input on its stdin.
     pub fn run_with<const N: usize>(&self, arguments: [&str; N], input: &str) -> Outcome {
         let mut command = self.command();
         command.args(arguments);
         self.run_command_with(command, "", input)
     }
 
-    /// Runs any command to its end, and gives it this on its stdin once it has said `cue` on its stdout.
+    /// Runs any command to its end, and writes the input to its stdin once its stdout contains `cue`.
     pub fn run_command_with(&self, mut command: Command, cue: &str, input: &str) -> Outcome {
         command.stdin(Stdio::piped());
         let mut running = self.start_as_it_is(command);
         let mut stdin = running.child.stdin.take().expect("it was piped");
         running.wait_for(cue);
-        // It may have ended without reading.
+        // The program may have ended without reading its stdin.
         drop(stdin.write_all(input.as_bytes()));
         drop(stdin);
         running.finish()
     }
 
-    /// Starts the program and comes back at once.
+    /// Starts the program without waiting for it.
     pub fn start<const N: usize>(&self, arguments: [&str; N]) -> Running {
         let mut command = self.command();
         command.args(arguments);
         self.start_command(command)
     }
 
-    /// Where the program lies, as it names itself.
+    /// The path of the program, as the program itself sees it.
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// The program as this desk calls it, for a test that adds to it or wraps it.
+    /// A command that starts the program, for a test that adds to it or wraps it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().envs(&*self.environment.lock().unwrap()).current_dir(self.home());
-        // A job in the background: the terminal of whoever runs the tests is not the program's to use.
+        // A background job may not use the terminal in which the tests run.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
@@ -287,10 +298,10 @@ impl<'w> Desk<'w> {
         self.environment.lock().unwrap().clone()
     }
 
-    /// Where what was written is kept, to be searched for secrets in the end.
+    /// The captured output, which is searched for secrets at the end.
     #[cfg(unix)]
-    pub(crate) fn heard(&self) -> Heard {
-        self.heard.clone()
+    pub(crate) fn captured(&self) -> CapturedOutput {
+        self.captured.clone()
     }
 
     #[cfg(unix)]
@@ -303,18 +314,18 @@ impl<'w> Desk<'w> {
         self.world.ledger()
     }
 
-    /// Names for what differs from run to run in this home. A path comes before the paths above it.
-    fn places(&self) -> Places {
+    /// Placeholders for text that differs from run to run in this home. A path stands before the paths above it.
+    fn placeholders(&self) -> Placeholders {
         let path = |path: &Path, name| (path.display().to_string(), name);
-        let mut places = vec![
+        let mut placeholders = vec![
             path(&self.home(), "{home}"),
             path(self.dir.path(), "{desk}"),
             path(&self.program, "{program}"),
             path(&self.person_program, "{person}"),
         ];
-        places.extend(self.world.places());
-        places.push(path(&repository(), "{repository}"));
-        places
+        placeholders.extend(self.world.placeholders());
+        placeholders.push(path(&repository(), "{repository}"));
+        placeholders
     }
 
     /// Compares text that the program wrote with the golden list of a topic, see [`expect_listed`](crate::expect_listed).
@@ -323,12 +334,12 @@ impl<'w> Desk<'w> {
         expect_wording(topic, heading, &self.without_variable_parts(text));
     }
 
-    /// The text with names in braces for what differs from run to run.
+    /// The text with placeholders for what differs from run to run.
     pub fn without_variable_parts(&self, text: &str) -> String {
-        replace_variable_parts(text, &self.places())
+        replace_variable_parts(text, &self.placeholders())
     }
 
-    /// Signs in if necessary, and returns what an SDK gets: the document alone, with nothing on stderr.
+    /// Signs in if necessary, and returns the document that an SDK reads. Asserts that stderr is empty.
     #[track_caller]
     pub fn credentials(&self) -> Value {
         let outcome = self.run(["credentials"]).expect_code(0);
@@ -336,7 +347,7 @@ impl<'w> Desk<'w> {
         outcome.document()
     }
 
-    /// Writes a file below the home, with its folder.
+    /// Writes a file in the home, and creates its folder.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home().join(name);
         fs::create_dir_all(path.parent().expect("it lies in the home")).expect("the home can be written");
@@ -344,7 +355,7 @@ impl<'w> Desk<'w> {
         path
     }
 
-    /// Reads a file below the home.
+    /// Reads a file in the home.
     #[track_caller]
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.home().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -352,13 +363,13 @@ impl<'w> Desk<'w> {
 
     /// Replaces text in the configuration.
     #[track_caller]
-    pub fn reword(&self, from: &str, to: &str) {
+    pub fn replace_in_config(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.config_file()).expect("the desk is configured");
         assert!(text.contains(from), "{text}");
         self.configure(&text.replace(from, to));
     }
 
-    /// Starts any command under this desk's eyes.
+    /// Starts any command, and captures its output.
     pub fn start_command(&self, mut command: Command) -> Running {
         command.stdin(Stdio::null());
         self.start_as_it_is(command)
@@ -376,22 +387,22 @@ impl<'w> Desk<'w> {
         ];
         for (stream, is_stdout) in streams.into_iter().zip([true, false]) {
             let sender = sender.clone();
-            thread::spawn(move || listen(stream, |piece| drop(sender.send((is_stdout, piece)))));
+            thread::spawn(move || forward_output(stream, |piece| drop(sender.send((is_stdout, piece)))));
         }
-        let (name, heard) = (arguments.join(" "), self.heard.clone());
+        let (name, captured) = (arguments.join(" "), self.captured.clone());
         Running {
             child,
             name,
             started: Instant::now(),
             pieces,
             seen: Vec::new(),
-            heard,
+            captured,
             stdout_is_secret,
-            places: self.places(),
+            placeholders: self.placeholders(),
         }
     }
 
-    /// Waits until nothing of the program lives in this home, detached processes included.
+    /// Waits until none of the program's processes runs in this home, detached ones included.
     pub fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.processes().is_empty() {
@@ -400,23 +411,23 @@ impl<'w> Desk<'w> {
         }
     }
 
-    /// The program's own processes in this home.
+    /// The program's processes in this home.
     pub fn processes(&self) -> Vec<i32> {
-        processes::of(&self.program)
+        processes::called_by_path(&self.program)
     }
 
-    /// Ends everything in this home as a power failure would.
+    /// Kills every process in this home, as a power failure would.
     pub fn kill_all(&self) {
         for pid in self.processes().into_iter().chain(processes::in_home(&self.home())) {
             processes::kill(pid);
         }
     }
 
-    /// Every secret of this world in a place where none may be: what was said, logged, shown or kept here.
+    /// Every secret of this world that is in the captured output, or in a file or file name of this desk.
     pub fn leaks(&self) -> Vec<Leak> {
         let ledger = self.world.ledger();
         let mut leaks = Vec::new();
-        for (place, bytes) in self.heard.lock().unwrap().iter() {
+        for (place, bytes) in self.captured.lock().unwrap().iter() {
             leaks.extend(ledger.leaks(place, bytes));
         }
         for file in files_under(self.dir.path()) {
@@ -437,7 +448,7 @@ impl Drop for Desk<'_> {
         self.kill_all();
         if !thread::panicking() {
             let leaks: Vec<_> = self.leaks().iter().map(Leak::to_string).collect();
-            assert!(leaks.is_empty(), "secrets where none may be:\n{}", leaks.join("\n"));
+            assert!(leaks.is_empty(), "secrets in forbidden places:\n{}", leaks.join("\n"));
         }
     }
 }
@@ -447,45 +458,46 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for that many whole lines of stdout, while the call goes on.
+    /// Waits for this many complete lines of stdout, while the call continues.
     pub fn lines(&mut self, count: usize) -> Vec<String> {
         let deadline = self.started + DEADLINE;
         loop {
-            let said = self.said();
+            let said = self.stdout_so_far();
             if said.matches('\n').count() >= count {
                 return said.lines().take(count).map(str::to_owned).collect();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.pieces.recv_timeout(left) {
                 Ok(piece) => self.seen.push(piece),
-                Err(_) => panic!("`{}` said only {said:?}", self.name),
+                Err(_) => panic!("`{}` printed only {said:?}", self.name),
             }
         }
     }
 
-    /// SIGKILL, as the kernel or an impatient host would.
+    /// Sends SIGKILL, as the kernel or a host does.
     pub fn kill(mut self) -> Outcome {
         drop(self.child.kill());
         self.finish()
     }
 
-    /// Waits until this was said on stdout, or until nothing more will be.
+    /// Waits until stdout contains the cue, or is closed.
     fn wait_for(&mut self, cue: &str) {
-        while !self.said().contains(cue) {
+        while !self.stdout_so_far().contains(cue) {
             let Ok(piece) = self.pieces.recv_timeout(DEADLINE) else { break };
             self.seen.push(piece);
         }
     }
 
-    /// What was seen on stdout so far.
-    fn said(&self) -> String {
+    /// The stdout that was read so far.
+    fn stdout_so_far(&self) -> String {
         let pieces = self.seen.iter().filter(|(is_stdout, _)| *is_stdout);
-        let said: Vec<u8> = pieces.flat_map(|(_, piece)| piece.clone()).collect();
-        String::from_utf8_lossy(&said).into_owned()
+        let bytes: Vec<u8> = pieces.flat_map(|(_, piece)| piece.clone()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Waits for the end, at most half a minute; a process that outlives its deadline fails the test, and so does
-    /// one whose streams stay open after it, for then a caller would wait on.
+    /// Waits for the end, at most half a minute. A process that exceeds its deadline fails the test. So does one
+    /// whose streams
+    /// stay open after its end, because a caller would wait for them.
     pub fn finish(mut self) -> Outcome {
         let deadline = self.started + DEADLINE;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -522,39 +534,39 @@ impl Running {
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
             code: status.code(),
             took: at - self.started,
-            places: self.places,
+            placeholders: self.placeholders,
         };
-        let mut heard = self.heard.lock().unwrap();
-        heard.push((format!("stderr of `{}`", self.name), stderr));
+        let mut captured = self.captured.lock().unwrap();
+        captured.push((format!("stderr of `{}`", self.name), stderr));
         if !self.stdout_is_secret {
-            heard.push((format!("stdout of `{}`", self.name), stdout));
+            captured.push((format!("stdout of `{}`", self.name), stdout));
         }
-        drop(heard);
+        drop(captured);
         outcome
     }
 }
 
-fn listen(mut stream: impl Read, mut tell: impl FnMut(Vec<u8>)) {
+fn forward_output(mut stream: impl Read, mut forward: impl FnMut(Vec<u8>)) {
     let mut piece = [0; 8192];
     while let Ok(read @ 1..) = stream.read(&mut piece) {
-        tell(piece[..read].to_vec());
+        forward(piece[..read].to_vec());
     }
 }
 
-/// The program in a folder of its own, on the same disk so that it need not be copied.
-fn named_anew(program: &Path) -> (TempDir, PathBuf) {
+/// Makes a link to the program in a new folder on the same disk, or copies it where links are not possible.
+fn link_program(program: &Path) -> (TempDir, PathBuf) {
     let program = program.canonicalize().expect("cargo has built it");
     let name = program.file_name().expect("a program has a name");
     let beside = program.parent().expect("a program lives in a folder");
     let dir = TempDir::with_prefix_in("desk-", beside).expect("cargo writes there");
     let own = dir.path().join(name);
     if fs::hard_link(&program, &own).is_err() {
-        fs::copy(&program, &own).expect("a disk without links takes a copy");
+        fs::copy(&program, &own).expect("the program can be copied");
     }
     (dir, own)
 }
 
-/// The `person` example beside the program; `cargo test --test NAME` builds no examples, so it may have to be built.
+/// The `person` example beside the program. `cargo test --test NAME` builds no examples, so it may have to be built.
 fn person(program: &Path) -> PathBuf {
     let folder = program.parent().expect("a program lives in a folder");
     let person = folder.join("examples").join(format!("person{}", std::env::consts::EXE_SUFFIX));

@@ -1,6 +1,6 @@
-//! Device authorization (RFC 8628): codes given, the person's page, and the polling at the agreed pace.
+//! Device authorization (RFC 8628): it issues codes, shows the user's page, and answers polls.
 //!
-//! A client that asks too often is told `slow_down`, as careful providers do.
+//! A client that polls too often gets `slow_down`, as from careful providers.
 
 use std::time::{Duration, Instant};
 
@@ -9,38 +9,39 @@ use serde_json::{Value, json};
 use crate::{
     keys,
     knobs::{Knob, merge},
-    manners, page,
+    page,
     provider::{Grant, State},
     tokens::{self, Refused},
+    vendor_rules,
     wire::{Fields, Reply, Request, field},
     world::Common,
 };
 
 pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// RFC 8628 §3.5: what `slow_down` adds.
-const SLOWER: Duration = Duration::from_secs(5);
-/// A clock may be read a moment apart by both sides.
+/// RFC 8628 §3.5: `slow_down` adds five seconds to the interval.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// The two sides may measure an interval slightly differently.
 const TOLERANCE: Duration = Duration::from_millis(100);
 
-/// One sign-in by code.
+/// One sign-in with a device code.
 pub(crate) struct Device {
     user_code: String,
     offline: bool,
     expires: i64,
-    pace: Duration,
-    asked: Instant,
-    /// What the person chose.
-    verdict: Option<bool>,
+    interval: Duration,
+    last_poll: Instant,
+    /// The user's choice, once there is one.
+    approval: Option<bool>,
 }
 
-/// Gives a code. The pace is a second, so that tests need not wait for the standard's five.
+/// Issues a code. The interval is a second, so that tests do not wait the standard's five.
 pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
     let scope = field(form, "scope").unwrap_or_default();
-    if !manners::are_known(world, scope) {
+    if !vendor_rules::are_known(world, scope) {
         return Err(("invalid_scope", "openid is needed, and every scope must be a known one"));
     }
-    let device_code = world.ledger.keep("device code", keys::unguessable(32));
+    let device_code = world.ledger.record_secret("device code", keys::unguessable(32));
     let user_code = user_code();
     let page = format!("{}/device", world.provider_origin());
     let mut given = json!({
@@ -55,17 +56,17 @@ pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
     let number = |name: &str, otherwise| given[name].as_u64().unwrap_or(otherwise);
     let device = Device {
         user_code,
-        offline: manners::is_offline(world, form),
+        offline: vendor_rules::is_offline(world, form),
         expires: world.now() + number("expires_in", 600).cast_signed(),
-        pace: Duration::from_secs(number("interval", 5)),
-        asked: Instant::now(),
-        verdict: None,
+        interval: Duration::from_secs(number("interval", 5)),
+        last_poll: Instant::now(),
+        approval: None,
     };
     world.provider.0.lock().unwrap().devices.insert(device_code, device);
     Ok(given)
 }
 
-/// Letters that are not mistaken for others, in two groups.
+/// Two groups of letters that are hard to confuse with others.
 fn user_code() -> String {
     const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
     let random = keys::unguessable(8);
@@ -74,8 +75,8 @@ fn user_code() -> String {
     format!("{}-{}", &letters[..4], &letters[4..])
 }
 
-/// The person's page.
-pub(crate) fn enter(world: &Common, request: &Request) -> Reply {
+/// The page on which the user enters the code.
+pub(crate) fn answer_page(world: &Common, request: &Request) -> Reply {
     if request.method == "GET" {
         let query = request.query();
         let code = field(&query, "user_code").unwrap_or_default();
@@ -89,7 +90,7 @@ pub(crate) fn enter(world: &Common, request: &Request) -> Reply {
     let known = state.devices.values_mut().find(|device| device.user_code == typed && now < device.expires);
     match known {
         Some(device) => {
-            device.verdict = Some(field(&form, "choice") == Some("sign-in"));
+            device.approval = Some(field(&form, "choice") == Some("sign-in"));
             Reply::new(200, "text/html; charset=utf-8", &page::code_taken())
         }
         None => Reply::new(400, "text/html; charset=utf-8", &page::refusal("No such code.")),
@@ -102,18 +103,18 @@ pub(crate) fn poll(world: &Common, form: &Fields) -> Result<Value, Refused> {
         let mut state = world.provider.0.lock().unwrap();
         let State { devices, grants, .. } = &mut *state;
         let device = devices.get_mut(code).ok_or(("invalid_grant", "no such device code"))?;
-        let pause = device.asked.elapsed() + TOLERANCE;
-        device.asked = Instant::now();
+        let pause = device.last_poll.elapsed() + TOLERANCE;
+        device.last_poll = Instant::now();
         if device.expires <= world.now() {
             return Err(("expired_token", "the device code has expired"));
         }
-        if pause < device.pace {
-            device.pace += SLOWER;
-            return Err(("slow_down", "asked too soon"));
+        if pause < device.interval {
+            device.interval += SLOW_DOWN;
+            return Err(("slow_down", "polled too soon"));
         }
-        match device.verdict {
-            None => return Err(("authorization_pending", "the person has not answered yet")),
-            Some(false) => return Err(("access_denied", "the person said no")),
+        match device.approval {
+            None => return Err(("authorization_pending", "the user has not answered yet")),
+            Some(false) => return Err(("access_denied", "the user denied the request")),
             Some(true) => {}
         }
         grants.push(Grant::new(device.offline));

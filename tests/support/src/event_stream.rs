@@ -1,10 +1,8 @@
-//! AWS's event stream, from the side that writes it: `application/vnd.amazon.eventstream`, checksums and all.
-//!
-//! Which events there are is for whoever sends them.
+//! Encodes messages of AWS's event stream (`application/vnd.amazon.eventstream`), with their checksums.
 
 use serde_json::Value;
 
-/// An event, or in place of one an exception.
+/// Encodes an event or, if `kind` is `exception`, an exception.
 pub(crate) fn message(kind: &str, name: &str, payload: &Value) -> Vec<u8> {
     let named = if kind == "exception" { ":exception-type" } else { ":event-type" };
     let headers: Vec<u8> = [(named, name), (":content-type", "application/json"), (":message-type", kind)]
@@ -23,7 +21,7 @@ pub(crate) fn message(kind: &str, name: &str, payload: &Value) -> Vec<u8> {
     bytes
 }
 
-/// A text, which is type 7.
+/// A header with a string value, which is type 7.
 fn header(name: &str, value: &str) -> Vec<u8> {
     let mut bytes = vec![u8::try_from(name.len()).expect("a short name")];
     bytes.extend(name.as_bytes());
@@ -37,7 +35,7 @@ fn number(length: usize) -> [u8; 4] {
     u32::try_from(length).expect("a short message").to_be_bytes()
 }
 
-/// The one of ISO 3309.
+/// The CRC-32 of ISO 3309.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))

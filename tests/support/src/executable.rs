@@ -1,7 +1,7 @@
-//! Programs that a test writes and then runs.
+//! Writes programs that a test then runs.
 //!
-//! A child of its own writes each: a file that this process has open for writing may be inherited by a child that another
-//! thread is starting at that moment, and the kernel refuses to execute a file that anyone can write to (ETXTBSY).
+//! A child process writes each file. If this process wrote it, a child that another thread starts at that moment could
+//! inherit the open file, and the kernel refuses to execute a file that is open for writing (ETXTBSY).
 
 use std::{
     ffi::OsStr,
@@ -9,18 +9,18 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Writes a script that its owner and others may execute.
+/// Writes an executable script.
 pub fn write_script(path: &Path, text: &str) {
     write("printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", text.as_ref(), path);
 }
 
-/// Makes a named pipe. rustix can do so on Linux only.
+/// Makes a named pipe. It calls `mkfifo`, because rustix has the function on Linux only.
 pub fn make_fifo(path: &Path) {
     let made = Command::new("mkfifo").arg(path).status();
     assert!(made.is_ok_and(|status| status.success()), "no pipe at {}", path.display());
 }
 
-/// Copies a program, never by a link.
+/// Copies a program. It is never a link.
 pub fn copy_program(from: &Path, to: &Path) {
     write("cat <\"$1\" >\"$2\" && chmod 755 \"$2\"", from.as_ref(), to);
 }

@@ -1,6 +1,6 @@
-//! What can go wrong with one request, whichever endpoint it meets.
+//! Faults of one request: an endpoint can give a wrong answer, a late one, or none.
 //!
-//! Only answers and their absence; faults inside a token are the business of `claims` and `keys`.
+//! Faults inside a token belong to `claims` and `keys`.
 
 use std::{
     sync::{Condvar, Mutex},
@@ -20,23 +20,23 @@ use crate::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// An empty-handed answer with this status, such as 503.
+    /// An answer with this status, such as 503, and no useful body.
     Status(u16),
-    /// Answers properly, this many milliseconds late.
+    /// The normal answer, this many milliseconds late.
     Delay(u64),
-    /// Answers properly once [`World::release`](crate::World::release) has been called.
+    /// The normal answer, once [`World::release`](crate::World::release) has been called.
     Hold,
-    /// Never answers, and does nothing.
+    /// Does not process the request and never answers.
     Hang,
-    /// Closes the connection without an answer, and does nothing.
+    /// Does not process the request and closes the connection.
     Close,
-    /// Does what was asked, but the answer never comes.
+    /// Processes the request, but never answers.
     HangAfter,
-    /// Does what was asked, but the answer is lost.
+    /// Processes the request, but closes the connection without an answer.
     CloseAfter,
-    /// 200 and the HTML of a captive portal.
+    /// Status 200 and the HTML page of a captive portal.
     Portal,
-    /// 64 MiB of body without a declared length.
+    /// A body of 64 MiB without a declared length.
     Flood,
     Redirect(String),
     /// An OAuth error with status 400.
@@ -66,7 +66,7 @@ impl Fault {
         Self::Aws { status, code: code.into(), message: message.into() }
     }
 
-    /// The fault in place of the true answer, or around it.
+    /// Answers a request, with the fault if there is one.
     pub(crate) fn around(fault: Option<Self>, gate: &Gate, answer: impl FnOnce() -> Reply) -> Ending {
         match fault {
             None => Ending::Answer(answer()),
@@ -110,7 +110,7 @@ impl Fault {
     }
 }
 
-/// Where requests wait that [`Fault::Hold`] holds.
+/// Requests with [`Fault::Hold`] wait here.
 #[derive(Default)]
 pub(crate) struct Gate {
     is_open: Mutex<bool>,
@@ -123,7 +123,7 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    /// A test that forgets to open it has failed long before this gives up.
+    /// Waits until the gate is open. The limit only ends a test that forgot to open it.
     fn wait(&self) {
         let is_open = self.is_open.lock().unwrap();
         drop(self.opened.wait_timeout_while(is_open, Duration::from_secs(120), |is_open| !*is_open));

@@ -1,6 +1,6 @@
 //! Golden files: expected text in files of this repository, which `UPDATE_EXPECT=1 cargo test` rewrites.
 //!
-//! Look at what it rewrote with `git diff` before you commit it.
+//! Read `git diff` before you commit what it rewrote.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,17 +9,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::places::{Places, replace_variable_parts};
+use crate::placeholders::{Placeholders, replace_variable_parts};
 
-/// The environment variable that has golden files rewritten instead of compared.
+/// If this variable is 1, golden files are rewritten instead of compared.
 const UPDATE: &str = "UPDATE_EXPECT";
 
-/// Starts the line of a heading in a golden list.
+/// Begins the line of a heading in a golden list.
 const HEADING: &str = "\n## ";
-/// Stands between the texts under a heading.
+/// Separates the texts below a heading.
 const SEPARATOR: &str = "\n---\n";
 
-/// What this process saw, by golden list and heading. Locked while a golden list is read or written.
+/// The texts that this process has seen, by golden list and heading. The lock also guards the files.
 static SEEN: Mutex<BTreeMap<PathBuf, TextsByHeading>> = Mutex::new(BTreeMap::new());
 
 type TextsByHeading = BTreeMap<String, BTreeSet<String>>;
@@ -29,7 +29,7 @@ type TextsByHeading = BTreeMap<String, BTreeSet<String>>;
 /// `path` is relative to the root of the repository.
 ///
 /// # Panics
-/// If they differ: with the differing lines and the command that rewrites the file.
+/// If they differ. The message shows the differing lines and the command that rewrites the file.
 #[track_caller]
 pub fn expect_file(path: &str, actual: &str) {
     let file = repository().join(path);
@@ -40,7 +40,7 @@ pub fn expect_file(path: &str, actual: &str) {
     assert!(expected == actual, "{path} differs:\n{}{}", diff(&expected, actual), advice());
 }
 
-/// As [`expect_file`], for a part of a document: from the first `start` to the next `end`, both of which stay.
+/// As [`expect_file`], for a part of a document: the text between the first `start` and the next `end`.
 ///
 /// # Panics
 /// If the parts differ, and if the document has no such part.
@@ -53,7 +53,7 @@ pub fn expect_part(path: &str, start: &str, end: &str, actual: &str) {
 }
 
 /// As [`expect_file`], for files that are not text.
-///
+/// If they differ. The message shows both as text.
 /// # Panics
 /// If they differ, with both as text.
 #[track_caller]
@@ -69,12 +69,13 @@ pub fn expect_bytes(path: &str, actual: &[u8]) {
 
 /// Compares `actual` with the texts that a golden list holds under `heading`, or adds it there if `UPDATE_EXPECT` is 1.
 ///
-/// A golden list collects every text that tests of one binary see, such as the wording of each failure by its slug. On an
-/// update the texts under a heading are replaced by those that this process has seen, so update with a whole run: a text
-/// that only a test left out can see is dropped. Headings that nothing uses any more go away if you delete the file first.
+/// A golden list collects every text that the tests of one binary see, such as the wording of each failure by its
+/// slug. An
+/// update replaces the texts below a heading by those that this process has seen, so run the whole binary to update: a
+/// partial run drops the texts that it does not see. To remove headings that are no longer used, delete the file first.
 ///
 /// # Panics
-/// If it is none of them: with the differing lines and the command that rewrites the list.
+/// If the list does not have the text. The message shows the differing lines and the command that rewrites the list.
 #[track_caller]
 pub fn expect_listed(path: &str, heading: &str, actual: &str) {
     let file = repository().join(path);
@@ -99,15 +100,16 @@ pub fn expect_listed(path: &str, heading: &str, actual: &str) {
 /// Compares the wording of what this test binary sees with its golden list of a topic, as [`expect_listed`] does. Ports,
 /// temporary folders, times and the like are replaced by names.
 ///
-/// The list of the binary `program` and the topic `failures` is `tests/expected/program/failures.txt`. On systems other than
-/// Linux nothing is compared, because messages name paths and causes as each system does.
+/// The list of the binary `program` and the topic `failures` is `tests/expected/program/failures.txt`. The comparison
+/// runs on
+/// Linux only, because messages name paths and causes as each system does.
 #[track_caller]
 pub fn expect_wording(topic: &str, heading: &str, text: &str) {
     if cfg!(target_os = "linux") {
         let binary = std::env::current_exe().expect("Linux knows it");
         let name = binary.file_stem().expect("a program has a name").to_string_lossy().into_owned();
         let name = name.split('-').next().unwrap_or_default();
-        let text = replace_variable_parts(text, &Places::new());
+        let text = replace_variable_parts(text, &Placeholders::new());
         expect_listed(&format!("tests/expected/{name}/{topic}.txt"), heading, &text);
     }
 }
@@ -125,7 +127,7 @@ fn is_updating() -> bool {
 }
 
 fn advice() -> String {
-    format!("\n`{UPDATE}=1 cargo test` rewrites the golden files. Look at `git diff` before you commit.")
+    format!("\n`{UPDATE}=1 cargo test` rewrites the golden files. Read `git diff` before you commit.")
 }
 
 /// The root of this repository.
@@ -200,7 +202,7 @@ fn diff(expected: &str, actual: &str) -> String {
     with_context(&lines)
 }
 
-/// The lines with a mark, and up to three unmarked ones before and after each.
+/// The marked lines, each with up to three unmarked lines before and after it.
 fn with_context(lines: &[(char, &str)]) -> String {
     const CONTEXT: usize = 3;
     let is_near = |at: &usize| {

@@ -1,8 +1,8 @@
-//! Claude Code as it calls its hooks: the very strings that `setup` wrote, through a shell, with sockets for streams and no
-//! terminal.
+//! Claude Code, as it calls its hooks: it passes the commands that `setup` wrote to a shell, with sockets as streams
+//! and
+//! without a terminal.
 //!
-//! It calls and judges as the host was seen to do; what must come of it is for the tests to say. Nothing in it waits: three
-//! minutes of retries come as fast as they can.
+//! It calls and accepts what Claude Code was observed to call and accept. It does not pause between retries.
 
 use std::{
     collections::BTreeMap,
@@ -24,62 +24,63 @@ use serde_json::{Map, Value};
 
 use crate::{
     client::Browser,
-    desk::{Desk, Heard},
+    desk::{CapturedOutput, Desk},
     processes, sigv4,
+    wait::retry_interrupted,
 };
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
-/// The one hook whose stdout people see.
+/// The only hook whose stdout the user sees.
 const REFRESH: &str = "awsAuthRefresh";
 
-/// How many callers of credentials come at once.
+/// The number of concurrent callers of credentials.
 const BURST: usize = 3;
 
 /// One installation of Claude Code at a desk.
 pub struct Host<'d, 'w> {
     desk: &'d Desk<'w>,
     hooks: Map<String, Value>,
-    /// The session's variables: those of the desk, and over them what the settings say.
+    /// The session's environment: the desk's variables, overridden by the `env` of the settings.
     session: BTreeMap<OsString, OsString>,
-    /// What the AWS SDK finds under `AWS_PROFILE`.
+    /// The `credential_process` of the profile that `AWS_PROFILE` names.
     process: Option<String>,
 }
 
-/// A hook under way.
+/// A hook that runs.
 pub struct Call {
     child: Child,
     hook: &'static str,
     began: Instant,
     pieces: Receiver<(bool, Vec<u8>)>,
-    heard: Heard,
-    /// Held open as the host does, and never written to.
+    captured: CapturedOutput,
+    /// Claude Code leaves the hook's stdin open and never writes to it.
     _stdin: UnixStream,
 }
 
-/// What a hook came to.
+/// The result of a hook.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// `None` when a signal ended it.
+    /// `None` if a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// When the first line on stdout was whole.
+    /// When the first line on stdout was complete.
     pub first_line_after: Option<Duration>,
     pub took: Duration,
 }
 
-/// How a session began.
+/// The result of starting a session.
 #[derive(Debug)]
 pub struct Session {
-    /// With which AWS said whom it sees; none, and nobody can work.
+    /// The credentials that AWS accepted, if there are any. Without them Claude Code cannot work.
     pub credentials: Option<Value>,
-    /// What `awsAuthRefresh` said, if it had to run.
+    /// The result of `awsAuthRefresh`, if it had to run.
     pub refreshed: Option<Answer>,
 }
 
 impl<'d, 'w> Host<'d, 'w> {
-    /// Reads what `setup` has written at this desk.
+    /// Reads the settings that `setup` has written at this desk.
     pub fn at(desk: &'d Desk<'w>) -> Self {
         let read = |name: &str| fs::read_to_string(desk.home().join(name)).unwrap_or_default();
         let settings = serde_json::from_str(&read(".claude/settings.json")).expect("setup wrote settings");
@@ -89,7 +90,7 @@ impl<'d, 'w> Host<'d, 'w> {
         host
     }
 
-    /// With these settings, as a policy for all users brings them, and no file of AWS's.
+    /// Takes these settings, as a policy for all users provides them. There is no AWS configuration file.
     pub fn with(desk: &'d Desk<'w>, settings: Map<String, Value>) -> Self {
         let mut session = desk.variables();
         session.insert("AWS_ENDPOINT_URL_STS".into(), desk.world().sts_endpoint().into());
@@ -102,23 +103,25 @@ impl<'d, 'w> Host<'d, 'w> {
         host
     }
 
-    /// In a repository whose own settings say this too; they win.
+    /// Adds the settings of a repository, which override the user's.
     pub fn in_project(mut self, variables: &[(&str, &str)]) -> Self {
         self.session.extend(variables.iter().map(|(name, value)| (name.into(), value.into())));
         self
     }
 
-    /// The order of a start: `awsCredentialExport`, else the profile's process, by a burst of callers; AWS is asked who that
-    /// is; only if that fails `awsAuthRefresh` runs, and all is read again.
+    /// Starts a session as Claude Code does: it reads `awsCredentialExport`, or else the profile's process with several
+    /// concurrent callers, and checks the result with GetCallerIdentity. Only if that fails it runs `awsAuthRefresh`
+    /// and
+    /// reads again.
     pub fn begin(&self) -> Session {
-        if let Some(credentials) = self.credentials_that_aws_knows() {
+        if let Some(credentials) = self.accepted_credentials() {
             return Session { credentials: Some(credentials), refreshed: None };
         }
         let refreshed = self.refresh().map(Call::finish);
-        Session { credentials: self.credentials_that_aws_knows(), refreshed }
+        Session { credentials: self.accepted_credentials(), refreshed }
     }
 
-    fn credentials_that_aws_knows(&self) -> Option<Value> {
+    fn accepted_credentials(&self) -> Option<Value> {
         let exported = self.hook("awsCredentialExport").map(Call::finish);
         let exported = exported.filter(|answer| answer.code == Some(0)).map(|answer| answer.document());
         let credentials = match exported {
@@ -128,7 +131,7 @@ impl<'d, 'w> Host<'d, 'w> {
         (self.status_of(&credentials) == 200).then_some(credentials)
     }
 
-    /// Several callers of the profile's credentials at once.
+    /// Several concurrent calls of the profile's `credential_process`.
     pub fn burst(&self) -> Vec<Answer> {
         let calls: Vec<_> = (0..BURST).filter_map(|_| self.credentials()).collect();
         calls.into_iter().map(Call::finish).collect()
@@ -144,7 +147,8 @@ impl<'d, 'w> Host<'d, 'w> {
         self.hook(REFRESH)
     }
 
-    /// `otelHeadersHelper`, its answer taken as the host takes it: an object of strings in time, or no telemetry at all.
+    /// Calls `otelHeadersHelper` and judges its answer as Claude Code does: an object of strings in time, or no
+    /// telemetry.
     pub fn telemetry(&self) -> Option<Map<String, Value>> {
         let answer = self.hook("otelHeadersHelper")?.finish();
         let object = serde_json::from_str::<Map<String, Value>>(&answer.stdout).ok()?;
@@ -165,13 +169,13 @@ impl<'d, 'w> Host<'d, 'w> {
         command.args(["-c", line]).env_clear().envs(&self.session).current_dir(self.desk.home());
         command.process_group(0).stdin(OwnedFd::from(theirs));
         let (say, pieces) = channel();
-        command.stdout(listened_to(true, say.clone())).stderr(listened_to(false, say));
+        command.stdout(capture_stream(true, say.clone())).stderr(capture_stream(false, say));
         let began = Instant::now();
         let child = command.spawn().expect("every Unix has a shell");
-        Call { child, hook, began, pieces, heard: self.desk.heard(), _stdin: stdin }
+        Call { child, hook, began, pieces, captured: self.desk.captured(), _stdin: stdin }
     }
 
-    /// What AWS answers to GetCallerIdentity with these credentials.
+    /// The status of GetCallerIdentity with these credentials.
     pub fn status_of(&self, credentials: &Value) -> u16 {
         const BODY: &[u8] = b"Action=GetCallerIdentity&Version=2011-06-15";
         let address = self.desk.world().sts_endpoint();
@@ -185,7 +189,7 @@ impl<'d, 'w> Host<'d, 'w> {
 }
 
 impl Call {
-    /// Waits for the first line on stdout, and gives it.
+    /// Waits for the first line on stdout, and returns it.
     pub fn first_line(&mut self) -> String {
         let mut said = Vec::new();
         while !said.contains(&b'\n') {
@@ -198,19 +202,19 @@ impl Call {
         String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned()
     }
 
-    /// As the host ends a hook after three minutes: its shell alone.
-    pub fn end_the_shell(mut self) {
+    /// Kills only the hook's shell, as Claude Code does after three minutes.
+    pub fn kill_shell(mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 
-    /// As a terminal that is closed, or another host, ends it: with all that it started and that stayed in its group.
-    pub fn end_the_group(mut self) {
+    /// Kills the hook's whole process group, as a closing terminal does.
+    pub fn kill_process_group(mut self) {
         processes::kill_group(self.child.id().cast_signed());
         drop(self.child.wait());
     }
 
-    /// Waits until it has ended and its streams are closed, as the host does.
+    /// Waits, as Claude Code does, until the hook has ended and its streams are closed.
     pub fn finish(mut self) -> Answer {
         let (mut stdout, mut stderr, mut first_line_after) = (Vec::new(), Vec::new(), None);
         while let Ok((is_stdout, piece)) = self.pieces.recv_timeout(DEADLINE) {
@@ -224,12 +228,12 @@ impl Call {
             }
         }
         let took = self.began.elapsed();
-        assert!(took < DEADLINE, "`{}` did not let go of its streams", self.hook);
+        assert!(took < DEADLINE, "`{}` did not close its streams", self.hook);
         let code = self.child.wait().expect("the child is ours").code();
-        let mut heard = self.heard.lock().unwrap();
-        heard.push((format!("stderr of {}", self.hook), stderr.clone()));
+        let mut captured = self.captured.lock().unwrap();
+        captured.push((format!("stderr of {}", self.hook), stderr.clone()));
         if self.hook == REFRESH {
-            heard.push((format!("stdout of {}", self.hook), stdout.clone()));
+            captured.push((format!("stdout of {}", self.hook), stdout.clone()));
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Answer { code, stdout: text(stdout), stderr: text(stderr), first_line_after, took }
@@ -242,12 +246,12 @@ impl Answer {
     }
 }
 
-/// A socket's end for the hook, and somebody who listens at the other.
-fn listened_to(is_stdout: bool, say: Sender<(bool, Vec<u8>)>) -> Stdio {
+/// Returns a socket for the hook's stream, and forwards what arrives at its other end.
+fn capture_stream(is_stdout: bool, say: Sender<(bool, Vec<u8>)>) -> Stdio {
     let (mut ours, theirs) = UnixStream::pair().expect("the system has sockets");
     thread::spawn(move || {
         let mut piece = [0; 8192];
-        while let Ok(read @ 1..) = ours.read(&mut piece) {
+        while let Ok(read @ 1..) = retry_interrupted(|| ours.read(&mut piece)) {
             let _ = say.send((is_stdout, piece[..read].to_vec()));
         }
     });

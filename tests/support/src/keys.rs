@@ -1,6 +1,6 @@
-//! The provider's signing keys: tokens signed, published and verified, by ring alone.
+//! The provider's signing keys: it signs, publishes and verifies tokens with ring alone.
 //!
-//! Signatures only; what a token says is the business of `claims` and `sts`.
+//! `claims` and `sts` decide what a token says.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -55,7 +55,7 @@ impl Algorithm {
         }
     }
 
-    /// OpenID Connect Core §3.1.3.6; for Ed25519 its own hash, SHA-512.
+    /// `at_hash` of OpenID Connect Core §3.1.3.6. For Ed25519 the hash is SHA-512.
     pub(crate) fn half_hash(self, text: &str) -> String {
         let hash = match self {
             Self::RS256 | Self::PS256 | Self::ES256 => &digest::SHA256,
@@ -92,14 +92,14 @@ impl Algorithm {
     }
 }
 
-/// How a token's signature is made wrong.
+/// The ways in which a token's signature can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Forgery {
     None,
     Hs256PublicKey,
     BrokenSignature,
-    /// A published name, but a key nobody published.
+    /// The header names a published key, but another key has signed.
     OtherKey,
     UnknownKid,
     NoKid,
@@ -125,7 +125,7 @@ struct Key {
     pair: Pair,
 }
 
-/// The newest generation signs; the one before it is still published.
+/// The signing keys. The newest generation signs; the one before it is still published.
 pub(crate) struct Keys {
     generation: usize,
     published: Vec<Key>,
@@ -133,7 +133,7 @@ pub(crate) struct Keys {
     random: SystemRandom,
 }
 
-/// RSA keys take seconds to make, so these two are kept; they sign for nothing but tests.
+/// Generating an RSA key takes seconds, so these two are stored in the repository. They sign tokens of tests only.
 const RSA: [&[u8]; 2] = [include_bytes!("../keys/rsa-one.pk8"), include_bytes!("../keys/rsa-two.pk8")];
 
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// A new key signs from now on; the one before stays published, older ones do not.
+    /// Makes a new key sign. The one before stays published, older ones do not.
     pub(crate) fn rotate(&mut self) {
         let newest = std::mem::replace(&mut self.unpublished, generation(self.generation + 2, &self.random));
         let of_now = format!("-{}", self.generation);
@@ -179,7 +179,7 @@ impl Keys {
         match forgery {
             Some(Forgery::None) => header["alg"] = json!("none"),
             Some(Forgery::Hs256PublicKey) => header["alg"] = json!("HS256"),
-            Some(Forgery::UnknownKid) => header["kid"] = json!("nobody-knows-it"),
+            Some(Forgery::UnknownKid) => header["kid"] = json!("unknown-key"),
             Some(Forgery::NoKid) => drop(header.as_object_mut().expect("an object").remove("kid")),
             _ => {}
         }
@@ -198,7 +198,7 @@ impl Keys {
         format!("{body}.{}", encode(&signature))
     }
 
-    /// The claims of a token that one of the published keys signed.
+    /// Returns the claims of a token that one of the published keys signed.
     pub(crate) fn verify(&self, token: &str) -> Result<Value, Flaw> {
         let (body, signature) = token.rsplit_once('.').ok_or(Flaw::NoJwt)?;
         let (header, claims) = body.split_once('.').ok_or(Flaw::NoJwt)?;
@@ -217,7 +217,7 @@ impl Keys {
     }
 }
 
-/// The algorithm a token says it is signed with.
+/// The algorithm that a token's header names.
 pub(crate) fn declared_algorithm(token: &str) -> Option<Algorithm> {
     Algorithm::named(json_of(token.split('.').next()?).ok()?["alg"].as_str()?)
 }
@@ -228,7 +228,7 @@ pub(crate) fn json_of(part: &str) -> Result<Value, Flaw> {
 }
 
 fn generation(number: usize, random: &SystemRandom) -> Vec<Key> {
-    let rsa = RsaKeyPair::from_pkcs8(RSA[number % RSA.len()]).expect("the kept key is sound");
+    let rsa = RsaKeyPair::from_pkcs8(RSA[number % RSA.len()]).expect("the stored key is valid");
     let ecdsa = |kind: &'static signature::EcdsaSigningAlgorithm| {
         let document = EcdsaKeyPair::generate_pkcs8(kind, random).expect("the system has randomness");
         EcdsaKeyPair::from_pkcs8(kind, document.as_ref(), random).expect("just made")
@@ -265,7 +265,7 @@ impl Key {
         }
     }
 
-    /// RFC 7517, RFC 7518 §6, RFC 8037. No `alg`: one RSA key serves six of them.
+    /// RFC 7517, RFC 7518 §6, RFC 8037. It has no `alg`, because one RSA key serves six algorithms.
     fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
@@ -297,7 +297,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// A value nobody can guess, of this many random bytes.
+/// A random value with this many bytes of entropy.
 pub(crate) fn unguessable(bytes: usize) -> String {
     let mut value = vec![0; bytes];
     SystemRandom::new().fill(&mut value).expect("the system has randomness");

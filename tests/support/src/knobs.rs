@@ -1,6 +1,6 @@
-//! The knobs a scenario turns: one value each, until changed or for the next N uses.
+//! The knobs by which a test changes the world: each has one value, until it is changed or for the next N uses.
 //!
-//! Their meaning is with the code that reads them; unknown names cannot be set.
+//! The code that reads a knob defines its meaning. The names below are the only ones.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::fault::Fault;
 
-/// By the control address the same names in kebab-case: `refresh-fault`.
+/// The control address has the same names in kebab-case: `refresh-fault`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Knob {
-    // Each a [`Fault`].
+    // The value of each of these is a [`Fault`].
     DiscoveryFault,
     KeysFault,
     AuthorizeFault,
@@ -27,102 +27,104 @@ pub enum Knob {
     PollFault,
     AssumeFault,
     IdentityFault,
-    /// AssumeRole.
+    /// The fault of AssumeRole.
     LinkFault,
-    /// Either question to the identity pool.
+    /// The fault of both operations of the identity pool.
     PoolFault,
     QuotaFault,
-    /// Any question to Bedrock.
+    /// The fault of every Bedrock operation.
     BedrockFault,
-    /// getSigninToken of the console's sign-in.
+    /// The fault of getSigninToken, at the console's federation endpoint.
     SigninFault,
     /// What the quota service answers; within the limits by default.
     Quota,
-    /// Seconds by which everybody else's clock is ahead of this machine's: `Date`, token times, expirations.
+    /// Seconds by which the provider's and AWS's clocks are ahead of this machine's: `Date`, token times, expirations.
     Clock,
-    /// Seconds by which the provider alone is ahead, on top of `Clock`.
+    /// Seconds by which the provider's clock is ahead, on top of `Clock`.
     ProviderClock,
-    /// Appended to the provider's origin to make its issuer: `"/"`, `"/tenant/v2.0"`.
+    /// Appended to the provider's origin: the result is the issuer. `"/"`, `"/tenant/v2.0"`.
     IssuerSuffix,
-    /// Members of the discovery document to replace, or to remove with null.
+    /// Members of the discovery document to replace, or with null to remove.
     DiscoveryDocument,
-    /// Members of the key set to replace, or to remove with null.
+    /// Members of the key set to replace, or with null to remove.
     KeysDocument,
-    /// `"auto"` (the default) signs in by itself; `"page"` shows a page with a button.
+    /// `"auto"` (the default) signs the user in without a page; `"page"` shows a page with a button.
     Login,
-    /// `{"error": …, "description": …}` in place of a code, properly returned to the callback.
+    /// `{"error": …, "description": …}` for the callback in place of a code.
     AuthorizeError,
-    /// The provider gives device codes, with these members of its answer replaced or removed: `{}`, `{"expires_in": 2}`.
+    /// The provider supports device codes. The value replaces or removes members of its answer: `{}`, `{"expires_in":
+    /// 2}`.
     DeviceCodes,
-    /// Queries with which a hostile neighbour visits the callback before the person comes back.
+    /// Query strings that another local program sends to the callback before the user's browser arrives there.
     Forged,
-    /// Parameters of the callback to replace, or to remove with null: `{"iss": null}`.
+    /// Parameters of the callback to replace, or with null to remove: `{"iss": null}`.
     CallbackQuery,
     /// How the application is registered: `none` (the default), `client_secret_basic`, `client_secret_post`,
     /// `private_key_jwt`.
     ClientAuth,
-    /// The scopes that the provider knows, in discovery too; all of the standard's by default.
+    /// The scopes that the provider knows and lists in its discovery document; all standard ones by default.
     Scopes,
-    /// What brings a refresh token: `scope` (the default) is `offline_access`, `always` needs nothing, and `access-type` is
-    /// Google's pair of parameters.
+    /// The condition for a refresh token: the scope `offline_access` with `scope` (the default), Google's pair of
+    /// parameters
+    /// with `access-type`, no condition with `always`.
     Offline,
-    /// Whether codes and refresh tokens are redeemed from an `OriginRetry`: Entra's `required`, or `refused`.
+    /// Entra's rules for the `Origin` header at the token endpoint: `required` or `refused`.
     Origin,
     /// The status of every refusal at the token endpoint, 400 by default.
     RefusalStatus,
-    /// Whom the application's assertions must be for: `issuer` (the default) or `endpoint`.
+    /// The audience that the application's assertions must have: `issuer` (the default) or `endpoint`.
     AssertionAudience,
-    /// The names of the algorithms that they may be signed with.
+    /// The algorithms that may sign the application's assertions.
     AssertionAlgorithms,
-    /// Redirect addresses registered exactly, in place of any port on loopback with `/callback`.
+    /// The exact redirect URIs that are registered. By default every loopback port with `/callback` is.
     RedirectUris,
     /// Name of the signature algorithm, RS256 by default.
     Algorithm,
     /// `none`, `hs256-public-key`, `broken-signature`, `other-key`, `unknown-kid`, `no-kid`.
     Forgery,
-    /// What the provider knows of the person: claims to replace, or to remove with null.
+    /// Claims about the user to replace, or with null to remove.
     Claims,
-    /// Like `Claims`, but applied last, so that any claim may be wrong.
+    /// Like `Claims`, but applied last, so that any claim can be made wrong.
     IdTokenClaims,
-    /// Seconds from the provider's now, by claim: `{"exp": -100}`.
+    /// Seconds from the provider's current time, by claim: `{"exp": -100}`.
     IdTokenTimes,
-    /// Seconds an ID token lives, 3600 by default.
+    /// Lifetime of an ID token in seconds, 3600 by default.
     IdTokenLifetime,
-    /// true: a refresh is answered without an ID token.
+    /// true: a refresh returns no ID token.
     RefreshWithoutIdToken,
-    /// true: no refresh token is ever given.
+    /// true: the provider never issues a refresh token.
     WithoutRefreshToken,
-    /// true: a refresh token stays good, and none comes with a refresh.
+    /// true: a refresh returns no new refresh token, and the old one stays valid.
     WithoutRotation,
     /// The role's longest session in seconds, 43200 by default.
     RoleMaximum,
-    /// Seconds until credentials end, whatever was asked.
+    /// Seconds until credentials expire, whatever the request says.
     CredentialLifetime,
-    /// `[{"issuer": …, "audiences": […]}]`: what the account has registered; the provider by default.
+    /// `[{"issuer": …, "audiences": […]}]`: the identity providers of the AWS account; this provider by default.
     Registered,
     /// true: the role's trust policy lacks `sts:TagSession`.
     WithoutTagSession,
-    /// `[role ARN, …]`: roles that trust the provider besides the usual one, none by default.
+    /// `[role ARN, …]`: roles besides the usual one whose trust policy names the provider; none by default.
     FurtherRoles,
     /// `[{"arn": …, "trusts": role ARN, "suggest_external_id": …, "tags": bool, "source_identity": bool}]`: the roles that
     /// AssumeRole knows, none by default.
     ChainRoles,
-    /// The name by which the pool knows the provider; its issuer without scheme and last slash by default.
+    /// The name under which the pool knows the provider; by default its issuer without scheme and final slash.
     PoolLogin,
-    /// true: the pool has no role for people who are signed in.
+    /// true: the pool has no role for authenticated users.
     PoolWithoutRole,
-    /// What AWS says of revoked credentials, `InvalidClientTokenId` by default.
+    /// The error code that AWS returns for revoked credentials, `InvalidClientTokenId` by default.
     RevokedAs,
-    /// How Bedrock refuses, by question in kebab-case: `{"converse": {"status": 403, "code": …, "message": …}}`.
+    /// How Bedrock refuses, by operation in kebab-case: `{"converse": {"status": 403, "code": …, "message": …}}`.
     BedrockRefusals,
-    /// Members of each foundation model to replace, by its identifier, or the model to remove with null.
+    /// Members of each foundation model to replace, by model identifier. Null removes the model.
     BedrockModels,
-    /// What becomes of a stream: `"cut"`, or `{"code": "throttlingException", "message": …}` in the middle of it.
+    /// How a stream ends: `"cut"`, or with an exception: `{"code": "throttlingException", "message": …}`.
     BedrockStream,
 }
 
 impl Knob {
-    /// Looked at many times in one request, so that uses cannot be counted.
+    /// Whether the knob is a state. One request may read it several times, so its uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
             AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream, ChainRoles,
@@ -157,7 +159,7 @@ impl Knob {
 
 struct Setting {
     value: Value,
-    /// `None`: until changed.
+    /// Remaining uses; `None` if the value holds until it is changed.
     left: Option<u32>,
 }
 
@@ -165,13 +167,15 @@ struct Setting {
 pub struct Knobs(Mutex<BTreeMap<Knob, VecDeque<Setting>>>);
 
 impl Knobs {
-    /// Holds until changed, and forgets what was set before.
+    /// Sets a value that holds until it is changed. Earlier settings of this knob are dropped.
     pub fn set(&self, knob: Knob, value: impl Into<Value>) {
         self.all().insert(knob, [Setting { value: value.into(), left: None }].into());
     }
 
-    /// Holds for the next uses only, in the order of calls; null stands for the normal course. A state has no uses
-    /// to count, and cannot be set so.
+    /// Sets a value for the next uses, which follows earlier counted values. Null means the normal behaviour.
+    ///
+    /// # Panics
+    /// If the knob is a state, whose uses cannot be counted.
     pub fn next(&self, times: u32, knob: Knob, value: impl Into<Value>) {
         assert!(!knob.is_state(), "{knob:?} is a state: it can be set, but not for some uses");
         let setting = Setting { value: value.into(), left: Some(times) };
@@ -189,7 +193,7 @@ impl Knobs {
         self.all().clear();
     }
 
-    /// The value in force; a counted one is used up by this.
+    /// Returns the current value, and uses it up once if it is counted.
     pub(crate) fn take(&self, knob: Knob) -> Option<Value> {
         let mut all = self.all();
         let settings = all.get_mut(&knob)?;
@@ -199,7 +203,7 @@ impl Knobs {
         Some(front.value.clone()).filter(|value| !value.is_null())
     }
 
-    /// The value in force, for what is a state rather than an event.
+    /// Returns the current value without using it up.
     pub(crate) fn peek(&self, knob: Knob) -> Option<Value> {
         let all = self.all();
         let front = all.get(&knob)?.iter().find(|setting| setting.left != Some(0))?;
@@ -228,7 +232,7 @@ impl Knobs {
     }
 }
 
-/// Replaces members of `target` by those of `patch`; null removes (RFC 7396, one level deep).
+/// Replaces members of `target` by those of `patch`; null removes a member (RFC 7396, one level deep).
 pub(crate) fn merge(target: &mut Value, patch: Option<Value>) {
     let (Value::Object(target), Some(Value::Object(patch))) = (target, patch) else { return };
     for (name, value) in patch {

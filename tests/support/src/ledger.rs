@@ -1,6 +1,4 @@
-//! Every request that came and every secret that was given out.
-//!
-//! It remembers and finds again; it judges nothing.
+//! Records every request that arrived and every secret that was issued, and finds them again.
 
 use std::{
     fmt,
@@ -16,22 +14,22 @@ pub enum Endpoint {
     Discovery,
     Keys,
     Authorize,
-    /// Where the provider's session turns into an answer to the callback.
+    /// Ends the provider's session page with a redirect to the callback.
     Login,
     /// The token endpoint, with an authorization code.
     Code,
     /// The token endpoint, with a refresh token.
     Refresh,
-    /// Where a device code is asked for.
+    /// Device authorization (RFC 8628).
     DeviceCode,
     /// The token endpoint, with a device code.
     Poll,
-    /// Where the person enters the code.
+    /// The page on which the user enters the device code.
     DevicePage,
     Revoke,
     Assume,
     Identity,
-    /// AssumeRole, for a link of a chain.
+    /// AssumeRole, for one step of a role chain.
     Link,
     /// GetId of the identity pool.
     PoolIdentity,
@@ -49,7 +47,7 @@ pub enum Endpoint {
     ConverseStream,
     /// getSigninToken of the console's sign-in.
     SigninToken,
-    /// Where a browser signs in to the console.
+    /// The address at which a browser signs in to the console.
     ConsoleLogin,
     Unknown,
 }
@@ -72,7 +70,7 @@ pub struct Secret {
     pub value: String,
 }
 
-/// A secret where none may be. Says which and where, never the value.
+/// A secret in a forbidden place. It holds the kind of secret and the place, never the value.
 #[derive(Clone, Debug)]
 pub struct Leak {
     pub kind: &'static str,
@@ -92,8 +90,8 @@ impl Ledger {
         self.arrival.notify_all();
     }
 
-    /// Remembers a secret, and hands it back.
-    pub(crate) fn keep(&self, kind: &'static str, value: String) -> String {
+    /// Records a secret, and returns it.
+    pub(crate) fn record_secret(&self, kind: &'static str, value: String) -> String {
         let mut secrets = self.secrets.lock().unwrap();
         let secret = Secret { kind, value: value.clone() };
         if !value.is_empty() && !secrets.contains(&secret) {
@@ -110,12 +108,12 @@ impl Ledger {
         self.entries.lock().unwrap().iter().filter(|entry| entry.endpoint == endpoint).count()
     }
 
-    /// Requests of every kind so far.
+    /// The number of all requests so far.
     pub fn total(&self) -> usize {
         self.entries.lock().unwrap().len()
     }
 
-    /// Waits until an endpoint was asked this often; false when it was not within the limit.
+    /// Waits until an endpoint was called this often. Returns false if that takes longer than the limit.
     pub fn wait_for(&self, endpoint: Endpoint, count: usize, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut entries = self.entries.lock().unwrap();
@@ -130,7 +128,7 @@ impl Ledger {
         self.secrets.lock().unwrap().clone()
     }
 
-    /// Every secret found in these bytes, whole or in a telling part.
+    /// Every secret that these bytes contain, whole or in a part that must stay secret.
     pub fn leaks(&self, place: &str, bytes: &[u8]) -> Vec<Leak> {
         let secrets = self.secrets.lock().unwrap();
         let found = |secret: &&Secret| secret.needles().iter().any(|needle| contains(bytes, needle.as_bytes()));
@@ -139,7 +137,7 @@ impl Ledger {
 }
 
 impl Secret {
-    /// A JWT's payload and signature are each as telling as the whole, which may have been cut.
+    /// The parts to search for. A log may cut a JWT, so its payload and its signature are searched for separately.
     fn needles(&self) -> Vec<&str> {
         let parts: Vec<&str> = self.value.split('.').collect();
         let is_jwt = parts.len() == 3 && self.value.starts_with("eyJ");

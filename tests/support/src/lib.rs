@@ -1,7 +1,9 @@
-//! The world bedrock-sso is tested in: an OpenID provider, an STS, an identity pool, a Bedrock and a person at a browser, on
-//! loopback.
+//! The world in which bedrock-sso is tested: an OpenID provider, STS, an identity pool, Bedrock, and a user at a
+//! browser, all
+//! on loopback.
 //!
-//! It judges requests as strictly as the real ones do; what a scenario bends is a knob. It never imports the program.
+//! Each part checks requests as strictly as the real service does. Tests change its behaviour through knobs. This crate
+//! never imports the program.
 
 mod authority;
 mod bedrock;
@@ -25,12 +27,12 @@ mod host;
 mod keys;
 mod knobs;
 mod ledger;
-mod manners;
+mod vendor_rules;
 mod outcome;
 mod page;
 mod person;
 mod picture;
-mod places;
+mod placeholders;
 mod port;
 mod processes;
 mod provider;
@@ -58,13 +60,13 @@ pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
 pub use outcome::{Failed, Outcome};
-pub use person::{address_in, arrive, code_in, enter_code, person, visit};
+pub use person::{address_in, code_in, enter_code, person, sign_in_to_unreachable_callback, visit};
 pub use picture::TerminalPicture;
 pub use port::{Port, stop_listening};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};
 #[cfg(target_os = "linux")]
-pub use terminal::{AtTerminal, Seen, Streams};
+pub use terminal::{AtTerminal, Streams, TerminalOutcome};
 pub use wait::wait_until;
 pub use wire::{Fields, field};
-pub use world::{BEHIND, CLIENT_ID, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};
+pub use world::{CLIENT_ID, CLOCK_LAG, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};

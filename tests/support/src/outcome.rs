@@ -1,4 +1,4 @@
-//! What a call of the program came to, and the failures that it may end in.
+//! The result of a call of the program, and the failures that it may report.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use crate::{
     golden::expect_wording,
-    places::{Places, replace_variable_parts},
+    placeholders::{Placeholders, replace_variable_parts},
 };
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub stdout: String,
     pub stderr: String,
-    /// `None` when a signal ended it.
+    /// `None` if a signal ended it.
     pub code: Option<i32>,
     pub took: Duration,
-    pub(crate) places: Places,
+    pub(crate) placeholders: Placeholders,
 }
 
-/// The two lines of a failure: what happened, without the slug, and what to do about it.
+/// The two lines of a failure: the message without its slug, and the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     pub message: String,
@@ -39,9 +39,11 @@ impl Outcome {
         self
     }
 
-    /// The failure of a call that failed so: nothing on stdout, and on stderr the two lines of the failure and no more.
+    /// Asserts that the call failed with this exit code and slug, with nothing on stdout and only the two lines on
+    /// stderr.
     ///
-    /// Compares the wording with the golden list `failures` of this test binary, so that a test needs to repeat only what a
+    /// Compares the wording with the golden list `failures` of this test binary, so tests should only check the facts
+    /// that a
     /// user needs from it: a name, an address, a number.
     #[track_caller]
     pub fn fails(&self, code: i32, slug: &str) -> Failed {
@@ -53,14 +55,15 @@ impl Outcome {
     #[track_caller]
     pub fn ends_with_failure(&self, code: i32, slug: &str) -> Failed {
         let failed = self.parse_failure(code, slug);
-        expect_wording("failures", slug, &replace_variable_parts(&self.stderr, &self.places));
+        expect_wording("failures", slug, &replace_variable_parts(&self.stderr, &self.placeholders));
         failed
     }
 
-    /// As [`Self::fails`], but without comparing the wording: for failures whose wording differs from machine to machine, and
-    /// for tests that are ignored by default.
+    /// As [`Self::fails`], but without comparing the wording: for failures whose wording differs between machines,
+    /// and for
+    /// tests that are ignored by default.
     #[track_caller]
-    pub fn fails_in_any_words(&self, code: i32, slug: &str) -> Failed {
+    pub fn fails_without_golden(&self, code: i32, slug: &str) -> Failed {
         assert_eq!(self.stdout, "", "{self:?}");
         self.parse_failure(code, slug)
     }
@@ -78,24 +81,24 @@ impl Outcome {
         Failed { message: message.to_owned(), hint: hint.to_owned() }
     }
 
-    /// Compares all that a successful call printed, stdout and then stderr, with the golden list `output` of this test binary.
+    /// Compares everything that a successful call printed, stdout and then stderr, with the golden list `output`.
     #[track_caller]
     pub fn prints(&self, heading: &str) {
         assert_eq!(self.code, Some(0), "{self:?}");
         let text = format!("{}{}", self.stdout, self.stderr);
-        expect_wording("output", heading, &replace_variable_parts(&text, &self.places));
+        expect_wording("output", heading, &replace_variable_parts(&text, &self.placeholders));
     }
 }
 
 impl Failed {
-    /// The message has each of these facts in it.
+    /// Asserts that the message contains each of these facts.
     #[track_caller]
     pub fn message_has(&self, facts: &[&str]) -> &Self {
         assert_has(&self.message, facts);
         self
     }
 
-    /// The hint has each of these facts in it.
+    /// Asserts that the hint contains each of these facts.
     #[track_caller]
     pub fn hint_has(&self, facts: &[&str]) -> &Self {
         assert_has(&self.hint, facts);

@@ -1,6 +1,4 @@
-//! The pages that the provider itself shows to a person.
-//!
-//! Words and looks; no decisions.
+//! The pages that the provider shows to a user.
 
 pub(crate) fn sign_in(ticket: &str, email: &str) -> String {
     page(

@@ -1,7 +1,8 @@
-//! Loopback ports that a test may name now and bind later.
+//! Loopback ports that a test can name now and bind later.
 //!
-//! A port that `bind(0)` gave out and that was closed again belongs to whichever program is given it next. A reserved one
-//! lies below the ranges from which systems choose ports, so only a program that names it can take it.
+//! A port from `bind(0)` can go to any other program as soon as it is closed. A reserved port lies below the ranges
+//! from
+//! which systems choose ports, so only a program that names it can take it.
 
 use std::{
     fmt,
@@ -12,16 +13,17 @@ use std::{
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Linux chooses from 32768 on, macOS and Windows from 49152 on. `tests/real/office.py` uses the same range.
+/// Linux chooses ports from 32768 on, macOS and Windows from 49152 on. `tests/real/office.py` uses the same range.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// A TCP port that no other test is given while this value lives; it is free unless this test listens there.
+/// A TCP port that no other test gets while this value lives. It is free unless this test listens on it.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// A UDP socket of the same number marks the reservation: it leaves TCP alone, holds across users and processes, and
-    /// the kernel releases it when its process dies.
+    /// A UDP socket with the same number marks the reservation. It does not touch TCP, works across users and
+    /// processes, and
+    /// the kernel closes it when its process ends.
     _mark: UdpSocket,
 }
 
@@ -35,11 +37,11 @@ impl Port {
             .expect("some port of twelve thousand is free")
     }
 
-    /// This port; `None` where it is reserved, or used over TCP in either family.
+    /// Reserves this port; `None` if it is reserved already, or in use over TCP with IPv4 or IPv6.
     pub fn claim(number: u16) -> Option<Self> {
         let mark = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
         let is_free = bind((Ipv4Addr::LOCALHOST, number)).is_ok()
-            // A machine without IPv6 has nobody there.
+            // On a machine without IPv6 nothing can listen there.
             && bind((Ipv6Addr::LOCALHOST, number)).map_or_else(|kind| !is_taken(kind), |()| true);
         is_free.then_some(Self { number, _mark: mark })
     }
@@ -53,11 +55,11 @@ impl Port {
         self.listen_on(Ipv4Addr::LOCALHOST).expect("the port is reserved")
     }
 
-    /// Listens on this loopback address; `None` where the machine lacks its family.
+    /// Listens on this loopback address; `None` if the machine does not support its address family.
     pub fn listen_on(&self, address: impl Into<IpAddr>) -> Option<TcpListener> {
         match TcpListener::bind((address.into(), self.number)) {
             Ok(listener) => Some(listener),
-            Err(error) if is_taken(error.kind()) => panic!("port {self} is reserved, and taken: {error}"),
+            Err(error) if is_taken(error.kind()) => panic!("port {self} is reserved, but in use: {error}"),
             Err(_) => None,
         }
     }
@@ -69,19 +71,21 @@ impl fmt::Display for Port {
     }
 }
 
-/// Stops listening at once. After a mere `drop` a child that another thread is starting may hold the socket, and so the
-/// port, until it has loaded its program.
+/// Stops listening at once. After a plain `drop`, a child that another thread starts at that moment can hold the
+/// socket, and
+/// with it the port, until it has loaded its program.
 pub fn stop_listening(listener: TcpListener) {
-    // Only Linux stops so; elsewhere this is an error without consequence.
+    // Only Linux supports this. Elsewhere it is an error that changes nothing.
     let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
     drop(listener);
 }
 
-/// Binds, and does not listen, so that nothing remains for a child to hold: see [`stop_listening`].
+/// Binds without listening, so that no child can hold a listening socket: see [`stop_listening`].
 fn bind(address: impl Into<SocketAddr>) -> Result<(), ErrorKind> {
     let address = address.into();
     let bound = Socket::new(Domain::for_address(address), Type::STREAM, None).and_then(|socket| {
-        // As std does: on Unix it excuses connections that linger, on Windows it would let others share the port.
+        // As std does. On Unix this permits ports with lingering connections; on Windows it would let others share
+        // the port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())
@@ -89,7 +93,7 @@ fn bind(address: impl Into<SocketAddr>) -> Result<(), ErrorKind> {
     bound.map_err(|error| error.kind())
 }
 
-/// Windows refuses the ranges that it has set aside.
+/// Windows reports a reserved range as `PermissionDenied`.
 fn is_taken(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
 }

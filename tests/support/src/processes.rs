@@ -1,6 +1,4 @@
-//! The processes of one desk, found through `/proc`; elsewhere none are seen.
-//!
-//! It looks and ends; when to do so is for `desk`.
+//! Finds the processes of one desk through `/proc`, and signals them. On systems without `/proc` it finds none.
 
 use std::{
     fs,
@@ -9,29 +7,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Processes with this `HOME`, as far as the kernel shows their environment.
+/// Processes with this `HOME`, if the kernel shows their environment.
 pub(crate) fn in_home(home: &Path) -> Vec<i32> {
     let wanted = [b"HOME=", home.as_os_str().as_encoded_bytes()].concat();
     let lives_here = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
     };
-    all().filter(lives_here).collect()
+    process_ids().filter(lives_here).collect()
 }
 
-/// Processes that were called by this path.
-pub(crate) fn of(program: &Path) -> Vec<i32> {
+/// Processes that were started by this path.
+pub(crate) fn called_by_path(program: &Path) -> Vec<i32> {
     let wanted = program.as_os_str().as_encoded_bytes();
     let is_one = |pid: &i32| arguments(*pid).split(|byte| *byte == 0).next() == Some(wanted);
-    all().filter(is_one).collect()
+    process_ids().filter(is_one).collect()
 }
 
-/// What a process was called with; nothing if it has ended, or is the kernel's.
+/// The arguments of a process; empty if it has ended, or belongs to the kernel.
 fn arguments(pid: i32) -> Vec<u8> {
     let began = Instant::now();
     loop {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        // A program may also have erased its arguments, so this does not wait for ever.
+        // A program can also erase its arguments, so this wait is limited.
         if !arguments.is_empty() || !may_be_loading(pid) || began.elapsed() > Duration::from_millis(100) {
             return arguments;
         }
@@ -39,20 +37,21 @@ fn arguments(pid: i32) -> Vec<u8> {
     }
 }
 
-/// Whether a process without arguments may be in the middle of `execve`: its parent may have gone on, and ended, before the
-/// kernel has set them. Dead processes and the kernel's threads have no memory.
+/// Whether a process without arguments may be in the middle of `execve`: its parent can continue, and even end,
+/// before the
+/// kernel has set them. Ended processes and kernel threads have no memory.
 fn may_be_loading(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("VmSize:"))
 }
 
-fn all() -> impl Iterator<Item = i32> {
+fn process_ids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// What others on this machine can see of this process and those above it: arguments and environment.
-pub(crate) fn in_sight() -> Vec<u8> {
+/// Everything that other users of this machine can see of this process and its ancestors: arguments and environment.
+pub(crate) fn visible_to_others() -> Vec<u8> {
     let mut seen = Vec::new();
     let mut pid = "self".to_owned();
     for _ in 0..4 {
@@ -63,7 +62,7 @@ pub(crate) fn in_sight() -> Vec<u8> {
         let Some(parent) = status.lines().find_map(|line| line.strip_prefix("PPid:")) else { break };
         pid = parent.trim().to_owned();
     }
-    // Any process list shows the arguments of all.
+    // Every process list shows the arguments of all processes.
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         seen.extend(fs::read(process.path().join("cmdline")).unwrap_or_default());
     }
@@ -74,32 +73,32 @@ pub(crate) fn in_sight() -> Vec<u8> {
 mod signals {
     use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-    /// As a power failure, or the kernel out of memory.
+    /// As in a power failure, or when the kernel is out of memory.
     pub fn kill(pid: i32) {
         send(pid, Signal::KILL);
     }
 
-    /// The same for a whole group, named by its first process.
+    /// The same for a process group, named by its first process.
     pub(crate) fn kill_group(pid: i32) {
         if let Some(pid) = Pid::from_raw(pid) {
-            // A refusal means that all of it has ended meanwhile.
+            // An error means that all of its processes have ended meanwhile.
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }
 
-    /// As Ctrl-C at a terminal.
+    /// As Ctrl-C in a terminal.
     pub fn interrupt(pid: i32) {
         send(pid, Signal::INT);
     }
 
-    /// As a host that has lost its patience.
+    /// As a host does that stops waiting.
     pub fn terminate(pid: i32) {
         send(pid, Signal::TERM);
     }
 
     fn send(pid: i32, signal: Signal) {
         if let Some(pid) = Pid::from_raw(pid) {
-            // A refusal means that it has ended by itself meanwhile.
+            // An error means that the process has ended meanwhile.
             let _ = kill_process(pid, signal);
         }
     }

@@ -1,6 +1,6 @@
-//! The OpenID provider: discovery, keys, the authorization endpoint, and what it remembers of both.
+//! The OpenID provider: discovery, keys and the authorization endpoint, and the state of all its endpoints.
 //!
-//! It refuses what a careful provider refuses, and bends only where a knob asks for it. Tokens are for `tokens`.
+//! It refuses what a careful provider refuses, unless a knob changes that. `tokens` has the token endpoint.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use crate::{
     keys::{self, Algorithm},
     knobs::{Knob, merge},
     ledger::Endpoint,
-    manners, page, tokens,
+    page, tokens, vendor_rules,
     wire::{Ending, Fields, Reply, Request, Serve, field},
     world::{CLIENT_ID, Common},
 };
@@ -31,20 +31,20 @@ pub(crate) struct Provider(pub(crate) Mutex<State>);
 
 #[derive(Default)]
 pub(crate) struct State {
-    /// Authorization requests whose person has not answered yet, by ticket.
-    pub waiting: HashMap<String, Wish>,
+    /// Authorization requests that the user has not answered yet, by ticket.
+    pub waiting: HashMap<String, AuthorizationRequest>,
     pub codes: HashMap<String, Code>,
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub grants: Vec<Grant>,
-    /// Assertions of the application that were used.
-    pub assertions: client_keys::Seen,
-    /// Sign-ins by device code, by that code.
+    /// Assertions that the application has used.
+    pub assertions: client_keys::UsedAssertions,
+    /// Sign-ins with a device code, by that code.
     pub devices: HashMap<String, Device>,
 }
 
-/// An authorization request that was found good.
+/// A valid authorization request.
 #[derive(Clone)]
-pub(crate) struct Wish {
+pub(crate) struct AuthorizationRequest {
     pub redirect_uri: String,
     state: String,
     pub nonce: Option<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Wish {
 }
 
 pub(crate) struct Code {
-    pub wish: Wish,
+    pub authorization: AuthorizationRequest,
     pub grant: Option<usize>,
     pub expires: i64,
 }
@@ -89,7 +89,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
 
 fn endpoint(world: &Common, request: &Request) -> Endpoint {
     let path = request.path().strip_prefix(world.issuer_path().as_str()).unwrap_or(request.path());
-    // Cognito's pages stand on a domain of their own, below this.
+    // Cognito has its pages below this path of another domain.
     let path = path.strip_prefix("/oauth2").unwrap_or(path);
     match (request.method.as_str(), path) {
         ("GET", "/.well-known/openid-configuration") => Endpoint::Discovery,
@@ -135,7 +135,7 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
         }
         Endpoint::Authorize => authorize(world, &request.query()),
         Endpoint::Login => login(world, request),
-        Endpoint::DevicePage => devices::enter(world, request),
+        Endpoint::DevicePage => devices::answer_page(world, request),
         Endpoint::Code | Endpoint::Refresh | Endpoint::Revoke | Endpoint::DeviceCode | Endpoint::Poll => {
             tokens::answer(world, endpoint, request)
         }
@@ -156,7 +156,7 @@ fn discovery(world: &Common) -> Value {
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::name),
-        "scopes_supported": manners::scopes(world),
+        "scopes_supported": vendor_rules::scopes(world),
         "token_endpoint_auth_methods_supported": [client_auth::method(world)],
         "token_endpoint_auth_signing_alg_values_supported": client_keys::algorithms(world),
         "code_challenge_methods_supported": ["S256"],
@@ -182,13 +182,15 @@ fn authorize(world: &Common, query: &Fields) -> Reply {
         return Reply::new(400, "text/html", &page::refusal(what));
     }
     let state = field(query, "state").unwrap_or_default();
-    match wish(world, query) {
-        Err((error, description)) => back(world, redirect_uri, &refused(state, error, description)),
-        Ok(wish) => {
-            world.ledger.keep("state", wish.state.clone());
-            world.ledger.keep("nonce", wish.nonce.clone().unwrap_or_default());
-            let (ticket, session) = (keys::unguessable(12), wish.session.clone());
-            world.provider.0.lock().unwrap().waiting.insert(ticket.clone(), wish);
+    match parse_authorization(world, query) {
+        Err((error, description)) => {
+            redirect_to_callback(world, redirect_uri, &error_fields(state, error, description))
+        }
+        Ok(authorization) => {
+            world.ledger.record_secret("state", authorization.state.clone());
+            world.ledger.record_secret("nonce", authorization.nonce.clone().unwrap_or_default());
+            let (ticket, session) = (keys::unguessable(12), authorization.session.clone());
+            world.provider.0.lock().unwrap().waiting.insert(ticket.clone(), authorization);
             Reply::redirect(302, &format!("/login?ticket={ticket}"))
                 .with("Set-Cookie", &format!("session={session}; Path=/; HttpOnly; SameSite=Lax"))
         }
@@ -208,25 +210,25 @@ fn is_registered(world: &Common, uri: &str) -> bool {
     })
 }
 
-fn wish(world: &Common, query: &Fields) -> Result<Wish, (&'static str, &'static str)> {
+fn parse_authorization(world: &Common, query: &Fields) -> Result<AuthorizationRequest, (&'static str, &'static str)> {
     let needed = |name| field(query, name).filter(|value| !value.is_empty());
     if needed("response_type") != Some("code") {
         return Err(("unsupported_response_type", "only code is supported"));
     }
     let scope = needed("scope").unwrap_or_default();
-    if !manners::are_known(world, scope) {
+    if !vendor_rules::are_known(world, scope) {
         return Err(("invalid_scope", "openid is needed, and every scope must be a known one"));
     }
     if needed("code_challenge_method") != Some("S256") {
         return Err(("invalid_request", "PKCE with S256 is required"));
     }
     let challenge = needed("code_challenge").filter(|challenge| keys::decode(challenge).is_some_and(|h| h.len() == 32));
-    Ok(Wish {
+    Ok(AuthorizationRequest {
         redirect_uri: needed("redirect_uri").unwrap_or_default().to_owned(),
         state: needed("state").ok_or(("invalid_request", "state is missing"))?.to_owned(),
         nonce: Some(needed("nonce").ok_or(("invalid_request", "nonce is missing"))?.to_owned()),
         challenge: challenge.ok_or(("invalid_request", "code_challenge is missing or malformed"))?.to_owned(),
-        offline: manners::is_offline(world, query),
+        offline: vendor_rules::is_offline(world, query),
         session: keys::unguessable(12),
     })
 }
@@ -234,12 +236,12 @@ fn wish(world: &Common, query: &Fields) -> Result<Wish, (&'static str, &'static 
 fn login(world: &Common, request: &Request) -> Reply {
     let fields = if request.method == "POST" { request.form().unwrap_or_default() } else { request.query() };
     let ticket = field(&fields, "ticket").unwrap_or_default();
-    let wish = world.provider.0.lock().unwrap().waiting.get(ticket).cloned();
-    let is_same_browser = |wish: &Wish| {
-        let cookie = format!("session={}", wish.session);
+    let authorization = world.provider.0.lock().unwrap().waiting.get(ticket).cloned();
+    let is_same_browser = |authorization: &AuthorizationRequest| {
+        let cookie = format!("session={}", authorization.session);
         request.header("cookie").is_some_and(|cookies| cookies.split("; ").any(|each| each == cookie))
     };
-    let Some(wish) = wish.filter(is_same_browser) else {
+    let Some(authorization) = authorization.filter(is_same_browser) else {
         return Reply::new(400, "text/html", &page::refusal("This sign-in has ended, or began in another browser."));
     };
     let choice = field(&fields, "choice");
@@ -248,12 +250,12 @@ fn login(world: &Common, request: &Request) -> Reply {
     }
     let denies = choice == Some("deny") || request.header("x-person") == Some("denies");
     world.provider.0.lock().unwrap().waiting.remove(ticket);
-    visit_as_a_neighbour(world, &wish.redirect_uri);
-    back(world, &wish.redirect_uri, &verdict(world, &wish, denies))
+    send_forged_callbacks(world, &authorization.redirect_uri);
+    redirect_to_callback(world, &authorization.redirect_uri, &decide(world, &authorization, denies))
 }
 
-/// Another program on this machine tries the callback first.
-fn visit_as_a_neighbour(world: &Common, redirect_uri: &str) {
+/// Sends forged requests to the callback, as another program on this machine could.
+fn send_forged_callbacks(world: &Common, redirect_uri: &str) {
     let Some(Value::Array(queries)) = world.knobs.take(Knob::Forged) else { return };
     for query in queries.iter().filter_map(Value::as_str) {
         let browser = Browser::new(None).patience(Duration::from_secs(5));
@@ -261,22 +263,22 @@ fn visit_as_a_neighbour(world: &Common, redirect_uri: &str) {
     }
 }
 
-fn verdict(world: &Common, wish: &Wish, denies: bool) -> Fields {
+fn decide(world: &Common, authorization: &AuthorizationRequest, denies: bool) -> Fields {
     if let Some(error) = world.knobs.take(Knob::AuthorizeError) {
         let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-        return refused(&wish.state, &text("error"), &text("description"));
+        return error_fields(&authorization.state, &text("error"), &text("description"));
     }
     if denies {
-        return refused(&wish.state, "access_denied", "the person said no");
+        return error_fields(&authorization.state, "access_denied", "the user denied the request");
     }
-    let code = world.ledger.keep("authorization code", keys::unguessable(24));
+    let code = world.ledger.record_secret("authorization code", keys::unguessable(24));
     let expires = world.now() + CODE_LIFETIME;
     let mut provider = world.provider.0.lock().unwrap();
-    provider.codes.insert(code.clone(), Code { wish: wish.clone(), grant: None, expires });
-    vec![("code".into(), code), ("state".into(), wish.state.clone())]
+    provider.codes.insert(code.clone(), Code { authorization: authorization.clone(), grant: None, expires });
+    vec![("code".into(), code), ("state".into(), authorization.state.clone())]
 }
 
-fn refused(state: &str, error: &str, description: &str) -> Fields {
+fn error_fields(state: &str, error: &str, description: &str) -> Fields {
     vec![
         ("error".into(), error.into()),
         ("error_description".into(), description.into()),
@@ -284,8 +286,8 @@ fn refused(state: &str, error: &str, description: &str) -> Fields {
     ]
 }
 
-/// Sends the browser to the callback; 303 so that a posted form is not posted on.
-fn back(world: &Common, redirect_uri: &str, fields: &Fields) -> Reply {
+/// Redirects the browser to the callback. Status 303 makes it send a GET, even after a form.
+fn redirect_to_callback(world: &Common, redirect_uri: &str, fields: &Fields) -> Reply {
     let mut query: Value =
         fields.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into();
     query["iss"] = json!(world.issuer());
@@ -298,12 +300,12 @@ fn back(world: &Common, redirect_uri: &str, fields: &Fields) -> Reply {
 }
 
 impl Provider {
-    /// Ends every grant, as an administrator would.
+    /// Revokes every grant, as an administrator can.
     pub(crate) fn revoke_all(&self) {
         self.0.lock().unwrap().grants.iter_mut().for_each(|grant| grant.revoked = true);
     }
 
-    /// Grants that can still be refreshed.
+    /// The number of grants that can still be refreshed.
     pub(crate) fn live_grants(&self) -> usize {
         self.0.lock().unwrap().grants.iter().filter(|grant| !grant.revoked && grant.offline).count()
     }
@@ -313,7 +315,7 @@ impl Provider {
     }
 
     pub(crate) fn new_refresh_token(&self, world: &Common, grant: usize) -> String {
-        let token = world.ledger.keep("refresh token", keys::unguessable(32));
+        let token = world.ledger.record_secret("refresh token", keys::unguessable(32));
         self.0.lock().unwrap().refresh_tokens.insert(token.clone(), RefreshToken { grant, spent: false });
         token
     }

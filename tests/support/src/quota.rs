@@ -1,6 +1,5 @@
-//! The organisation's quota service, in the AWS guidance sample's protocol.
-//!
-//! It accepts the provider's ID tokens only; what it answers is a knob.
+//! The organisation's quota service, in the protocol of the AWS guidance sample. It accepts only the provider's ID
+//! tokens.
 
 use std::sync::Arc;
 
@@ -27,13 +26,13 @@ fn answer(world: &Common, request: &Request) -> Reply {
     if (request.method.as_str(), request.target.as_str()) != ("GET", "/check") {
         return Reply::json(404, &json!({ "message": "Not Found" }));
     }
-    match token.map(|token| sts::verified(world, token)) {
-        Some(Ok(_)) => Reply::json(200, &world.knobs.take(Knob::Quota).unwrap_or_else(within)),
+    match token.map(|token| sts::verify_token(world, token)) {
+        Some(Ok(_)) => Reply::json(200, &world.knobs.take(Knob::Quota).unwrap_or_else(within_limits)),
         _ => Reply::json(401, &json!({ "message": "Unauthorized" })),
     }
 }
 
-fn within() -> Value {
+fn within_limits() -> Value {
     json!({
         "allowed": true,
         "reason": "within_quota",

@@ -1,6 +1,6 @@
-//! AWS Signature Version 4, from the side that checks it, and for a caller of STS from the other.
+//! AWS Signature Version 4: checks the signatures of requests, and signs a request to STS for a test.
 //!
-//! Whose credentials they are, and whether they are still good, is for `sts`.
+//! `sts` decides whose credentials they are and whether they are valid.
 
 use std::fmt::Write;
 
@@ -17,10 +17,10 @@ use crate::{
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The parts of an `Authorization` header.
+/// The parsed `Authorization` header.
 pub(crate) struct Signed {
     pub access_key: String,
-    /// date/region/service/aws4_request
+    /// `date/region/service/aws4_request`
     scope: String,
     headers: String,
     signature: String,
@@ -45,7 +45,7 @@ impl Signed {
         Some(signed)
     }
 
-    /// For a service of this name; in any region.
+    /// Checks the signature for this service, in any region.
     pub(crate) fn check(&self, request: &Request, service: &str, secret_key: &str, now: i64) -> Result<(), Refused> {
         let mismatch =
             |why: &str| refused(403, "SignatureDoesNotMatch", format!("The request signature does not match: {why}"));
@@ -70,12 +70,12 @@ impl Signed {
         if expected == self.signature { Ok(()) } else { Err(mismatch("wrong signature")) }
     }
 
-    /// date/REGION/service/aws4_request
+    /// The region in the scope.
     pub(crate) fn region(&self) -> &str {
         self.scope.split('/').nth(1).unwrap_or_default()
     }
 
-    /// The path is encoded once more than it was sent, as every service but S3 does.
+    /// The canonical request. Every service but S3 encodes the path once more than it was sent.
     fn canonical(&self, request: &Request) -> String {
         let mut query: Vec<_> = request.query();
         query.sort();
@@ -106,19 +106,19 @@ fn signature(secret_key: &str, scope: &str, date: &str, canonical: &str) -> Stri
     hex(&hmac(&key, &text))
 }
 
-/// What a caller of STS says of a form that it posts to `/` of this host: its kind, date, token and signature.
+/// The headers of a signed request that posts a form to `/` of this STS host.
 #[cfg(unix)]
 pub(crate) fn headers(credentials: &Value, host: &str, date: &str, body: &[u8]) -> [(&'static str, String); 4] {
     const FORM: &str = "application/x-www-form-urlencoded";
     const SIGNED: &str = "content-type;host;x-amz-date;x-amz-security-token";
-    let said = |name| credentials[name].as_str().unwrap_or_default();
-    let (key, token) = (said("AccessKeyId"), said("SessionToken"));
+    let text = |name| credentials[name].as_str().unwrap_or_default();
+    let (key, token) = (text("AccessKeyId"), text("SessionToken"));
     let scope = format!("{}/us-east-1/sts/aws4_request", date.get(..8).unwrap_or_default());
     let canonical = format!(
         "POST\n/\n\ncontent-type:{FORM}\nhost:{host}\nx-amz-date:{date}\nx-amz-security-token:{token}\n\n{SIGNED}\n{}",
         sha256(body)
     );
-    let signature = signature(said("SecretAccessKey"), &scope, date, &canonical);
+    let signature = signature(text("SecretAccessKey"), &scope, date, &canonical);
     let proof = format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={SIGNED}, Signature={signature}");
     [
         ("content-type", FORM.to_owned()),
@@ -146,7 +146,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all");
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
 }

@@ -1,7 +1,8 @@
-//! The STS: AssumeRoleWithWebIdentity and GetCallerIdentity, with the words and the strictness of the real one; AssumeRole
-//! is in `chain`.
+//! STS: AssumeRoleWithWebIdentity and GetCallerIdentity, as strict as the real service and with its messages.
+//! AssumeRole is
+//! in `chain`.
 //!
-//! Tokens are verified against the registered provider's published keys; nothing is taken on trust.
+//! Each token is verified with the registered provider's published keys.
 
 use std::{
     collections::HashMap,
@@ -28,7 +29,7 @@ const TAGS: &str = "https://aws.amazon.com/tags";
 #[derive(Default)]
 pub(crate) struct Sts(pub(crate) Mutex<HashMap<String, Issued>>);
 
-/// Credentials that were given out, by access key.
+/// Issued credentials. The map has them by access key.
 #[derive(Clone)]
 pub(crate) struct Issued {
     pub secret_key: String,
@@ -36,7 +37,7 @@ pub(crate) struct Issued {
     pub access_key: String,
     pub expires: i64,
     revoked: bool,
-    /// Of the session.
+    /// ARN of the session.
     pub arn: String,
     pub role: String,
     pub source_identity: Option<String>,
@@ -105,14 +106,14 @@ pub(crate) fn escaped(text: &str) -> String {
 
 fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Refused> {
     if request.header("authorization").is_some() {
-        // The call carries no signature: whoever signs it has taken credentials from somewhere.
+        // This call is unsigned. A signed one has taken credentials from somewhere.
         return Err(refused(403, "InvalidClientTokenId", "The security token included in the request is invalid."));
     }
     let seconds = checked_duration(world, form)?;
     let name = checked_session_name(form)?;
     let token = checked_length(form, "WebIdentityToken", 4, 20_000)?;
     let role = checked_length(form, "RoleArn", 20, 2048)?;
-    let claims = verified(world, token)?;
+    let claims = verify_token(world, token)?;
     let further = world.knobs.peek(Knob::FurtherRoles).unwrap_or_default();
     let is_known = role == ROLE_ARN || further.as_array().is_some_and(|roles| roles.iter().any(|known| known == role));
     if !is_known {
@@ -126,10 +127,10 @@ fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Ref
         return Err(refused(403, "AccessDenied", "Not authorized to perform sts:TagSession"));
     }
     let lifetime = world.knobs.take(Knob::CredentialLifetime).and_then(|value| value.as_i64()).unwrap_or(seconds);
-    Ok(issued(world, role, name, &claims, lifetime))
+    Ok(assume_reply(world, role, name, &claims, lifetime))
 }
 
-pub(crate) fn constraint(value: &str, member: &str, what: &str) -> Refused {
+pub(crate) fn constraint_error(value: &str, member: &str, what: &str) -> Refused {
     let shown = if member == "webIdentityToken" { "" } else { value };
     let message = format!(
         "1 validation error detected: Value '{shown}' at '{member}' failed to satisfy constraint: Member must {what}"
@@ -141,12 +142,12 @@ pub(crate) fn checked_length<'a>(form: &'a Fields, name: &str, least: usize, mos
     let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
     let value = field(form, name).unwrap_or_default();
     match value.chars().count() {
-        0 => Err(constraint("", &member, "not be null")),
+        0 => Err(constraint_error("", &member, "not be null")),
         length if length < least => {
-            Err(constraint(value, &member, &format!("have length greater than or equal to {least}")))
+            Err(constraint_error(value, &member, &format!("have length greater than or equal to {least}")))
         }
         length if length > most => {
-            Err(constraint(value, &member, &format!("have length less than or equal to {most}")))
+            Err(constraint_error(value, &member, &format!("have length less than or equal to {most}")))
         }
         _ => Ok(value),
     }
@@ -158,8 +159,8 @@ fn checked_duration(world: &Common, form: &Fields) -> Result<i64, Refused> {
     };
     let seconds = text.parse::<i64>().map_err(|_| refused(400, "MalformedInput", "DurationSeconds is no number"))?;
     match seconds {
-        ..900 => Err(constraint(text, "durationSeconds", "have value greater than or equal to 900")),
-        43_201.. => Err(constraint(text, "durationSeconds", "have value less than or equal to 43200")),
+        ..900 => Err(constraint_error(text, "durationSeconds", "have value greater than or equal to 900")),
+        43_201.. => Err(constraint_error(text, "durationSeconds", "have value less than or equal to 43200")),
         _ => Ok(seconds),
     }
 }
@@ -170,11 +171,11 @@ pub(crate) fn checked_session_name(form: &Fields) -> Result<&str, Refused> {
     if name.bytes().all(is_legal) {
         return Ok(name);
     }
-    Err(constraint(name, "roleSessionName", "satisfy regular expression pattern: [\\w+=,.@-]*"))
+    Err(constraint_error(name, "roleSessionName", "satisfy regular expression pattern: [\\w+=,.@-]*"))
 }
 
-/// The claims of a token whose signature, issuer, audience and end were all checked.
-pub(crate) fn verified(world: &Common, token: &str) -> Result<Value, Refused> {
+/// The claims of a token whose signature, issuer, audience and times are valid.
+pub(crate) fn verify_token(world: &Common, token: &str) -> Result<Value, Refused> {
     let invalid = |message: &str| refused(400, "InvalidIdentityToken", message);
     let not_a_jwt = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
     let unverified = unverified_claims(token).ok_or_else(|| invalid(not_a_jwt))?;
@@ -216,7 +217,7 @@ fn registered(world: &Common, issuer: &str) -> Option<Vec<String>> {
     Some(provider["audiences"].as_array()?.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
-/// AWS looks at `azp` where there is one, else at `aud`.
+/// AWS compares `azp` if the token has one, otherwise `aud`.
 fn check_audience(claims: &Value, audiences: &[String]) -> Result<(), Refused> {
     let named = if claims["azp"].is_string() { &claims["azp"] } else { &claims["aud"] };
     let names = match named {
@@ -243,7 +244,7 @@ fn check_times(world: &Common, claims: &Value) -> Result<(), Refused> {
     Ok(())
 }
 
-fn issued(world: &Common, role: &str, name: &str, claims: &Value, lifetime: i64) -> Reply {
+fn assume_reply(world: &Common, role: &str, name: &str, claims: &Value, lifetime: i64) -> Reply {
     let source_identity = claims["https://aws.amazon.com/source_identity"].as_str().map(str::to_owned);
     let credentials = world.sts.issue(world, role, name, lifetime, source_identity);
     let Issued { access_key, arn, .. } = &credentials;
@@ -281,7 +282,7 @@ fn identity(world: &Common, request: &Request) -> Result<Reply, Refused> {
     Ok(Reply::new(200, "text/xml", &body))
 }
 
-/// Whose signature, made for this service, the request bears.
+/// Returns the credentials that signed the request for this service.
 pub(crate) fn caller(world: &Common, request: &Request, service: &str) -> Result<Issued, Refused> {
     let signed = sigv4::Signed::of(request)
         .ok_or_else(|| refused(403, "MissingAuthenticationToken", "Request is missing Authentication Token"))?;
@@ -303,7 +304,7 @@ pub(crate) fn caller(world: &Common, request: &Request, service: &str) -> Result
 }
 
 impl Sts {
-    /// Credentials for a session of a role.
+    /// Issues credentials for a session of a role.
     pub(crate) fn issue(
         &self,
         world: &Common,
@@ -317,8 +318,8 @@ impl Sts {
         let unique: String = keys::unguessable(24).chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         let issued = Issued {
             access_key: format!("ASIA{}", unique.to_uppercase()),
-            secret_key: world.ledger.keep("secret access key", keys::unguessable(30)),
-            session_token: world.ledger.keep("session token", format!("IQoJ{}==", keys::unguessable(300))),
+            secret_key: world.ledger.record_secret("secret access key", keys::unguessable(30)),
+            session_token: world.ledger.record_secret("session token", format!("IQoJ{}==", keys::unguessable(300))),
             expires: world.now() + lifetime,
             revoked: false,
             arn: format!("arn:{}:sts::{}:assumed-role/{role_name}/{name}", parts[1], parts[4]),
@@ -329,12 +330,12 @@ impl Sts {
         issued
     }
 
-    /// Credentials that were given out under this access key and not revoked.
+    /// The credentials with this access key, unless they are revoked.
     pub(crate) fn find(&self, access_key: &str) -> Option<Issued> {
         self.0.lock().unwrap().get(access_key).filter(|issued| !issued.revoked).cloned()
     }
 
-    /// What was given out so far is worth nothing from now on.
+    /// Revokes all credentials issued so far.
     pub(crate) fn revoke_all(&self) {
         self.0.lock().unwrap().values_mut().for_each(|issued| issued.revoked = true);
     }

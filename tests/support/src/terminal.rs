@@ -1,6 +1,6 @@
-//! A terminal of its own for the program, and the person who reads it and types there.
+//! A pseudo-terminal for the program, and the user who reads it and types.
 //!
-//! Linux alone: `setsid --ctty` gives the program a session that the terminal controls, as a shell's is.
+//! Linux only: `setsid --ctty` makes the terminal control the program's session, as in a shell.
 
 use std::{
     fs::File,
@@ -16,23 +16,23 @@ use rustix::{
     termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
-use crate::desk::Desk;
+use crate::{desk::Desk, wait::retry_interrupted};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Shown on purpose to whoever is to paste: they are in the address that the person opens.
+/// Secrets that a user has to see to paste them: they are part of the address that the user opens.
 const SHOWN_TO_PASTE: [&str; 2] = ["state", "nonce"];
 
-/// Where a program's stdout and stderr lead to.
+/// Where the program's stdout and stderr go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Streams {
-    /// The terminal, as a shell has it.
+    /// To the terminal, as in a shell.
     Terminal,
-    /// A caller that reads stdout and hides stderr, as SDKs do.
+    /// To a caller that reads stdout and hides stderr, as SDKs do.
     Caller,
 }
 
-/// A call at a terminal.
+/// A call of the program in a terminal.
 pub struct AtTerminal<'d, 'w> {
     desk: &'d Desk<'w>,
     child: Child,
@@ -42,13 +42,13 @@ pub struct AtTerminal<'d, 'w> {
     stdout: Option<thread::JoinHandle<String>>,
 }
 
-/// What a call at a terminal came to.
+/// The result of a call in a terminal.
 #[derive(Debug)]
-pub struct Seen {
+pub struct TerminalOutcome {
     pub code: Option<i32>,
-    /// All that the terminal showed.
+    /// Everything that the terminal showed.
     pub shown: String,
-    /// What the caller got on stdout.
+    /// What the caller read from stdout.
     pub stdout: String,
 }
 
@@ -59,7 +59,7 @@ impl<'w> Desk<'w> {
         })
     }
 
-    /// The program by a shell that prepares the terminal: it is `"$0"`.
+    /// Runs a shell script that prepares the terminal. The script's `"$0"` is the program.
     pub fn shell_at_terminal<'d>(&'d self, script: &str) -> AtTerminal<'d, 'w> {
         self.with_terminal(Streams::Terminal, |command| {
             command.args(["sh", "-c", script]).arg(self.program());
@@ -93,7 +93,7 @@ impl<'w> Desk<'w> {
         let shown = Arc::default();
         let master = File::from(master);
         let reader = read(master.try_clone().expect("a file can be shared"), Arc::clone(&shown));
-        // Its ends of the terminal are the program's alone from now on.
+        // Closes our copies of the program's ends of the terminal.
         drop(command);
         AtTerminal { desk: self, child, master, shown, reader, stdout }
     }
@@ -102,8 +102,8 @@ impl<'w> Desk<'w> {
 fn read(mut master: File, shown: Arc<(Mutex<Vec<u8>>, Condvar)>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut piece = [0; 8192];
-        // The end is an error: the last program has closed the terminal.
-        while let Ok(read @ 1..) = master.read(&mut piece) {
+        // At the end this is an error: the last program has closed the terminal.
+        while let Ok(read @ 1..) = retry_interrupted(|| master.read(&mut piece)) {
             shown.0.lock().unwrap().extend(&piece[..read]);
             shown.1.notify_all();
         }
@@ -111,7 +111,7 @@ fn read(mut master: File, shown: Arc<(Mutex<Vec<u8>>, Condvar)>) -> thread::Join
 }
 
 impl AtTerminal<'_, '_> {
-    /// Waits until the words appear after what was seen before, and gives all that was shown.
+    /// Waits until the terminal has shown these words, and returns all that it has shown.
     #[track_caller]
     pub fn shows(&self, words: &str) -> String {
         self.shows_times(words, 1)
@@ -136,14 +136,14 @@ impl AtTerminal<'_, '_> {
         (&self.master).write_all(text.as_bytes()).expect("the terminal is open");
     }
 
-    /// Whether what is typed would be shown.
+    /// Whether the terminal echoes what is typed.
     pub fn echoes(&self) -> bool {
         tcgetattr(&self.master).expect("a terminal has modes").local_modes.contains(LocalModes::ECHO)
     }
 
-    /// Waits for the end. No secret may have been shown but those that were meant to be opened elsewhere.
+    /// Waits for the end, and asserts that no secret was shown except those that the user has to paste.
     #[track_caller]
-    pub fn finish(mut self) -> Seen {
+    pub fn finish(mut self) -> TerminalOutcome {
         let deadline = Instant::now() + DEADLINE;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the child is ours") {
@@ -164,6 +164,6 @@ impl AtTerminal<'_, '_> {
         let leaks = self.desk.ledger().leaks("a terminal", &shown);
         let leaks: Vec<_> = leaks.iter().filter(|leak| !SHOWN_TO_PASTE.contains(&leak.kind)).collect();
         assert!(leaks.is_empty(), "{leaks:?}");
-        Seen { code: status.code(), shown: String::from_utf8_lossy(&shown).into_owned(), stdout }
+        TerminalOutcome { code: status.code(), shown: String::from_utf8_lossy(&shown).into_owned(), stdout }
     }
 }

@@ -1,13 +1,13 @@
-//! Waiting for what another process or thread does: the one place where the harness polls.
+//! Waiting for other processes and threads.
 
 use std::{
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
-/// Far more than a busy machine needs; only a failing test waits for it.
+/// Far more than a busy machine needs. Only a failing test waits this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-/// Short beside the start of a process, long beside one look.
+/// Short compared with the start of a process, long compared with one check.
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 
 /// Polls until the condition holds; panics after half a minute.
@@ -17,5 +17,15 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
         thread::sleep(PAUSE);
+    }
+}
+
+/// Repeats a call that a signal has interrupted (EINTR). std does not repeat it for sockets.
+pub(crate) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! A small HTTP/1.1 server on loopback, plain or with TLS: a thread a connection, one request each.
+//! A small HTTP/1.1 server on loopback, with or without TLS. Each connection has a thread and carries one request.
 //!
-//! It moves requests and answers, and can be stopped and started on one port; their meaning is its caller's.
+//! It can be stopped and started again on the same port. Its callers define what requests mean.
 
 use std::{
     io::{self, Read, Write},
@@ -17,7 +17,10 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::port::{Port, stop_listening};
+use crate::{
+    port::{Port, stop_listening},
+    wait::retry_interrupted,
+};
 
 pub type Fields = Vec<(String, String)>;
 
@@ -52,12 +55,12 @@ pub(crate) enum Ending {
 pub(crate) type Serve = Arc<dyn Fn(&Request) -> Ending + Send + Sync>;
 
 pub(crate) struct Server {
-    /// Reserved, so that nobody else answers there while the server is stopped.
+    /// Reserved, so that no other program listens there while the server is stopped.
     port: Port,
     tls: Option<Arc<ServerConfig>>,
     serve: Serve,
     live: Mutex<Option<Live>>,
-    /// Microseconds between the arrival of requests and the sending of their answers.
+    /// Microseconds spent between the arrival of requests and the sending of their answers.
     spent: Arc<AtomicU64>,
 }
 
@@ -80,7 +83,7 @@ impl Request {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The fields of a form; `None` when the body is not declared as one.
+    /// The fields of a form; `None` if the content type is another one.
     pub(crate) fn form(&self) -> Option<Fields> {
         let declared = self.header("content-type")?.to_ascii_lowercase();
         declared
@@ -129,12 +132,12 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// How long it has worked on requests so far.
+    /// The time spent on requests so far.
     pub(crate) fn time_serving(&self) -> Duration {
         Duration::from_micros(self.spent.load(Ordering::SeqCst))
     }
 
-    /// From here on connections are refused, and those that hang are closed.
+    /// Refuses connections from now on, and closes those with a hanging request.
     pub(crate) fn stop(&self) {
         let Some(live) = self.live.lock().unwrap().take() else { return };
         live.stopped.store(true, Ordering::SeqCst);
@@ -161,7 +164,7 @@ impl Server {
                 }
                 let (serve, tls, flag, spent) = (serve.clone(), tls.clone(), flag.clone(), spent.clone());
                 if let Ok(socket) = socket {
-                    thread::spawn(move || converse(socket, tls, &serve, &flag, &spent));
+                    thread::spawn(move || serve_connection(socket, tls, &serve, &flag, &spent));
                 }
             }
             listener
@@ -176,8 +179,8 @@ impl Drop for Server {
     }
 }
 
-/// Errors end the conversation: whoever hangs up has had enough.
-fn converse(
+/// Serves one connection. An error ends it.
+fn serve_connection(
     socket: TcpStream,
     tls: Option<Arc<ServerConfig>>,
     serve: &Serve,
@@ -210,7 +213,7 @@ fn exchange(
     let began = Instant::now();
     match serve(&request) {
         Ending::Answer(reply) => {
-            // Counted before the last byte is sent, so that whoever has the answer finds it counted.
+            // Counted before the last byte is sent, so that a client with the answer finds it counted.
             spent.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
             send(stream, &reply, request.method == "HEAD")
         }
@@ -220,12 +223,12 @@ fn exchange(
     }
 }
 
-/// `None` when the peer went before it had asked anything.
+/// Reads a request; `None` if the peer closed the connection first.
 fn receive(stream: &mut impl Read) -> io::Result<Option<Request>> {
     let mut bytes = Vec::new();
     let mut piece = [0; 8192];
     loop {
-        let read = stream.read(&mut piece)?;
+        let read = retry_interrupted(|| stream.read(&mut piece))?;
         if read == 0 {
             return Ok(None);
         }
@@ -236,7 +239,7 @@ fn receive(stream: &mut impl Read) -> io::Result<Option<Request>> {
     }
 }
 
-/// `None` while something is missing.
+/// Parses a request; `None` while it is incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<Request>, httparse::Error> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -270,14 +273,14 @@ fn send(stream: &mut impl Write, reply: &Reply, head_only: bool) -> io::Result<(
         bytes.extend_from_slice(&reply.body);
     }
     stream.write_all(&bytes)?;
-    stream.flush()
+    retry_interrupted(|| stream.flush())
 }
 
 fn hang(watch: &TcpStream, stopped: &AtomicBool) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(300);
     watch.set_read_timeout(Some(Duration::from_millis(50)))?;
     while !stopped.load(Ordering::SeqCst) && Instant::now() < until {
-        match watch.peek(&mut [0]) {
+        match retry_interrupted(|| watch.peek(&mut [0])) {
             Ok(0) => break,
             Ok(_) => thread::sleep(Duration::from_millis(50)),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}

@@ -1,6 +1,4 @@
-//! The world as a test holds it: provider, STS and control address, with their knobs and their ledger.
-//!
-//! It puts the parts together; what they do is theirs.
+//! The world as a test uses it: provider, AWS services and control address, with their knobs and their ledger.
 
 use std::{
     io::Read,
@@ -26,7 +24,7 @@ use crate::{
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
-    places::Places,
+    placeholders::Placeholders,
     port::Port,
     provider::{self, Provider},
     quota,
@@ -37,13 +35,15 @@ use crate::{
 pub const CLIENT_ID: &str = "demo-client";
 pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/BedrockUser";
 pub const POOL_ID: &str = "us-east-1:5f0c1d6e-8a3b-4c9d-b2e7-1a2b3c4d5e6f";
-/// What the pool gives to people who are signed in.
+/// The role that the pool gives to authenticated users.
 pub const POOL_ROLE_ARN: &str = "arn:aws:iam::123456789012:role/PoolUser";
-/// Seconds by which everybody else's clock is behind after [`World::age_id_tokens`]; credentials end so much earlier, too.
-pub const BEHIND: u32 = 50;
+/// Seconds by which the provider's and AWS's clocks are behind after [`World::age_id_tokens`]. Credentials expire as
+/// much
+/// earlier.
+pub const CLOCK_LAG: u32 = 50;
 pub(crate) const ACCOUNT: &str = "123456789012";
 
-/// What provider, STS and control share.
+/// State that the servers share.
 #[derive(Default)]
 pub(crate) struct Common {
     pub knobs: Knobs,
@@ -67,7 +67,7 @@ pub(crate) struct Servers {
     pub console: Server,
 }
 
-/// Everything stops when it is dropped.
+/// All servers stop when this is dropped.
 pub struct World {
     common: Arc<Common>,
     servers: Arc<Servers>,
@@ -78,17 +78,17 @@ pub struct World {
 }
 
 impl World {
-    /// Over plain http on loopback.
+    /// Starts a world with plain http.
     pub fn new() -> Self {
-        Self::made(false)
+        Self::start(false)
     }
 
-    /// Over https, with a certificate authority that nobody else knows.
+    /// Starts a world with https, and a certificate authority of its own.
     pub fn over_tls() -> Self {
-        Self::made(true)
+        Self::start(true)
     }
 
-    fn made(with_tls: bool) -> Self {
+    fn start(with_tls: bool) -> Self {
         let dir = TempDir::with_prefix("bedrock-sso-world-").expect("the system's temporary folder can be written");
         let year = DateTime::<Utc>::from(SystemTime::now()).year();
         let authority = with_tls.then(|| Authority::new(dir.path(), year).expect("rcgen makes certificates"));
@@ -122,17 +122,17 @@ impl World {
         self.servers.cognito.origin()
     }
 
-    /// The sign-in to AWS's console, as the profile's `console_endpoint` names it.
+    /// The console's federation endpoint, for the key `console_endpoint`.
     pub fn console_endpoint(&self) -> String {
         format!("{}/federation", self.servers.console.origin())
     }
 
-    /// The same as the profile's `bedrock_endpoint` names it.
+    /// Bedrock's endpoint, for the key `bedrock_endpoint`.
     pub fn bedrock_endpoint(&self) -> String {
         format!("{}/{{service}}", self.servers.bedrock.origin())
     }
 
-    /// Bedrock's two services as AWS's variables name them, each with a path of its own, as a gateway has.
+    /// Bedrock's two services as AWS's variables name them. Each has a path, as behind a gateway.
     pub fn bedrock_endpoints(&self) -> [(&'static str, String); 2] {
         let origin = self.servers.bedrock.origin();
         [
@@ -145,18 +145,18 @@ impl World {
         self.control.origin()
     }
 
-    /// The authority's certificate, where the world speaks TLS.
+    /// The authority's certificate, if the world uses TLS.
     pub fn ca_bundle(&self) -> Option<&Path> {
         self.authority.as_ref().map(|authority| authority.pem.as_path())
     }
 
-    /// A folder for whatever belongs to this world.
+    /// A folder for files of this world.
     pub fn folder(&self) -> PathBuf {
         self.dir.path().to_owned()
     }
 
-    /// Names for the addresses and the folder of this world, which differ from run to run.
-    pub(crate) fn places(&self) -> Places {
+    /// Placeholders for the addresses and the folder of this world.
+    pub(crate) fn placeholders(&self) -> Placeholders {
         let Servers { provider, sts, cognito, quota, bedrock, console } = &*self.servers;
         let servers = [
             (provider, "{provider}"),
@@ -170,7 +170,7 @@ impl World {
         servers.into_iter().map(|(server, name)| (server.address(), name)).chain([folder]).collect()
     }
 
-    /// A port for the program to listen on, free and reserved for as long as this world lives.
+    /// A port for the program to listen on. It is free, and reserved while this world lives.
     pub fn free_port(&self) -> u16 {
         let port = Port::reserve();
         let number = port.number();
@@ -178,12 +178,12 @@ impl World {
         number
     }
 
-    /// How often an endpoint was asked.
+    /// How often an endpoint was called.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.ledger().count(endpoint)
     }
 
-    /// How often each of these endpoints was asked.
+    /// How often each of these endpoints was called.
     pub fn counts<const N: usize>(&self, endpoints: [Endpoint; N]) -> [usize; N] {
         endpoints.map(|endpoint| self.count(endpoint))
     }
@@ -192,42 +192,42 @@ impl World {
         &self.common.ledger
     }
 
-    /// How long provider and STS have worked on their answers so far.
+    /// The time that provider and STS have spent on requests so far.
     pub fn time_serving(&self) -> Duration {
         self.servers.provider.time_serving() + self.servers.sts.time_serving()
     }
 
-    /// Seconds since 1970 by the clock of this world.
+    /// Seconds since 1970 by the world's clock.
     pub fn now(&self) -> i64 {
         self.common.now()
     }
 
-    /// The secret of the application, where `Knob::ClientAuth` gives it one.
+    /// The application's secret, if `Knob::ClientAuth` gives it one.
     pub fn client_secret(&self) -> String {
         self.common.client_secret()
     }
 
-    /// The application has another secret from now on; how many it had before does not matter.
+    /// Gives the application another secret.
     pub fn change_client_secret(&self) {
         *self.common.client_secret.lock().unwrap() = None;
     }
 
-    /// A file with one of the application's private keys.
+    /// Writes one of the application's private keys to a file.
     pub fn client_key(&self, key: ClientKey) -> PathBuf {
         key.write(&self.common, self.dir.path())
     }
 
-    /// A new key signs from now on.
+    /// Makes the provider sign with a new key.
     pub fn rotate_keys(&self) {
         self.common.keys.write().unwrap().rotate();
     }
 
-    /// AWS credentials given out so far are refused from now on.
+    /// Revokes all AWS credentials issued so far.
     pub fn revoke_credentials(&self) {
         self.common.sts.revoke_all();
     }
 
-    /// Connections to the console's sign-in are refused from now on.
+    /// Makes the console's federation endpoint refuse connections.
     pub fn stop_console(&self) {
         self.servers.console.stop();
     }
@@ -240,40 +240,41 @@ impl World {
         self.servers.quota.start_again();
     }
 
-    /// The identity pool's identities are deleted; whoever comes next is given a new one.
+    /// Deletes the identities of the identity pool. The next caller gets a new one.
     pub fn forget_identities(&self) {
         self.common.pool.forget_all();
     }
 
-    /// Refresh tokens given out so far are refused from now on.
+    /// Revokes all refresh tokens issued so far.
     pub fn revoke_grants(&self) {
         self.common.provider.revoke_all();
     }
 
-    /// Sign-ins that could still be renewed silently.
+    /// The number of sign-ins with a valid refresh token.
     pub fn live_grants(&self) -> usize {
         self.common.provider.live_grants()
     }
 
-    /// ID tokens from now on are too old for the program, which takes no token to AWS in its last fifteen seconds, as soon as
-    /// they are issued. Everybody else, whose clock is [`BEHIND`] from now on, accepts them for a minute.
+    /// Makes every new ID token too old for the program, which sends no token to AWS in its last fifteen seconds. The
+    /// provider
+    /// and AWS, whose clocks are [`CLOCK_LAG`] behind from now on, accept it for a minute.
     pub fn age_id_tokens(&self) {
-        self.set(Knob::Clock, -i64::from(BEHIND));
+        self.set(Knob::Clock, -i64::from(CLOCK_LAG));
         self.set(Knob::IdTokenLifetime, 60);
     }
 
-    /// The same for the next ID token alone.
+    /// The same for the next ID token only.
     pub fn age_next_id_token(&self) {
-        self.set(Knob::Clock, -i64::from(BEHIND));
+        self.set(Knob::Clock, -i64::from(CLOCK_LAG));
         self.next(1, Knob::IdTokenLifetime, 60);
     }
 
-    /// Lets the requests go on that [`Fault::Hold`](crate::Fault::Hold) holds, and holds none from now on.
+    /// Lets held requests continue ([`Fault::Hold`](crate::Fault::Hold)), and holds no more.
     pub fn release(&self) {
         self.common.gate.open();
     }
 
-    /// Connections to the provider are refused until it starts again.
+    /// Makes the provider refuse connections until it is started again.
     pub fn stop_provider(&self) {
         self.servers.provider.stop();
     }
@@ -290,13 +291,13 @@ impl World {
         self.servers.sts.start_again();
     }
 
-    /// The configuration of one profile, `claude`, with further lines of TOML for it.
+    /// The configuration of one profile, `claude`, with these further lines of TOML.
     pub fn configuration(&self, more: &str) -> String {
         let lines: String = self.facts().iter().map(|(key, value)| format!("{key} = {}\n", json!(value))).collect();
         format!("version = 1\n\n[profiles.claude]\n{lines}{more}\n")
     }
 
-    /// The keys of the usual profile, all of which hold text.
+    /// The keys of the usual profile and their values, which are all strings.
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = vec![
             ("issuer", self.issuer()),
@@ -317,7 +318,7 @@ impl Default for World {
     }
 }
 
-/// `world.set(…)` and `world.next(…)` turn the knobs.
+/// `world.set(…)` and `world.next(…)` set the knobs.
 impl Deref for World {
     type Target = Knobs;
 
@@ -326,10 +327,10 @@ impl Deref for World {
     }
 }
 
-/// The whole of the `world` example: one line of JSON, then service until stdin ends.
+/// The whole of the `world` example: it prints one line of JSON and serves until stdin ends.
 pub fn serve_until_stdin_closes(with_tls: bool) {
-    let world = World::made(with_tls);
-    let told = json!({
+    let world = World::start(with_tls);
+    let addresses = json!({
         "issuer": world.issuer(),
         "client_id": CLIENT_ID,
         "role_arn": ROLE_ARN,
@@ -341,7 +342,7 @@ pub fn serve_until_stdin_closes(with_tls: bool) {
         "ca_bundle": world.ca_bundle(),
         "configuration": world.configuration(""),
     });
-    println!("{told}");
+    println!("{addresses}");
     std::io::stdin().read_to_end(&mut Vec::new()).expect("stdin can be read");
 }
 
@@ -355,17 +356,17 @@ impl Common {
         self.now() + self.knobs.number(Knob::ProviderClock, 0)
     }
 
-    /// Made when it is first asked for.
+    /// Generates the secret at the first call.
     pub(crate) fn client_secret(&self) -> String {
         let mut secret = self.client_secret.lock().unwrap();
         let secret = secret.get_or_insert_with(client_auth::new_secret).clone();
         let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        self.ledger.keep("client secret, as it is posted", encoded);
-        self.ledger.keep("client secret", secret)
+        self.ledger.record_secret("client secret, as it is posted", encoded);
+        self.ledger.record_secret("client secret", secret)
     }
 
     pub(crate) fn provider_origin(&self) -> &str {
-        self.origin.get().expect("set before anybody asks")
+        self.origin.get().expect("set when the world starts")
     }
 
     pub(crate) fn issuer(&self) -> String {
@@ -373,7 +374,7 @@ impl Common {
         format!("{}{}", self.provider_origin(), suffix.as_ref().and_then(|s| s.as_str()).unwrap_or_default())
     }
 
-    /// The issuer's path, without a slash at its end.
+    /// The issuer's path without a final slash.
     pub(crate) fn issuer_path(&self) -> String {
         let issuer = self.issuer();
         issuer[self.provider_origin().len()..].trim_end_matches('/').to_owned()

@@ -1,12 +1,12 @@
-//! Names for what differs from run to run, so that what a program printed can be compared with a golden file.
+//! Placeholders for text that differs from run to run, so that output can be compared with a golden file.
 
-/// Texts of one test, such as the path of its home or the address of its provider, each with the name that replaces it.
-pub(crate) type Places = Vec<(String, &'static str)>;
+/// Texts of one test, such as the path of its home or the address of its provider, each with its placeholder.
+pub(crate) type Placeholders = Vec<(String, &'static str)>;
 
-/// Replaces what differs from run to run by a name in braces: these places, ports, temporary folders, records, times,
-/// durations, process ids, and the ids of AWS requests.
-pub(crate) fn replace_variable_parts(text: &str, places: &Places) -> String {
-    let mut text = places.iter().fold(text.to_owned(), |text, (place, name)| text.replace(place, name));
+/// Replaces what differs from run to run by a name in braces: the given texts, ports, temporary folders, record names,
+/// times, durations, process ids and the ids of AWS requests.
+pub(crate) fn replace_variable_parts(text: &str, placeholders: &Placeholders) -> String {
+    let mut text = placeholders.iter().fold(text.to_owned(), |text, (place, name)| text.replace(place, name));
     for host in ["127.0.0.1:", "localhost:", "[::1]:"] {
         text = replace_after(&text, host, "{port}", |rest| count_start(rest, |letter| letter.is_ascii_digit()));
     }
@@ -20,7 +20,7 @@ pub(crate) fn replace_variable_parts(text: &str, places: &Places) -> String {
     replace_words(&text, "{duration}", count_duration)
 }
 
-/// Replaces what follows each `start`: as many bytes as `count` says of the rest.
+/// Replaces the text after each `start`, as many bytes as `count` returns for the rest.
 fn replace_after(text: &str, start: &str, name: &str, count: impl Fn(&str) -> usize) -> String {
     let (mut replaced, mut rest) = (String::new(), text);
     while let Some(at) = rest.find(start) {
@@ -33,7 +33,7 @@ fn replace_after(text: &str, start: &str, name: &str, count: impl Fn(&str) -> us
     replaced + rest
 }
 
-/// Replaces text at the start of words: as many bytes as `count` says of the rest.
+/// Replaces text at the beginning of words, as many bytes as `count` returns for the rest.
 fn replace_words(text: &str, name: &str, count: impl Fn(&str) -> usize) -> String {
     let (mut replaced, mut rest, mut in_word) = (String::new(), text, false);
     while let Some(first) = rest.chars().next() {
@@ -50,7 +50,7 @@ fn replace_words(text: &str, name: &str, count: impl Fn(&str) -> usize) -> Strin
     replaced
 }
 
-/// The length of the text before the first letter that does not belong.
+/// The length of the text before the first letter for which `belongs` is false.
 fn count_start(text: &str, belongs: impl Fn(char) -> bool) -> usize {
     text.len() - text.trim_start_matches(belongs).len()
 }
@@ -59,7 +59,7 @@ fn is_part_of_name(letter: char) -> bool {
     letter.is_alphanumeric() || "-_.".contains(letter)
 }
 
-/// The random path of the address that the program shows when a person signs in.
+/// The random path of the start address.
 fn count_start_address(text: &str) -> usize {
     let length = count_start(text, |letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
     if length == 8 && &text[..length] != "callback" { length } else { 0 }

@@ -1,6 +1,6 @@
-//! What providers do each in their own way: the scopes they know, what brings a refresh token, and from where they redeem.
-//!
-//! The standard's way unless a knob says otherwise.
+//! Rules that differ between providers: which scopes they know, when they issue a refresh token, and which `Origin`
+//! header
+//! they accept. Without a knob they are the standard's.
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(crate) fn are_known(world: &Common, scope: &str) -> bool {
     scope.split(' ').any(|word| word == "openid") && scope.split(' ').all(|word| known.iter().any(|one| one == word))
 }
 
-/// Whether what was asked brings a refresh token.
+/// Whether this request is entitled to a refresh token.
 pub(crate) fn is_offline(world: &Common, asked: &Fields) -> bool {
     let has = |name, word| field(asked, name).unwrap_or_default().split(' ').any(|one| one == word);
     match world.knobs.peek(Knob::Offline).as_ref().and_then(Value::as_str) {
@@ -36,7 +36,7 @@ pub(crate) fn is_offline(world: &Common, asked: &Fields) -> bool {
     }
 }
 
-/// Entra's two ways, each with its own refusal.
+/// Entra's rules for the `Origin` header, with Entra's errors.
 pub(crate) fn origin(world: &Common, request: &Request) -> Result<(), Refused> {
     let wanted = world.knobs.peek(Knob::Origin);
     match (wanted.as_ref().and_then(Value::as_str), request.header("origin")) {

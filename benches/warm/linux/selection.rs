@@ -1,6 +1,6 @@
-//! Who is compared with whom: ours with each keeper of the key, the floors, and what people run instead.
+//! Selects the commands that are compared: this program with each storage of the key, minimal C programs, and alternatives.
 //!
-//! What is not installed is left out with a word.
+//! A command that is not installed is left out, and the output says so.
 
 use std::{
     cell::RefCell,
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use testworld::{Desk, World};
 
 use super::{
+    contender::Contender,
     session::Session,
     turns::{Turns, installed},
 };
@@ -20,22 +21,7 @@ use super::{
 const CREDENTIALS: &str = "credentials";
 const HEADERS: &str = "otel-headers";
 
-/// A command that takes its turn.
-#[derive(Clone, Debug)]
-pub(super) struct Contender {
-    pub name: String,
-    environment: Vec<(OsString, OsString)>,
-    without_kernel_keyring: bool,
-    program: PathBuf,
-    arguments: Vec<OsString>,
-    /// The most it may take, in times of `cat`.
-    pub limit: Option<f64>,
-    pub is_ours: bool,
-    pub is_shipped: bool,
-    pub in_crowd: bool,
-}
-
-/// Which build of ours.
+/// A build of this program.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     pub build: &'static str,
@@ -43,64 +29,29 @@ pub(super) struct Program {
     pub is_shipped: bool,
 }
 
-/// Two desks, one for each keeper of the key, and the document they hand out.
-pub(super) struct Field {
-    // Desks look for secrets when they are cleared, so they go first.
+/// Two desks, one for each storage of the key, and the credentials document that they print.
+pub(super) struct Selection {
+    // A desk searches for secrets when it is dropped, so it must be dropped before the world.
     file: Desk<'static>,
     keyring: Option<(Desk<'static>, Session)>,
     world: &'static World,
     requests: usize,
     folder: TempDir,
     programs: Vec<Program>,
-    /// Whether the kernel keeps a copy of the key here.
+    /// Whether the kernel stores a copy of the key on this machine.
     has_copy: bool,
     left_out: RefCell<Vec<String>>,
 }
 
-/// What people run instead, where it is installed.
-pub(super) struct Peers(Vec<(&'static str, Option<PathBuf>, &'static [&'static str])>);
+/// Programs that do similar work, if they are installed.
+pub(super) struct Alternatives(Vec<(&'static str, Option<PathBuf>, &'static [&'static str])>);
 
-impl Contender {
-    fn new(name: &str, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
-        Self {
-            name: name.to_owned(),
-            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
-            without_kernel_keyring: false,
-            program: program.into(),
-            arguments: arguments.iter().map(OsString::from).collect(),
-            limit: None,
-            is_ours: false,
-            is_shipped: false,
-            in_crowd: false,
-        }
-    }
-
-    /// As `turns` reads a command.
-    pub(super) fn words(&self) -> Vec<OsString> {
-        let variable = |(name, value): &(OsString, OsString)| {
-            let mut word = name.clone();
-            word.push("=");
-            word.push(value);
-            word
-        };
-        let mut words: Vec<OsString> = self.environment.iter().map(variable).collect();
-        words.extend(self.without_kernel_keyring.then(|| "-k".into()));
-        words.push(self.program.clone().into());
-        words.extend(self.arguments.iter().cloned());
-        words
-    }
-
-    pub(super) fn size(&self) -> u64 {
-        self.program.metadata().map_or(0, |found| found.len())
-    }
-}
-
-impl Field {
+impl Selection {
     pub(super) fn new() -> Self {
         let world: &'static World = Box::leak(Box::new(World::new()));
         let built = Path::new(env!("CARGO_BIN_EXE_bedrock-sso")).parent().expect("target/release");
         let folder = TempDir::with_prefix_in("bench-", built).unwrap();
-        // Where a desk of a copied program finds the person at its browser.
+        // A desk of a copied program expects the `person` example here.
         std::os::unix::fs::symlink(built.join("examples"), folder.path().join("examples")).unwrap();
         let (programs, mut left_out) = programs(folder.path());
         let file = desk(world);
@@ -117,12 +68,13 @@ impl Field {
         });
         if keyring.is_none() {
             left_out.push(
-                "left out, for gnome-keyring-daemon, dbus-daemon and dbus-send are not installed: the keyring".into(),
+                "left out: the keyring, because gnome-keyring-daemon, dbus-daemon or dbus-send is not installed".into(),
             );
         }
-        let has_copy = keyring.as_ref().is_some_and(|(desk, _)| is_copy_kept(desk));
+        let has_copy = keyring.as_ref().is_some_and(|(desk, _)| has_kernel_copy(desk));
         if keyring.is_some() && !has_copy {
-            left_out.push("left out: the kernel keeps no keys here".into());
+            left_out
+                .push("left out: the kernel's keyring, because this kernel does not store keys for the test".into());
         }
         file.settle();
         let requests = world.ledger().total();
@@ -133,7 +85,7 @@ impl Field {
         &self.programs
     }
 
-    pub(super) fn asked_nobody(&self) -> bool {
+    pub(super) fn sent_no_request(&self) -> bool {
         self.world.ledger().total() == self.requests
     }
 
@@ -141,7 +93,7 @@ impl Field {
         self.left_out.borrow().clone()
     }
 
-    /// Those that take a millisecond or few. The first one is the measure of all.
+    /// The commands that take a few milliseconds. All are compared with the first one.
     pub(super) fn warm(&self, turns: &Turns) -> Vec<Contender> {
         let cat = Contender { in_crowd: true, ..self.cat() };
         let document = self.document();
@@ -170,8 +122,8 @@ impl Field {
         all
     }
 
-    /// For each build its answer to Claude Code's collector, beside its credentials, which are the measure; from now on the
-    /// provider, AWS and every other network are out of reach.
+    /// For each build, `otel-headers` and the warm `credentials` that it is compared with. From now on the provider, AWS and
+    /// every other network are unreachable.
     pub(super) fn headers(&self) -> Vec<[Contender; 2]> {
         self.world.stop_provider();
         self.world.stop_sts();
@@ -185,15 +137,15 @@ impl Field {
         self.programs.iter().map(pair).collect()
     }
 
-    /// Those that would make the others wait, beside a `cat` of their own.
-    pub(super) fn slow(&self, turns: &Turns, peers: Peers) -> Vec<Contender> {
+    /// The slow commands, which are measured apart from the fast ones, with a `cat` to compare with.
+    pub(super) fn slow(&self, turns: &Turns, alternatives: Alternatives) -> Vec<Contender> {
         let mut all = vec![self.cat()];
         if let Some((desk, _)) = &self.keyring {
             let words = ["lookup", "service", "bedrock-sso"];
             let lookup = Contender::new("secret-tool lookup", "/usr/bin/secret-tool", &words);
             self.add(turns, &mut all, Contender { environment: environment(desk), ..lookup });
         }
-        for (name, program, words) in peers.0 {
+        for (name, program, words) in alternatives.0 {
             match program {
                 Some(program) => self.add(turns, &mut all, Contender::new(name, program, words)),
                 None => self.leave_out(name, "is not installed"),
@@ -203,7 +155,7 @@ impl Field {
     }
 
     fn add(&self, turns: &Turns, all: &mut Vec<Contender>, mut contender: Contender) {
-        // The AWS CLI's own credentials are in its environment, so that it asks nobody.
+        // With these the AWS CLI needs no network.
         for (name, value) in [("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")] {
             contender.environment.push((name.into(), value.into()));
         }
@@ -232,7 +184,7 @@ impl Field {
     }
 }
 
-impl Peers {
+impl Alternatives {
     pub(super) fn found() -> Self {
         Self(vec![
             ("python3 -c pass", found("python3"), &["-c", "pass"]),
@@ -242,7 +194,7 @@ impl Peers {
     }
 }
 
-/// Where a program is, Debian's own first: a version manager's is a script that looks for it.
+/// Finds a program. Debian's comes first, because a version manager's is a script that has to search for the real one.
 fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = ["/usr/bin".into()].into_iter().chain(std::env::split_paths(&path));
@@ -260,12 +212,12 @@ fn desk(world: &'static World) -> Desk<'static> {
     desk
 }
 
-/// Some containers forbid it.
-fn is_copy_kept(desk: &Desk<'_>) -> bool {
+/// Whether the kernel stores a copy of the key. Some containers forbid it.
+fn has_kernel_copy(desk: &Desk<'_>) -> bool {
     desk.set_variable("BEDROCK_SSO_LOG", "keyring=debug");
-    let told = desk.run(["credentials"]).expect_code(0).stderr;
+    let log = desk.run(["credentials"]).expect_code(0).stderr;
     desk.unset_variable("BEDROCK_SSO_LOG");
-    !told.contains("asked: it has a key")
+    !log.contains("asked: it has a key")
 }
 
 fn environment(desk: &Desk<'_>) -> Vec<(OsString, OsString)> {
@@ -273,7 +225,7 @@ fn environment(desk: &Desk<'_>) -> Vec<(OsString, OsString)> {
     command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect()
 }
 
-/// The default build and, where `packaging/linux/build` has made it, the static one that ships.
+/// The default build, and the static build that ships if `packaging/linux/build` has made it.
 fn programs(folder: &Path) -> (Vec<Program>, Vec<String>) {
     let built = Path::new(env!("CARGO_BIN_EXE_bedrock-sso"));
     let target = built.ancestors().nth(2).expect("target/release/bedrock-sso");

@@ -1,12 +1,9 @@
 //! Passes to the linker: on Windows and macOS the program's description; on Linux an order of functions that needs
-//! little memory,
-//! and GCC's static unwinder, so that no call loads `libgcc_s.so`.
+//! little memory, and GCC's static unwinder, so that no call loads `libgcc_s.so`.
 //!
 //! A warm call only starts, reads and prints, so one library less reduces its time to 0.9 of what it was. Rust always
-//! links
-//! `libgcc_s.so`; a linker script of this name, in a folder that is searched first, replaces it. Where the static
-//! unwinder is
-//! missing, or everything is linked statically anyway, nothing is changed.
+//! links `libgcc_s.so`; a linker script of this name, in a folder that is searched first, replaces it. Where the static
+//! unwinder is missing, or everything is linked statically anyway, nothing is changed.
 #![expect(clippy::disallowed_methods, reason = "Cargo configures a build script through the environment")]
 
 use std::{env, fs, path::Path, process::Command};
@@ -41,10 +38,8 @@ fn main() {
 /// Reduces the memory that a call uses.
 ///
 /// `packaging/linux/warm-order` lists the functions of a warm call. They are placed side by side, so that a call
-/// touches a few
-/// dozen pages of the program. A static program also corrects nine thousand addresses at every start; their list is
-/// packed. A
-/// linker without support for that warns and continues.
+/// touches a few dozen pages of the program. A static program also corrects nine thousand addresses at every start;
+/// their list is packed. A linker without support for that warns and continues.
 fn stay_small(is_static: bool) {
     let folder = env::var("CARGO_MANIFEST_DIR").expect("Cargo says where the package is");
     println!("cargo::rerun-if-changed=build/warm.ld");

@@ -1,8 +1,7 @@
 //! Embeds Info.plist into the program, because a program outside a bundle has no other place for it.
 //!
 //! `codesign` reads the signature's identifier from it. macOS lets an updated program read its keychain item because
-//! this
-//! identifier and the team's certificate stay the same.
+//! this identifier and the team's certificate stay the same.
 
 use std::{env, fs, path::Path};
 

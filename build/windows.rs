@@ -1,10 +1,8 @@
-//! Embeds what Windows reads in a program before it runs it: manufacturer and version, and the manifest (rights,
-//! paths longer
-//! than 260 characters, UTF-8).
+//! Embeds what Windows reads in a program before it runs it: manufacturer and version, and the manifest (rights, paths
+//! longer than 260 characters, UTF-8).
 //!
-//! This file writes a compiled resource file, which Microsoft's linker accepts as it is. GNU's linker needs
-//! `windres`. No
-//! resource compiler is needed, and no crate that searches for one.
+//! This file writes a compiled resource file, which Microsoft's linker accepts as it is. GNU's linker needs `windres`.
+//! No resource compiler is needed, and no crate that searches for one.
 
 use std::{env, fs, path::Path, process::Command};
 

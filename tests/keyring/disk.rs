@@ -137,8 +137,7 @@ fn killed_write_leaves_the_old_or_the_new_record() {
 }
 
 /// Runs `login --force` and kills its worker before it makes this system call for the nth time. Returns true if no
-/// process
-/// made it that often, so that the login succeeded.
+/// process made it that often, so that the login succeeded.
 fn kill_login_at(desk: &Desk<'_>, step: &str, time: usize) -> bool {
     let call = desk.command();
     let mut strace = Command::new("strace");

@@ -1,8 +1,7 @@
 //! `cargo run --example demo`: one complete sign-in, with a provider and an STS that run inside the demo.
 //!
 //! The demo starts itself in a child process as `bedrock-sso`, with the library that ships: any arguments but the
-//! demo's own
-//! are passed to it. The credentials go to stdout, the explanation to stderr.
+//! demo's own are passed to it. The credentials go to stdout, the explanation to stderr.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,

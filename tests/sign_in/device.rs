@@ -162,7 +162,7 @@ fn who_says_no_on_the_providers_page_is_believed() {
     let desk = desk(&world);
     let shown = shown(&desk);
     shown.answer(true);
-    shown.fails(5, "sign-in/access_denied").message_has(&["the person said no"]);
+    shown.fails(5, "sign-in/access_denied").message_has(&["the user denied the request"]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn a_person_who_says_no_is_believed() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
-    fails(&desk, 5, "sign-in/access_denied").message_has(&["access_denied", "the person said no"]);
+    fails(&desk, 5, "sign-in/access_denied").message_has(&["access_denied", "the user denied the request"]);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn login_tells_the_address_on_stdout_and_the_refusal_on_stderr() {
     let login = desk.run(["login"]);
     let [asking] = login.stdout.lines().collect::<Vec<_>>().try_into().unwrap();
     assert!(asking.contains("http://127.0.0.1:"));
-    login.ends_with_failure(5, "sign-in/access_denied").message_has(&["the person said no"]);
+    login.ends_with_failure(5, "sign-in/access_denied").message_has(&["the user denied the request"]);
 }
 
 #[test]

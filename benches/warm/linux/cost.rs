@@ -1,7 +1,7 @@
 //! Prints the measurements as tables, and compares them with the limits.
 //!
-//! The limits of counts and sizes are exact. Those of times, which are ratios, and of memory have some latitude on a machine
-//! that others share.
+//! The limits of counts and sizes are exact. Those of times, which are ratios, and of memory have some latitude on a
+//! machine that others share.
 
 use super::{contender::Contender, turns::Cost};
 
@@ -60,8 +60,8 @@ pub(super) fn find_violations(contenders: &[Contender], costs: &[Cost], calls: &
     violations
 }
 
-/// The ratio that is compared with the limits: that of the medians or that of the tenth percentiles, whichever is lower. Other
-/// programs hardly disturb the fastest rounds, and a regression slows them down as much as the others.
+/// The ratio that is compared with the limits: that of the medians or that of the tenth percentiles, whichever is
+/// lower. Other programs hardly disturb the fastest rounds, and a regression slows them down as much as the others.
 fn ratio(cost: &Cost, cat: &Cost) -> f64 {
     (cost.median / cat.median).min(cost.low / cat.low)
 }

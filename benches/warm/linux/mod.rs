@@ -1,7 +1,8 @@
-//! Measures warm calls one after the other, many warm calls at once, and renewals, and then reports the exceeded limits.
+//! Measures warm calls one after the other, many warm calls at once, and renewals, and then reports the exceeded
+//! limits.
 //!
-//! Each command runs once per round, so that a machine whose speed changes affects all commands alike. Only ratios within one
-//! run are printed.
+//! Each command runs once per round, so that a machine whose speed changes affects all commands alike. Only ratios
+//! within one run are printed.
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,

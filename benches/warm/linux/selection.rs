@@ -1,4 +1,5 @@
-//! Selects the commands that are compared: this program with each storage of the key, minimal C programs, and alternatives.
+//! Selects the commands that are compared: this program with each storage of the key, minimal C programs, and
+//! alternatives.
 //!
 //! A command that is not installed is left out, and the output says so.
 
@@ -122,8 +123,8 @@ impl Selection {
         all
     }
 
-    /// For each build, `otel-headers` and the warm `credentials` that it is compared with. From now on the provider, AWS and
-    /// every other network are unreachable.
+    /// For each build, `otel-headers` and the warm `credentials` that it is compared with. From now on the provider,
+    /// AWS and every other network are unreachable.
     pub(super) fn headers(&self) -> Vec<[Contender; 2]> {
         self.world.stop_provider();
         self.world.stop_sts();

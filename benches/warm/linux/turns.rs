@@ -1,6 +1,7 @@
 //! Compiles and runs `turns`, the small program that starts the commands in turn, and parses its output.
 //!
-//! It is a static C program, like the other two: the peak memory of a process includes that of the process that started it.
+//! It is a static C program, like the other two: the peak memory of a process includes that of the process that started
+//! it.
 
 use std::{
     path::{Path, PathBuf},
@@ -91,7 +92,8 @@ impl Turns {
     }
 }
 
-/// Copies a program, as an installer does. A file fresh from the linker is in the page cache in another form, and starts slower.
+/// Copies a program, as an installer does. A file fresh from the linker is in the page cache in another form, and
+/// starts slower.
 pub(super) fn installed(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
 }

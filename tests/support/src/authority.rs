@@ -1,8 +1,7 @@
 //! A private certificate authority for one test world.
 //!
-//! It signs one certificate, for loopback and for the AWS hosts that a proxy may redirect to this world. Only
-//! programs that
-//! are given the authority's PEM file trust it.
+//! It signs one certificate, for loopback and for the AWS hosts that a proxy may redirect to this world. Only programs
+//! that are given the authority's PEM file trust it.
 
 use std::{
     fs,

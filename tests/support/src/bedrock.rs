@@ -1,8 +1,7 @@
 //! Amazon Bedrock: ListFoundationModels, ListInferenceProfiles, GetInferenceProfile, Converse and ConverseStream.
 //!
 //! It checks requests as strictly as the API reference says, verifies each signature in full, and refuses with AWS's
-//! own
-//! messages. Every model gives the same short answer.
+//! own messages. Every model gives the same short answer.
 
 use std::sync::Arc;
 

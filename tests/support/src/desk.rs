@@ -1,8 +1,7 @@
 //! A desk: a home folder, a configuration that names a test world, and the program to run there.
 //!
 //! When a desk is dropped, it searches its files and all captured output for the world's secrets. Only the stdout of
-//! commands
-//! that print credentials may have any.
+//! commands that print credentials may have any.
 
 use std::{
     collections::BTreeMap,
@@ -43,8 +42,7 @@ pub(crate) type CapturedOutput = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 pub struct Desk<'w> {
     world: &'w World,
     /// A path of the program that only this desk uses. A process that protects its memory shows nothing but its
-    /// arguments, so
-    /// the path identifies this desk's processes.
+    /// arguments, so the path identifies this desk's processes.
     program: PathBuf,
     /// The program that plays the browser and its user.
     person_program: PathBuf,
@@ -495,9 +493,8 @@ impl Running {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Waits for the end, at most half a minute. A process that exceeds its deadline fails the test. So does one
-    /// whose streams
-    /// stay open after its end, because a caller would wait for them.
+    /// Waits for the end, at most half a minute. A process that exceeds its deadline fails the test. So does one whose
+    /// streams stay open after its end, because a caller would wait for them.
     pub fn finish(mut self) -> Outcome {
         let deadline = self.started + DEADLINE;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

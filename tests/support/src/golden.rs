@@ -28,8 +28,7 @@ type TextsByHeading = BTreeMap<String, BTreeSet<String>>;
 ///
 /// `path` is relative to the root of the repository.
 ///
-/// # Panics
-/// If they differ. The message shows the differing lines and the command that rewrites the file.
+/// # Panics If they differ. The message shows the differing lines and the command that rewrites the file.
 #[track_caller]
 pub fn expect_file(path: &str, actual: &str) {
     let file = repository().join(path);
@@ -52,10 +51,8 @@ pub fn expect_part(path: &str, start: &str, end: &str, actual: &str) {
     expect_file(path, &format!("{before}{start}{actual}{end}{after}"));
 }
 
-/// As [`expect_file`], for files that are not text.
-/// If they differ. The message shows both as text.
-/// # Panics
-/// If they differ, with both as text.
+/// As [`expect_file`], for files that are not text. If they differ. The message shows both as text. # Panics If they
+/// differ, with both as text.
 #[track_caller]
 pub fn expect_bytes(path: &str, actual: &[u8]) {
     let file = repository().join(path);
@@ -69,13 +66,13 @@ pub fn expect_bytes(path: &str, actual: &[u8]) {
 
 /// Compares `actual` with the texts that a golden list holds under `heading`, or adds it there if `UPDATE_EXPECT` is 1.
 ///
-/// A golden list collects every text that the tests of one binary see, such as the wording of each failure by its
-/// slug. An
-/// update replaces the texts below a heading by those that this process has seen, so run the whole binary to update: a
-/// partial run drops the texts that it does not see. To remove headings that are no longer used, delete the file first.
+/// A golden list collects every text that the tests of one binary see, such as the wording of each failure by its slug.
+/// An update replaces the texts below a heading by those that this process has seen, so run the whole binary to update:
+/// a partial run drops the texts that it does not see. To remove headings that are no longer used, delete the file
+/// first.
 ///
-/// # Panics
-/// If the list does not have the text. The message shows the differing lines and the command that rewrites the list.
+/// # Panics If the list does not have the text. The message shows the differing lines and the command that rewrites the
+/// list.
 #[track_caller]
 pub fn expect_listed(path: &str, heading: &str, actual: &str) {
     let file = repository().join(path);
@@ -101,8 +98,7 @@ pub fn expect_listed(path: &str, heading: &str, actual: &str) {
 /// temporary folders, times and the like are replaced by names.
 ///
 /// The list of the binary `program` and the topic `failures` is `tests/expected/program/failures.txt`. The comparison
-/// runs on
-/// Linux only, because messages name paths and causes as each system does.
+/// runs on Linux only, because messages name paths and causes as each system does.
 #[track_caller]
 pub fn expect_wording(topic: &str, heading: &str, text: &str) {
     if cfg!(target_os = "linux") {

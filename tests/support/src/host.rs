@@ -1,6 +1,5 @@
 //! Claude Code, as it calls its hooks: it passes the commands that `setup` wrote to a shell, with sockets as streams
-//! and
-//! without a terminal.
+//! and without a terminal.
 //!
 //! It calls and accepts what Claude Code was observed to call and accept. It does not pause between retries.
 
@@ -111,8 +110,7 @@ impl<'d, 'w> Host<'d, 'w> {
 
     /// Starts a session as Claude Code does: it reads `awsCredentialExport`, or else the profile's process with several
     /// concurrent callers, and checks the result with GetCallerIdentity. Only if that fails it runs `awsAuthRefresh`
-    /// and
-    /// reads again.
+    /// and reads again.
     pub fn begin(&self) -> Session {
         if let Some(credentials) = self.accepted_credentials() {
             return Session { credentials: Some(credentials), refreshed: None };

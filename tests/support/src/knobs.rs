@@ -65,8 +65,7 @@ pub enum Knob {
     /// The scopes that the provider knows and lists in its discovery document; all standard ones by default.
     Scopes,
     /// The condition for a refresh token: the scope `offline_access` with `scope` (the default), Google's pair of
-    /// parameters
-    /// with `access-type`, no condition with `always`.
+    /// parameters with `access-type`, no condition with `always`.
     Offline,
     /// Entra's rules for the `Origin` header at the token endpoint: `required` or `refused`.
     Origin,
@@ -174,8 +173,7 @@ impl Knobs {
 
     /// Sets a value for the next uses, which follows earlier counted values. Null means the normal behaviour.
     ///
-    /// # Panics
-    /// If the knob is a state, whose uses cannot be counted.
+    /// # Panics If the knob is a state, whose uses cannot be counted.
     pub fn next(&self, times: u32, knob: Knob, value: impl Into<Value>) {
         assert!(!knob.is_state(), "{knob:?} is a state: it can be set, but not for some uses");
         let setting = Setting { value: value.into(), left: Some(times) };

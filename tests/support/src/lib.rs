@@ -1,6 +1,5 @@
 //! The world in which bedrock-sso is tested: an OpenID provider, STS, an identity pool, Bedrock, and a user at a
-//! browser, all
-//! on loopback.
+//! browser, all on loopback.
 //!
 //! Each part checks requests as strictly as the real service does. Tests change its behaviour through knobs. This crate
 //! never imports the program.

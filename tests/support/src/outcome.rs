@@ -43,8 +43,7 @@ impl Outcome {
     /// stderr.
     ///
     /// Compares the wording with the golden list `failures` of this test binary, so tests should only check the facts
-    /// that a
-    /// user needs from it: a name, an address, a number.
+    /// that a user needs from it: a name, an address, a number.
     #[track_caller]
     pub fn fails(&self, code: i32, slug: &str) -> Failed {
         assert_eq!(self.stdout, "", "{self:?}");
@@ -59,9 +58,8 @@ impl Outcome {
         failed
     }
 
-    /// As [`Self::fails`], but without comparing the wording: for failures whose wording differs between machines,
-    /// and for
-    /// tests that are ignored by default.
+    /// As [`Self::fails`], but without comparing the wording: for failures whose wording differs between machines, and
+    /// for tests that are ignored by default.
     #[track_caller]
     pub fn fails_without_golden(&self, code: i32, slug: &str) -> Failed {
         assert_eq!(self.stdout, "", "{self:?}");

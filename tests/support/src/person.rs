@@ -78,8 +78,7 @@ pub fn enter_code(address: &str, code: &str, denies: bool) -> io::Result<Got> {
 }
 
 /// Signs in on another machine: follows the start address up to the callback, which cannot be reached there, and
-/// returns
-/// the callback's address.
+/// returns the callback's address.
 pub fn sign_in_to_unreachable_callback(address: &str, denies: bool) -> io::Result<String> {
     sign_in_to_callback(&mut browser(), address, denies)
 }

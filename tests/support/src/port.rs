@@ -1,8 +1,7 @@
 //! Loopback ports that a test can name now and bind later.
 //!
 //! A port from `bind(0)` can go to any other program as soon as it is closed. A reserved port lies below the ranges
-//! from
-//! which systems choose ports, so only a program that names it can take it.
+//! from which systems choose ports, so only a program that names it can take it.
 
 use std::{
     fmt,
@@ -22,8 +21,7 @@ const COUNT: u16 = 12_000;
 pub struct Port {
     number: u16,
     /// A UDP socket with the same number marks the reservation. It does not touch TCP, works across users and
-    /// processes, and
-    /// the kernel closes it when its process ends.
+    /// processes, and the kernel closes it when its process ends.
     _mark: UdpSocket,
 }
 
@@ -72,8 +70,7 @@ impl fmt::Display for Port {
 }
 
 /// Stops listening at once. After a plain `drop`, a child that another thread starts at that moment can hold the
-/// socket, and
-/// with it the port, until it has loaded its program.
+/// socket, and with it the port, until it has loaded its program.
 pub fn stop_listening(listener: TcpListener) {
     // Only Linux supports this. Elsewhere it is an error that changes nothing.
     let _ = SockRef::from(&listener).shutdown(Shutdown::Both);

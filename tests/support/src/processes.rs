@@ -37,9 +37,8 @@ fn arguments(pid: i32) -> Vec<u8> {
     }
 }
 
-/// Whether a process without arguments may be in the middle of `execve`: its parent can continue, and even end,
-/// before the
-/// kernel has set them. Ended processes and kernel threads have no memory.
+/// Whether a process without arguments may be in the middle of `execve`: its parent can continue, and even end, before
+/// the kernel has set them. Ended processes and kernel threads have no memory.
 fn may_be_loading(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("VmSize:"))

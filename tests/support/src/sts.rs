@@ -1,6 +1,5 @@
 //! STS: AssumeRoleWithWebIdentity and GetCallerIdentity, as strict as the real service and with its messages.
-//! AssumeRole is
-//! in `chain`.
+//! AssumeRole is in `chain`.
 //!
 //! Each token is verified with the registered provider's published keys.
 

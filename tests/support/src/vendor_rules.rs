@@ -1,6 +1,5 @@
 //! Rules that differ between providers: which scopes they know, when they issue a refresh token, and which `Origin`
-//! header
-//! they accept. Without a knob they are the standard's.
+//! header they accept. Without a knob they are the standard's.
 
 use serde_json::Value;
 

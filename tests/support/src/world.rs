@@ -38,8 +38,7 @@ pub const POOL_ID: &str = "us-east-1:5f0c1d6e-8a3b-4c9d-b2e7-1a2b3c4d5e6f";
 /// The role that the pool gives to authenticated users.
 pub const POOL_ROLE_ARN: &str = "arn:aws:iam::123456789012:role/PoolUser";
 /// Seconds by which the provider's and AWS's clocks are behind after [`World::age_id_tokens`]. Credentials expire as
-/// much
-/// earlier.
+/// much earlier.
 pub const CLOCK_LAG: u32 = 50;
 pub(crate) const ACCOUNT: &str = "123456789012";
 
@@ -256,8 +255,7 @@ impl World {
     }
 
     /// Makes every new ID token too old for the program, which sends no token to AWS in its last fifteen seconds. The
-    /// provider
-    /// and AWS, whose clocks are [`CLOCK_LAG`] behind from now on, accept it for a minute.
+    /// provider and AWS, whose clocks are [`CLOCK_LAG`] behind from now on, accept it for a minute.
     pub fn age_id_tokens(&self) {
         self.set(Knob::Clock, -i64::from(CLOCK_LAG));
         self.set(Knob::IdTokenLifetime, 60);

@@ -36,9 +36,9 @@ class FleetMachine(Machine):
             os.environ.pop(unwanted, None)
         super().__init__(str(wine), out)
         self.root = root
-        self.make_anew()
+        self.make_again()
 
-    def make_anew(self) -> None:
+    def make_again(self) -> None:
         self.rest()
         shutil.rmtree(self.drive.parent, ignore_errors=True)
         self.wine_runs("wineboot", "--init")

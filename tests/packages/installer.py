@@ -90,7 +90,7 @@ def untouched(stage: Stage) -> bool:
 
 
 @scenario
-def every_shell_installs_from_an_address_and_a_second_run_changes_nothing(stage: Stage) -> None:
+def each_shell_installs_and_a_second_run_changes_nothing(stage: Stage) -> None:
     person = stage.person
     for shell in SHELLS:
         stage.start_over()
@@ -109,7 +109,7 @@ def every_shell_installs_from_an_address_and_a_second_run_changes_nothing(stage:
 
 
 @scenario
-def a_folder_serves_without_a_network(stage: Stage) -> None:
+def folder_installs_without_a_network(stage: Stage) -> None:
     stage.person.may_use("minisign", "sha256sum")
     ok(stage.install("--from", stage.old.folder), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
     stage.person.variables["BEDROCK_SSO_RELEASES"] = str(stage.new.folder)
@@ -118,7 +118,7 @@ def a_folder_serves_without_a_network(stage: Stage) -> None:
 
 
 @scenario
-def a_mirror_serves_one_releases_files_or_all_of_them(stage: Stage) -> None:
+def mirror_serves_one_release_or_all_releases(stage: Stage) -> None:
     mirror = stage.server.address
     ok(stage.install("--from", f"{mirror}/download/v0.2.0/"), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin")
     refusal = stage.install("--from", f"{mirror}/download/v0.2.0", "--version", "0.1.0")
@@ -127,7 +127,7 @@ def a_mirror_serves_one_releases_files_or_all_of_them(stage: Stage) -> None:
 
 
 @scenario
-def each_downloader_does(stage: Stage) -> None:
+def each_downloader_installs_and_reports_a_cut_download(stage: Stage) -> None:
     for downloader in ({"curl": resolved("curl")}, {"wget": resolved("wget")}, {"wget": resolved("busybox")}):
         stage.start_over()
         stage.person.may_use("minisign", "sha256sum", **downloader)
@@ -140,7 +140,7 @@ def each_downloader_does(stage: Stage) -> None:
 
 
 @scenario
-def each_verifier_does_and_refuses_what_is_not_the_projects(stage: Stage) -> None:
+def each_verifier_accepts_the_release_and_rejects_forgeries(stage: Stage) -> None:
     forged = r"the signature of SHA256SUMS is not the release key's: these files are not the project's, or not whole"
     for verifier in VERIFIERS:
         for checksum in ("sha256sum", "shasum", "openssl"):
@@ -184,7 +184,7 @@ def empty_signature(_: Stage, release: Release) -> None:
 
 
 @scenario
-def the_comment_of_a_signature_is_signed_too(stage: Stage) -> None:
+def changed_signature_comment_is_rejected(stage: Stage) -> None:
     release = stage.copy(stage.old)
     signature = release.folder / "SHA256SUMS.minisig"
     signature.write_text(signature.read_text().replace("bedrock-sso 0.1.0", "bedrock-sso 0.9.0"))
@@ -194,7 +194,7 @@ def the_comment_of_a_signature_is_signed_too(stage: Stage) -> None:
 
 
 @scenario
-def old_openssl_and_libressl_are_passed_by(stage: Stage) -> None:
+def old_openssl_and_libressl_are_not_used(stage: Stage) -> None:
     for version in ("OpenSSL 1.1.1w  11 Sep 2023", "LibreSSL 3.3.6"):
         stage.start_over()
         stage.person.may_use("ssh-keygen", "sha256sum", "base64")
@@ -203,7 +203,7 @@ def old_openssl_and_libressl_are_passed_by(stage: Stage) -> None:
 
 
 @scenario
-def an_archive_that_is_not_what_was_signed_is_refused(stage: Stage) -> None:
+def changed_archive_is_rejected(stage: Stage) -> None:
     for spoil in (lambda content: content + b"\0", lambda content: content[:-1], lambda _: b""):
         release = stage.copy(stage.old)
         release.archive.write_bytes(spoil(release.archive.read_bytes()))
@@ -211,7 +211,7 @@ def an_archive_that_is_not_what_was_signed_is_refused(stage: Stage) -> None:
 
 
 @scenario
-def a_release_that_lacks_something_is_refused_by_name(stage: Stage) -> None:
+def incomplete_release_names_the_missing_file(stage: Stage) -> None:
     for name in ("SHA256SUMS", "SHA256SUMS.minisig", stage.old.archive.name):
         release = stage.copy(stage.old)
         (release.folder / name).unlink()
@@ -222,7 +222,7 @@ def a_release_that_lacks_something_is_refused_by_name(stage: Stage) -> None:
 
 
 @scenario
-def without_the_tools_it_says_which_ones(stage: Stage) -> None:
+def missing_tools_are_named(stage: Stage) -> None:
     person, old = stage.person, stage.old
     person.may_use("minisign", "sha256sum")
     refused(stage, stage.install(), "there is neither curl nor wget", "install one of them, or download the release's files and say --from FOLDER")
@@ -236,7 +236,7 @@ def without_the_tools_it_says_which_ones(stage: Stage) -> None:
 
 
 @scenario
-def a_checksum_from_elsewhere_stands_in_for_the_signature(stage: Stage) -> None:
+def given_checksum_replaces_the_signature(stage: Stage) -> None:
     stage.person.may_use("sha256sum")
     sum_of_archive = subprocess.run(["sha256sum", stage.old.archive], capture_output=True, text=True, check=True).stdout.split()[0]
     wrong = "0" * 64
@@ -246,14 +246,14 @@ def a_checksum_from_elsewhere_stands_in_for_the_signature(stage: Stage) -> None:
 
 
 @scenario
-def a_copy_without_a_key_refuses(stage: Stage) -> None:
+def script_without_release_key_installs_nothing(stage: Stage) -> None:
     source = PACKAGING / "install.sh"
     refused(stage, stage.install(script=source), "this copy does not know where releases are", "take install.sh from a release, .*")
     refused(stage, stage.install("--from", stage.old.folder, script=source), "this copy has no release key, .*", "take install.sh from a release, .*")
 
 
 @scenario
-def a_download_without_end_is_cut_off(stage: Stage) -> None:
+def endless_download_is_cut_off(stage: Stage) -> None:
     for downloader in ({"curl": resolved("curl")}, {"wget": resolved("wget")}, {"wget": resolved("busybox")}):
         for name in ("SHA256SUMS", stage.old.archive.name):
             stage.start_over()
@@ -265,7 +265,7 @@ def a_download_without_end_is_cut_off(stage: Stage) -> None:
 
 
 @scenario
-def a_link_in_place_of_a_new_file_is_not_followed(stage: Stage) -> None:
+def planted_link_is_not_followed(stage: Stage) -> None:
     for shell in SHELLS:
         stage.start_over()
         victim = stage.person.home / "victim"
@@ -281,7 +281,7 @@ def a_link_in_place_of_a_new_file_is_not_followed(stage: Stage) -> None:
 
 
 @scenario
-def plain_http_is_for_loopback_alone(stage: Stage) -> None:
+def plain_http_is_accepted_for_loopback_only(stage: Stage) -> None:
     for address in (
         "http://example.com/releases",
         "http://127.0.0.1.example.com:80/x",
@@ -298,7 +298,7 @@ def plain_http_is_for_loopback_alone(stage: Stage) -> None:
 
 
 @scenario
-def words_that_mean_nothing_are_refused(stage: Stage) -> None:
+def unknown_options_are_usage_errors(stage: Stage) -> None:
     for words, what in ((["--prefx", "x"], "--prefx is no option"), (["--version"], "--version needs a value"), (["--version", "latest"], "latest is no version: write 0.1.0")):
         refused(stage, stage.install(*words), re.escape(what), "sh install.sh --help", code=2)
     helped = stage.install("--help")
@@ -306,7 +306,7 @@ def words_that_mean_nothing_are_refused(stage: Stage) -> None:
 
 
 @scenario
-def each_system_is_given_its_own_archive(stage: Stage) -> None:
+def each_system_selects_its_archive(stage: Stage) -> None:
     cases = {
         "Linux aarch64": "linux-aarch64", "Linux arm64": "linux-aarch64", "Darwin arm64": "macos", "Darwin x86_64": "macos",
     }
@@ -324,7 +324,7 @@ def system(stage: Stage, machine: str) -> None:
 
 
 @scenario
-def half_a_script_does_nothing(stage: Stage) -> None:
+def truncated_script_does_nothing(stage: Stage) -> None:
     text = stage.old.script.read_bytes()
     for part in range(1, 40):
         stage.person.run("dash", stdin=text[: len(text) * part // 40])
@@ -334,7 +334,7 @@ def half_a_script_does_nothing(stage: Stage) -> None:
 
 
 @scenario
-def an_interrupted_installation_leaves_nothing_and_an_interrupted_upgrade_the_old_program(stage: Stage) -> None:
+def interrupted_run_leaves_the_previous_state(stage: Stage) -> None:
     person = stage.person
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         for latest, installed in ((stage.old, None), (stage.new, "bedrock-sso 0.1.0\n")):
@@ -353,7 +353,7 @@ def an_interrupted_installation_leaves_nothing_and_an_interrupted_upgrade_the_ol
 
 
 @scenario
-def what_a_killed_run_left_is_mended_by_the_next(stage: Stage) -> None:
+def next_run_repairs_what_a_killed_run_left(stage: Stage) -> None:
     ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
     whole = stage.person.files()
     (stage.prefix / "bin/.bedrock-sso.new").write_bytes(b"half")
@@ -365,7 +365,7 @@ def what_a_killed_run_left_is_mended_by_the_next(stage: Stage) -> None:
 
 
 @scenario
-def an_older_release_is_not_taken_unless_it_is_named(stage: Stage) -> None:
+def older_release_installs_only_if_named(stage: Stage) -> None:
     stage.server.latest = stage.new
     ok(stage.install(), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin")
     before = stage.person.files()
@@ -385,7 +385,7 @@ def versions_are_ordered_by_their_numbers(stage: Stage) -> None:
 
 
 @scenario
-def a_program_that_does_not_run_replaces_nothing(stage: Stage) -> None:
+def broken_program_replaces_nothing(stage: Stage) -> None:
     ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
     before = stage.person.files()
     for program, said in ((b"#!/bin/sh\nexit 3\n", "nothing"), (b"\x7fELF", "nothing"), (b"#!/bin/sh\necho bedrock-sso 0.3.0\n", "bedrock-sso 0.3.0")):
@@ -403,7 +403,7 @@ def a_program_that_does_not_run_replaces_nothing(stage: Stage) -> None:
 
 
 @scenario
-def a_prefix_may_have_spaces_and_may_be_relative(stage: Stage) -> None:
+def prefix_may_have_spaces_and_be_relative(stage: Stage) -> None:
     prefix = stage.person.home / "Zoë O. Ünal" / "my programs"
     before = stage.person.files()
     ok(stage.install("--prefix", "home/Zoë O. Ünal/my programs/"), f"bedrock-sso 0.1.0 is installed in {prefix}/bin")
@@ -414,7 +414,7 @@ def a_prefix_may_have_spaces_and_may_be_relative(stage: Stage) -> None:
 
 
 @scenario
-def a_folder_that_cannot_be_written_is_named(stage: Stage) -> None:
+def unwritable_folder_is_named(stage: Stage) -> None:
     locked = stage.person.home / "locked"
     locked.mkdir(mode=0o555)
     # Root may write everywhere: it is somebody else who tries.
@@ -429,7 +429,7 @@ def a_folder_that_cannot_be_written_is_named(stage: Stage) -> None:
 
 
 @scenario
-def the_path_is_advised_on(stage: Stage) -> None:
+def missing_path_entry_is_explained(stage: Stage) -> None:
     programs = f"{stage.prefix}/bin"
     for shell, line in (("/bin/bash", f"    echo 'export PATH=\"{programs}:$PATH\"' >>~/.profile"), ("/usr/bin/zsh", f"    echo 'export PATH=\"{programs}:$PATH\"' >>~/.zshrc"), ("/usr/bin/fish", f"    fish_add_path '{programs}'")):
         stage.start_over()
@@ -486,7 +486,7 @@ def in_world(function):
 
 
 @in_world
-def an_upgrade_keeps_who_is_signed_in(stage: Stage, sign_in) -> None:
+def upgrade_preserves_the_sign_in(stage: Stage, sign_in) -> None:
     signed = sign_in()
     asked = signed.world.asked()
     stage.server.latest = stage.new
@@ -499,7 +499,7 @@ def an_upgrade_keeps_who_is_signed_in(stage: Stage, sign_in) -> None:
 
 
 @in_world
-def uninstalling_leaves_nothing_of_ours(stage: Stage, sign_in) -> None:
+def uninstall_leaves_no_file(stage: Stage, sign_in) -> None:
     for terminal in (False, True):
         stage.start_over()
         signed = sign_in()
@@ -514,7 +514,7 @@ def uninstalling_leaves_nothing_of_ours(stage: Stage, sign_in) -> None:
 
 
 @in_world
-def a_sign_in_that_is_kept_serves_the_next_installation(stage: Stage, sign_in) -> None:
+def preserved_sign_in_works_after_reinstallation(stage: Stage, sign_in) -> None:
     for terminal in (False, True):
         stage.start_over()
         signed = sign_in()
@@ -535,7 +535,7 @@ def a_sign_in_that_is_kept_serves_the_next_installation(stage: Stage, sign_in) -
 
 
 @in_world
-def signing_out_alone_keeps_what_setup_wrote(stage: Stage, sign_in) -> None:
+def sign_out_alone_preserves_the_setup(stage: Stage, sign_in) -> None:
     sign_in()
     code, seen = stage.person.at_terminal("dash", stage.old.script, "--uninstall", answers=["y", "n"])
     assert code == 0, seen
@@ -544,7 +544,7 @@ def signing_out_alone_keeps_what_setup_wrote(stage: Stage, sign_in) -> None:
 
 
 @in_world
-def with_nobody_to_ask_nothing_is_removed(stage: Stage, sign_in) -> None:
+def uninstall_without_a_terminal_removes_nothing(stage: Stage, sign_in) -> None:
     sign_in()
     before = stage.person.files()
     ended = stage.install("--uninstall")
@@ -553,7 +553,7 @@ def with_nobody_to_ask_nothing_is_removed(stage: Stage, sign_in) -> None:
 
 
 @scenario
-def what_was_never_installed_is_not_removed(stage: Stage) -> None:
+def uninstall_without_installation_fails(stage: Stage) -> None:
     refused(stage, stage.install("--uninstall", "--yes"), f"this script has installed nothing in {stage.prefix}", "say --prefix .*")
 
 
@@ -563,7 +563,7 @@ def difference(one: dict, other: dict) -> str:
 
 
 @scenario
-def a_release_is_made_with_the_projects_own_key_alone(stage: Stage) -> None:
+def release_needs_the_projects_key(stage: Stage) -> None:
     folder = stage.folder / "made"
     folder.mkdir()
     (folder / "file").write_text("x")
@@ -587,7 +587,7 @@ def a_release_is_made_with_the_projects_own_key_alone(stage: Stage) -> None:
 
 
 @scenario
-def minisigns_own_key_signs_what_minisign_verifies(stage: Stage) -> None:
+def minisign_verifies_a_release_with_its_own_key(stage: Stage) -> None:
     key = stage.folder / "real-key"
     key.mkdir()
     subprocess.run(["minisign", "-G", "-W", "-p", key / "minisign.pub", "-s", key / "minisign.key"], capture_output=True, check=True)
@@ -603,7 +603,7 @@ def minisigns_own_key_signs_what_minisign_verifies(stage: Stage) -> None:
 
 
 @scenario
-def the_powershell_script_is_powershell_in_plain_ascii(_: Stage) -> None:
+def powershell_scripts_parse_and_are_ascii(_: Stage) -> None:
     import tree_sitter_powershell
     from tree_sitter import Language, Parser
 

@@ -23,7 +23,7 @@ def collected(*targets: str) -> str:
     return subprocess.run(["python3", "-B", COLLECT, *targets], capture_output=True, text=True, check=True, timeout=120).stdout
 
 
-def tell_of_all(text: str, also: dict[str, str], but: set[str]) -> None:
+def check_licences(text: str, also: dict[str, str], but: set[str]) -> None:
     """`also`: what this system's has besides, `but`: what only another's has."""
     told, *chapters = re.split(r"\n\n={100}\n", text)
     parts = dict(re.findall(r"^(.+?)(?: [0-9.]+[^ ]*)?: .+; (https://\S+)$", told, re.MULTILINE))

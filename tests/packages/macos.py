@@ -176,7 +176,7 @@ def signature(slice: lief.MachO.Binary) -> tuple[str, int]:
 
 
 @scenario
-def the_program_runs_on_both_processors_from_macos_11_on_and_says_who_it_is(stage: Stage) -> None:
+def program_is_universal_for_macos_11_and_identified(stage: Stage) -> None:
     universal = lief.MachO.parse(str(stage.program))
     slices = {slice.header.cpu_type.name: slice for slice in universal}
     assert sorted(slices) == ["ARM64", "X86_64"], slices
@@ -195,7 +195,7 @@ def the_program_runs_on_both_processors_from_macos_11_on_and_says_who_it_is(stag
 
 
 @scenario
-def the_package_says_what_it_is_for_which_systems_and_where_it_goes(stage: Stage) -> None:
+def package_names_its_systems_and_location(stage: Stage) -> None:
     package = stage.package(stage.current)
     info, shown = package.info, package.distribution
     asked = {"identifier": IDENTIFIER, "version": VERSION, "install-location": "/", "auth": "root", "overwrite-permissions": "false"}
@@ -217,7 +217,7 @@ def the_package_says_what_it_is_for_which_systems_and_where_it_goes(stage: Stage
 
 
 @scenario
-def the_payload_is_roots_and_the_bill_of_materials_lists_just_that(stage: Stage) -> None:
+def payload_belongs_to_root_and_matches_the_bom(stage: Stage) -> None:
     package = stage.package(stage.current)
     expected = {"share/bedrock-sso/uninstall": EXECUTABLE, **COMMON}
     folders = {str(parent) for path in expected for parent in Path("usr/local", path).parents if str(parent) != "."}
@@ -240,17 +240,17 @@ def the_payload_is_roots_and_the_bill_of_materials_lists_just_that(stage: Stage)
 
 
 @scenario
-def the_licences_of_all_that_is_linked_into_the_program_come_along(stage: Stage) -> None:
+def package_has_the_licences_of_all_linked_code(stage: Stage) -> None:
     both = licenses.collected("aarch64-apple-darwin", "x86_64-apple-darwin")
     also = {"security-framework": "Permission is hereby granted", "objc2": "Copyright (c) Mads Marquart"}
-    licenses.tell_of_all(both, also, but={"musl", "libgcc", "mingw-w64", "windows-sys", "linux-keyutils"})
+    licenses.check_licences(both, also, but={"musl", "libgcc", "mingw-w64", "windows-sys", "linux-keyutils"})
     # The program that does nothing has Rust's own library alone.
     brought = stage.package(stage.current).payload[f"./{SHARE}/bedrock-sso/{licenses.NAME}"].decode()
     assert "\nRust's standard library" in brought and (stage.sources == REPOSITORY) == ("\nring" in brought), brought[:500]
 
 
 @scenario
-def a_package_with_a_configuration_brings_a_script_and_just_that_configuration(stage: Stage) -> None:
+def configured_package_has_a_script_and_the_configuration(stage: Stage) -> None:
     package = stage.package(stage.fleet)
     assert [(script.tag, script.get("file")) for script in package.info.findall("scripts/*")] == [("postinstall", "./postinstall")]
     rows = [line.split() for line in told("bsdtar", "-tvf", package.unpacked / "component.pkg/Scripts").splitlines()]
@@ -263,7 +263,7 @@ def a_package_with_a_configuration_brings_a_script_and_just_that_configuration(s
 
 
 @scenario
-def a_configuration_with_a_mistake_is_no_package(stage: Stage) -> None:
+def invalid_configuration_makes_no_mac_package(stage: Stage) -> None:
     wrong = stage.out / "wrong.toml"
     wrong.write_text("version = 1\nno_such_key = 1\n")
     try:
@@ -276,7 +276,7 @@ def a_configuration_with_a_mistake_is_no_package(stage: Stage) -> None:
 
 
 @scenario
-def two_builds_in_different_folders_are_equal_to_the_byte(stage: Stage) -> None:
+def builds_in_different_folders_are_identical(stage: Stage) -> None:
     program = stage.program
     if stage.sources != REPOSITORY:
         again = stage.small("other sources")
@@ -293,7 +293,7 @@ def two_builds_in_different_folders_are_equal_to_the_byte(stage: Stage) -> None:
 
 
 @scenario
-def the_formula_installs_what_the_tarball_holds(stage: Stage) -> None:
+def formula_installs_the_files_of_the_tarball(stage: Stage) -> None:
     name = f"bedrock-sso-{VERSION}-macos-universal"
     tarball = stage.current / f"{name}.tar.gz"
     rows = [line.split() for line in told("tar", "-tvzf", tarball, "--numeric-owner").splitlines()]
@@ -311,7 +311,7 @@ def the_formula_installs_what_the_tarball_holds(stage: Stage) -> None:
 
 
 @scenario
-def what_an_organisations_package_brings_holds_and_goes_without_a_trace(stage: Stage) -> None:
+def configured_package_applies_and_uninstalls_completely(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
     assert mac.text(f"{SUPPORT}/config.toml") == (stage.out / "acme.toml").read_text()
@@ -326,7 +326,7 @@ def what_an_organisations_package_brings_holds_and_goes_without_a_trace(stage: S
 
 
 @scenario
-def who_set_up_alone_is_signed_out_at_the_provider_before_the_configuration_goes(stage: Stage) -> None:
+def uninstall_revokes_before_it_removes_the_setup(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.current)
     assert not mac.has(SUPPORT) and not mac.has(POLICY)
@@ -338,7 +338,7 @@ def who_set_up_alone_is_signed_out_at_the_provider_before_the_configuration_goes
 
 
 @scenario
-def an_upgrade_keeps_the_sign_in_and_brings_the_next_configuration(stage: Stage) -> None:
+def upgrade_preserves_sign_in_and_replaces_configuration(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
     stage.sign_in("alice")
@@ -352,7 +352,7 @@ def an_upgrade_keeps_the_sign_in_and_brings_the_next_configuration(stage: Stage)
 
 
 @scenario
-def what_an_administrator_wrote_stays_and_is_said(stage: Stage) -> None:
+def changes_by_an_administrator_stay_and_are_reported(stage: Stage) -> None:
     mac = stage.mac
     (mac.root / POLICY).parent.mkdir()
     mac.write(POLICY, FOREIGN_POLICY)
@@ -372,7 +372,7 @@ def what_an_administrator_wrote_stays_and_is_said(stage: Stage) -> None:
 
 
 @scenario
-def settings_that_cannot_be_edited_cost_nobody_the_program(stage: Stage) -> None:
+def invalid_managed_settings_do_not_stop_the_installation(stage: Stage) -> None:
     mac = stage.mac
     (mac.root / POLICY).parent.mkdir()
     mac.write(POLICY, "not json")
@@ -383,7 +383,7 @@ def settings_that_cannot_be_edited_cost_nobody_the_program(stage: Stage) -> None
 
 
 @scenario
-def root_runs_nothing_that_another_could_have_replaced(stage: Stage) -> None:
+def root_runs_no_program_that_others_can_replace(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
     assert mac.has(POLICY)
@@ -400,7 +400,7 @@ def root_runs_nothing_that_another_could_have_replaced(stage: Stage) -> None:
 
 
 @scenario
-def a_sign_in_that_is_to_be_kept_serves_again_after_the_next_installation(stage: Stage) -> None:
+def preserved_sign_in_works_after_mac_reinstallation(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
     stage.sign_in("alice")
@@ -414,7 +414,7 @@ def a_sign_in_that_is_to_be_kept_serves_again_after_the_next_installation(stage:
 
 
 @scenario
-def each_person_is_asked_about_and_nothing_goes_where_nobody_can_answer(stage: Stage) -> None:
+def uninstall_asks_about_each_user_or_removes_nothing(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
     for person in ("alice", "bob"):

@@ -49,13 +49,13 @@ class Made:
 
 def table(installer: Path, name: str) -> list[dict[str, str]]:
     """A table's rows; no row where there is no such table."""
-    told = told_by("msiinfo", "export", installer, name).replace("\r\n", "\n").split("\n")
+    told = output_of("msiinfo", "export", installer, name).replace("\r\n", "\n").split("\n")
     columns = told[0].split("\t")
     return [dict(zip(columns, line.split("\t"))) for line in told[3:] if line]
 
 
 def tables(installer: Path) -> list[str]:
-    return told_by("msiinfo", "tables", installer).split()
+    return output_of("msiinfo", "tables", installer).split()
 
 
 def properties(installer: Path) -> dict[str, str]:
@@ -63,12 +63,12 @@ def properties(installer: Path) -> dict[str, str]:
 
 
 def summary(installer: Path) -> dict[str, str]:
-    return dict(line.split(": ", 1) for line in told_by("msiinfo", "suminfo", installer).splitlines() if ": " in line)
+    return dict(line.split(": ", 1) for line in output_of("msiinfo", "suminfo", installer).splitlines() if ": " in line)
 
 
 def extracted(installer: Path, folder: Path) -> dict[str, bytes]:
     """Its files by the path that they are for."""
-    told_by("msiextract", "-C", folder, installer)
+    output_of("msiextract", "-C", folder, installer)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -78,5 +78,5 @@ def resource(program: Path, kind: int) -> bytes:
     return done.stdout
 
 
-def told_by(*command: object) -> str:
+def output_of(*command: object) -> str:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, timeout=60).stdout

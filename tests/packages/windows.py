@@ -17,7 +17,7 @@ import yaml
 
 import licenses
 from fleet_machine import FleetMachine, differences, windows_path
-from made import RELEASES, REPOSITORY, Made, extracted, properties, resource, summary, table, tables, told_by
+from made import RELEASES, REPOSITORY, Made, extracted, properties, resource, summary, table, tables, output_of
 
 sys.path.append(str(REPOSITORY / "tests/windows"))
 from world import World  # noqa: E402
@@ -79,7 +79,7 @@ class Stage:
 
 
 @scenario
-def the_program_says_who_made_it_and_which_version_it_is(stage: Stage) -> None:
+def program_names_its_manufacturer_and_version(stage: Stage) -> None:
     version = re.search(r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[1]
     said = resource(stage.program, 16).decode("utf-16-le", errors="replace")
     for word in ("bedrock-sso contributors", "Corporate SSO to AWS credentials", f"ProductVersion\0{version}\0"):
@@ -91,37 +91,37 @@ def the_program_says_who_made_it_and_which_version_it_is(stage: Stage) -> None:
 
 
 @scenario
-def the_manifest_asks_for_no_rights_and_takes_long_paths_and_every_letter(stage: Stage) -> None:
+def manifest_sets_rights_long_paths_and_utf8(stage: Stage) -> None:
     manifest = resource(stage.program, 24).decode()
     for said in ('level="asInvoker"', ">true</longPathAware>", ">UTF-8</activeCodePage>", "{8e0f7a12-bfb3-4fe8-b9a5-48fd50a15a9a}"):
         assert said in manifest, manifest
 
 
 @scenario
-def the_program_needs_no_library_of_a_compiler(stage: Stage) -> None:
-    needed = set(re.findall(r"DLL Name: (\S+)", told_by("objdump", "-p", stage.program)))
+def program_needs_no_compiler_library(stage: Stage) -> None:
+    needed = set(re.findall(r"DLL Name: (\S+)", output_of("objdump", "-p", stage.program)))
     assert needed and not [name for name in needed if re.match(r"lib|msys|vcruntime|msvcp", name, re.IGNORECASE)], needed
 
 
 @scenario
-def two_packages_of_one_program_are_equal_to_the_byte(stage: Stage) -> None:
+def two_packages_of_one_program_are_identical(stage: Stage) -> None:
     time.sleep(2.1)  # longer than any time in a package is exact
     again = stage.make("1.3.0", "again")
     assert stage.new.files() == again.files()
 
 
 @scenario
-def nothing_tells_where_a_package_was_made(stage: Stage) -> None:
+def packages_contain_no_build_path(stage: Stage) -> None:
     for installer in (stage.new.machine, stage.new.user, stage.fleet.machine):
         for name in tables(installer):
-            told = told_by("msiinfo", "export", installer, name)
+            told = output_of("msiinfo", "export", installer, name)
             assert not re.search(r"/home|/root|/tmp|/work", told) and str(REPOSITORY) not in told, (name, told)
     for path, content in stage.fleet.in_zip().items():
         assert path == "bedrock-sso.exe" or str(REPOSITORY).encode() not in content, path
 
 
 @scenario
-def the_installer_for_all_users_is_for_the_machine_and_replaces_older_ones(stage: Stage) -> None:
+def machine_installer_replaces_older_versions(stage: Stage) -> None:
     told = properties(stage.new.machine)
     assert (told["ALLUSERS"], told["ProductVersion"], told["ProductName"]) == ("1", "1.3.0", "bedrock-sso"), told
     assert summary(stage.new.machine)["Template"] == "x64;1033"
@@ -135,7 +135,7 @@ def the_installer_for_all_users_is_for_the_machine_and_replaces_older_ones(stage
 
 
 @scenario
-def the_installer_for_one_user_asks_for_no_administrator(stage: Stage) -> None:
+def user_installer_needs_no_administrator(stage: Stage) -> None:
     told = properties(stage.new.user)
     assert "ALLUSERS" not in told and told["UpgradeCode"] != properties(stage.new.machine)["UpgradeCode"], told
     # Bit 3 of the word count: no elevation.
@@ -157,14 +157,14 @@ def installers_and_zip_hold_the_same_files(stage: Stage) -> None:
 
 
 @scenario
-def the_licences_of_all_that_is_linked_into_the_program_come_along(stage: Stage) -> None:
+def package_has_the_licences_of_all_linked_code(stage: Stage) -> None:
     text = stage.new.in_zip()[licenses.NAME].decode()
     also = {"libgcc": "GCC RUNTIME LIBRARY EXCEPTION", "mingw-w64": "This program or library was built using MinGW-w64", "windows-sys": "Copyright (c) Microsoft Corporation."}
-    licenses.tell_of_all(text, also, but={"musl", "linux-keyutils", "rustix"})
+    licenses.check_licences(text, also, but={"musl", "linux-keyutils", "rustix"})
 
 
 @scenario
-def the_folder_of_an_organisations_configuration_is_closed_to_users(stage: Stage) -> None:
+def configuration_folder_is_writable_by_administrators_only(stage: Stage) -> None:
     rights = table(stage.fleet.machine, "MsiLockPermissionsEx")
     assert [(row["LockObject"], row["Table"]) for row in rights] == [("CONFIGURATION", "CreateFolder")], rights
     assert rights[0]["SDDLText"] == "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
@@ -173,7 +173,7 @@ def the_folder_of_an_organisations_configuration_is_closed_to_users(stage: Stage
 
 
 @scenario
-def a_configuration_with_a_mistake_makes_no_package(stage: Stage) -> None:
+def invalid_configuration_makes_no_package(stage: Stage) -> None:
     try:
         stage.make("1.3.0", "mistaken", "version = 1\n[profiles.claude]\nisuer = 'x'\n")
     except AssertionError as refused:
@@ -184,8 +184,8 @@ def a_configuration_with_a_mistake_makes_no_package(stage: Stage) -> None:
 
 
 @scenario
-def winget_and_scoop_are_told_what_was_made(stage: Stage) -> None:
-    sums = {path.name: told_by("sha256sum", path).split()[0] for path in (stage.new.machine, stage.new.user, stage.new.zip)}
+def winget_and_scoop_manifests_match_the_files(stage: Stage) -> None:
+    sums = {path.name: output_of("sha256sum", path).split()[0] for path in (stage.new.machine, stage.new.user, stage.new.zip)}
     downloads = f"{RELEASES}/download/v1.3.0"
     manifests = {path.name: yaml.safe_load(path.read_text()) for path in (stage.new.folder / "winget").iterdir()}
     for name, told in manifests.items():
@@ -217,12 +217,12 @@ def check_shape(name: str, told: dict) -> None:
 
 
 @scenario
-def what_is_signed_is_verified_and_what_was_changed_since_is_not(stage: Stage) -> None:
+def signature_verifies_until_the_file_changes(stage: Stage) -> None:
     folder = stage.out / "certificate"
     folder.mkdir()
     subject = ["-subj", "/CN=Test Code Signing", "-addext", "extendedKeyUsage=codeSigning", "-addext", "basicConstraints=critical,CA:FALSE"]
-    told_by("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-keyout", folder / "key", "-out", folder / "cert", *subject)
-    told_by("openssl", "pkcs12", "-export", "-inkey", folder / "key", "-in", folder / "cert", "-out", folder / "pfx", "-passout", "pass:open sesame")
+    output_of("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-keyout", folder / "key", "-out", folder / "cert", *subject)
+    output_of("openssl", "pkcs12", "-export", "-inkey", folder / "key", "-in", folder / "cert", "-out", folder / "pfx", "-passout", "pass:open sesame")
     named = {"": folder / "pfx", "_PASSWORD": "open sesame"}
     told = {f"BEDROCK_SSO_WINDOWS_CERTIFICATE{name}": str(value) for name, value in named.items()}
     told |= {"BEDROCK_SSO_WINDOWS_AUTHORITIES": str(folder / "cert"), "BEDROCK_SSO_WINDOWS_TIMESTAMPS": ""}
@@ -252,7 +252,7 @@ def table_or_nothing(installer: Path, name: str) -> list[dict[str, str]]:
 
 
 @laptop
-def for_all_users_installed_signed_in_upgraded_and_removed(stage: Stage) -> None:
+def machine_install_upgrade_and_removal(stage: Stage) -> None:
     machine = stage.machine
     stage.configure()
     began = time.monotonic()
@@ -275,7 +275,7 @@ def for_all_users_installed_signed_in_upgraded_and_removed(stage: Stage) -> None
 
 
 @laptop
-def for_one_user_installed_set_up_and_removed_with_the_sign_in(stage: Stage) -> None:
+def user_install_setup_and_removal_with_sign_out(stage: Stage) -> None:
     machine = stage.machine
     assert machine.msiexec("/i", stage.old.user) == 0
     places = [f"C:\\users\\{machine.profile.name}\\AppData\\Local\\Programs\\bedrock-sso\\"]
@@ -297,7 +297,7 @@ def for_one_user_installed_set_up_and_removed_with_the_sign_in(stage: Stage) -> 
 
 
 @laptop
-def an_organisations_package_leaves_a_laptop_that_needs_a_sign_in_and_nothing_else(stage: Stage) -> None:
+def configured_package_needs_only_a_sign_in(stage: Stage) -> None:
     machine = stage.machine
     assert machine.msiexec("/i", stage.fleet.machine) == 0
     assert stage.on_drive(CONFIGURATION).read_text() == stage.fleet.in_zip()["config.toml"].decode()
@@ -321,7 +321,7 @@ def an_organisations_package_leaves_a_laptop_that_needs_a_sign_in_and_nothing_el
 
 
 @laptop
-def anothers_policy_stays_unless_it_is_to_be_replaced(stage: Stage) -> None:
+def existing_policy_stays_unless_replace_is_set(stage: Stage) -> None:
     machine, policy = stage.machine, stage.on_drive(POLICY)
     policy.parent.mkdir()
     policy.write_text('{"model": "theirs"}')
@@ -335,7 +335,7 @@ def anothers_policy_stays_unless_it_is_to_be_replaced(stage: Stage) -> None:
 
 
 @laptop
-def a_configuration_that_somebody_left_is_told_of_and_not_trusted(stage: Stage) -> None:
+def existing_configuration_stops_the_installation(stage: Stage) -> None:
     machine, file = stage.machine, stage.on_drive(CONFIGURATION)
     file.parent.mkdir()
     file.write_text("# anybody's\n")
@@ -371,7 +371,7 @@ def attempt(stage: Stage, name: str, function) -> bool:
         function(stage)
     except Exception:
         print(f"FAILED {name}\n{traceback.format_exc()}", flush=True)
-        stage.machine.make_anew()
+        stage.machine.make_again()
         return False
     print(f"ok     {name} ({time.monotonic() - began:.1f} s)", flush=True)
     return True

@@ -163,7 +163,7 @@ class Bench:
         context = ssl.create_default_context(cafile=self.ca) if address.startswith("https:") else None
         urllib.request.urlopen(request, context=context, timeout=10).close()
 
-    def fair_weather(self):
+    def reset_faults(self):
         self.control(weather=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
         for provider in self.providers:
             if provider.process.poll() is None:
@@ -181,7 +181,7 @@ class Bench:
         for server in (*self.providers, self.sts):
             server.stop()
 
-    def keep_pages(self, folder):
+    def save_pages(self, folder):
         """The final pages as pictures, for people to look at."""
         folder.mkdir(exist_ok=True)
         for home in (self.root / "visits").iterdir():
@@ -211,7 +211,7 @@ class Home:
             **settings,
         }
         self.place = []  # what comes before a command: the place it runs in
-        self.give_person(person)
+        self.set_person(person)
         self.write(".aws/config", f'[profile real]\nregion = us-east-1\ncredential_process = "{bench.binary}" credentials --profile real\n')
 
     def write(self, name, text):
@@ -219,7 +219,7 @@ class Home:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def give_person(self, person):
+    def set_person(self, person):
         browser = self.person(*person, "{url}")
         settings = {**self.settings, "browser": [str(part) for part in browser]}
         # Whether variables count beside the file: at its top, not in the profile.

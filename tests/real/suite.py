@@ -41,7 +41,7 @@ def play(bench, only):
             results.append(attempt(scenario, world))
     failed = results.count(False)
     print(f"{time.monotonic() - started:.0f} seconds")
-    bench.keep_pages(bench.cache / "pages")
+    bench.save_pages(bench.cache / "pages")
     if not failed:
         bench.stop()
         bench.remove()
@@ -52,7 +52,7 @@ def play(bench, only):
 def attempt(scenario, world):
     name = scenario.__name__
     try:
-        world.bench.fair_weather()
+        world.bench.reset_faults()
         scenario(world)
     except AssertionError as failure:
         print(f"FAILED {name}: {one_line(failure)}", flush=True)

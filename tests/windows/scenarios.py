@@ -43,7 +43,7 @@ class Desk:
         browser = json.dumps([windows_path(self.machine.person), "{url}"])
         self.machine.start_over(f"{self.world.configuration}browser = {browser}\n{more}\n")
 
-    def keep_in_keyring(self) -> None:
+    def store_key_in_keyring(self) -> None:
         file = self.machine.config_file
         text = file.read_text(encoding="utf-8")
         assert 'storage = "file"' in text, text
@@ -98,7 +98,7 @@ def refused(ended: Ended, code: int, slug: str) -> None:
 
 
 @scenario
-def a_sign_in_prints_one_document_and_the_page_tells_of_it(desk: Desk) -> None:
+def sign_in_prints_one_document_and_shows_the_final_page(desk: Desk) -> None:
     desk.sign_in()
     assert desk.world.asked()["assume"] == 1 and desk.tabs() == 1, desk.world.asked()
     page = (desk.seen / "page.html").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def a_sign_in_prints_one_document_and_the_page_tells_of_it(desk: Desk) -> None:
 
 
 @scenario
-def a_second_call_asks_nobody(desk: Desk) -> None:
+def second_call_sends_no_request(desk: Desk) -> None:
     first = desk.sign_in()
     desk.world.start_over()
     assert desk.sign_in() == first
@@ -114,7 +114,7 @@ def a_second_call_asks_nobody(desk: Desk) -> None:
 
 
 @scenario
-def ten_callers_at_once_cause_one_sign_in_and_one_exchange(desk: Desk) -> None:
+def ten_callers_share_one_sign_in_and_one_exchange(desk: Desk) -> None:
     callers = [desk.start("credentials") for _ in range(10)]
     documents = [document(caller.ended()) for caller in callers]
     assert all(each == documents[0] for each in documents)
@@ -123,7 +123,7 @@ def ten_callers_at_once_cause_one_sign_in_and_one_exchange(desk: Desk) -> None:
 
 
 @scenario
-def ten_warm_callers_at_once_are_all_served(desk: Desk) -> None:
+def ten_warm_callers_are_all_served(desk: Desk) -> None:
     first = desk.sign_in()
     desk.world.start_over()
     callers = [desk.start("credentials") for _ in range(10)]
@@ -132,7 +132,7 @@ def ten_warm_callers_at_once_are_all_served(desk: Desk) -> None:
 
 
 @scenario
-def a_browser_that_lives_on_does_not_hold_its_callers_pipe(desk: Desk) -> None:
+def running_browser_does_not_hold_the_callers_pipe(desk: Desk) -> None:
     ended = desk.start("credentials", person="stays").ended(limit=30)
     document(ended)
     # It stays for two minutes.
@@ -140,7 +140,7 @@ def a_browser_that_lives_on_does_not_hold_its_callers_pipe(desk: Desk) -> None:
 
 
 @scenario
-def a_sign_in_outlives_its_killed_caller(desk: Desk) -> None:
+def sign_in_outlives_its_killed_caller(desk: Desk) -> None:
     caller = desk.start("credentials", PERSON_THINKS="2")
     desk.wait_for_tab()
     caller.kill()
@@ -150,7 +150,7 @@ def a_sign_in_outlives_its_killed_caller(desk: Desk) -> None:
 
 
 @scenario
-def a_killed_sign_in_leaves_nothing_stuck(desk: Desk) -> None:
+def killed_sign_in_does_not_block_the_next_one(desk: Desk) -> None:
     caller = desk.start("credentials", person="closes-the-tab")
     desk.wait_for_tab()
     desk.machine.end(desk.machine.program)
@@ -162,7 +162,7 @@ def a_killed_sign_in_leaves_nothing_stuck(desk: Desk) -> None:
 
 
 @scenario
-def credentials_near_their_end_are_served_at_once_and_renewed_by_a_process_of_its_own(desk: Desk) -> None:
+def expiring_credentials_are_served_and_renewed_in_background(desk: Desk) -> None:
     desk.world.turn("credential-lifetime", 900)
     first = desk.sign_in()
     desk.world.start_over()
@@ -173,7 +173,7 @@ def credentials_near_their_end_are_served_at_once_and_renewed_by_a_process_of_it
 
 
 @scenario
-def login_and_status_tell_who_and_until_when(desk: Desk) -> None:
+def login_and_status_show_identity_and_expiry(desk: Desk) -> None:
     ended = desk.run("login")
     assert ended.code == 0 and "BedrockUser" in ended.out, ended
     desk.world.start_over()
@@ -184,7 +184,7 @@ def login_and_status_tell_who_and_until_when(desk: Desk) -> None:
 
 
 @scenario
-def a_configuration_elsewhere_is_read_although_its_name_is_long_and_foreign(desk: Desk) -> None:
+def configuration_path_may_have_spaces_and_umlauts(desk: Desk) -> None:
     elsewhere = desk.machine.profile / "Meine Dateien" / "bedrock sso – Köln.toml"
     elsewhere.parent.mkdir(exist_ok=True)
     desk.machine.config_file.rename(elsewhere)
@@ -198,7 +198,7 @@ def a_configuration_elsewhere_is_read_although_its_name_is_long_and_foreign(desk
 
 
 @scenario
-def files_land_in_the_profile_and_nowhere_else(desk: Desk) -> None:
+def files_are_written_only_in_the_user_profile(desk: Desk) -> None:
     before = desk.machine.files()
     desk.sign_in()
     fresh = desk.machine.files() - before
@@ -236,7 +236,7 @@ def an_administrators_file_that_somebody_else_could_have_written_is_not_believed
 
 
 @scenario
-def a_moved_programdata_hides_no_administrators_file(desk: Desk) -> None:
+def changed_programdata_does_not_hide_administrator_file(desk: Desk) -> None:
     folder = desk.machine.drive / "ProgramData/bedrock-sso"
     folder.mkdir(parents=True)
     try:
@@ -253,7 +253,7 @@ def a_moved_programdata_hides_no_administrators_file(desk: Desk) -> None:
 
 
 @scenario
-def nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> None:
+def no_secret_is_in_any_file_or_log(desk: Desk) -> None:
     search_everything(desk)
 
 
@@ -276,13 +276,13 @@ def holds(bytes: bytes, value: str) -> bool:
 
 
 @scenario
-def a_wrong_word_is_a_matter_of_usage(desk: Desk) -> None:
+def unknown_option_is_a_usage_error(desk: Desk) -> None:
     ended = desk.run("credentials", "--nologin")
     assert ended.code == 2 and ended.out == "" and "--no-login" in ended.err, ended
 
 
 @scenario
-def an_unknown_key_is_a_matter_of_configuration(desk: Desk) -> None:
+def unknown_key_is_a_configuration_error(desk: Desk) -> None:
     desk.configure("client_idd = 'x'")
     ended = desk.run("credentials")
     refused(ended, 3, "config/")
@@ -290,39 +290,39 @@ def an_unknown_key_is_a_matter_of_configuration(desk: Desk) -> None:
 
 
 @scenario
-def no_configuration_is_a_matter_of_configuration(desk: Desk) -> None:
+def missing_configuration_is_a_configuration_error(desk: Desk) -> None:
     desk.machine.config_file.unlink()
     refused(desk.run("credentials"), 3, "config/")
 
 
 @scenario
-def without_leave_to_ask_a_needed_sign_in_is_said(desk: Desk) -> None:
+def no_login_option_reports_a_needed_sign_in(desk: Desk) -> None:
     refused(desk.run("credentials", "--no-login"), 4, "")
     assert desk.tabs() == 0 and "authorize" not in desk.world.asked(), desk.world.asked()
 
 
 @scenario
-def a_refusing_provider_is_told_apart_and_opens_no_second_tab(desk: Desk) -> None:
+def provider_refusal_has_code_5_and_opens_no_second_tab(desk: Desk) -> None:
     refused(desk.run("credentials", person="denies"), 5, "sign-in/access_denied")
     refused(desk.run("credentials"), 4, "")
     assert desk.tabs() == 1, desk.tabs()
 
 
 @scenario
-def a_forged_token_is_told_apart(desk: Desk) -> None:
+def forged_token_has_code_6(desk: Desk) -> None:
     desk.world.turn("forgery", "other-key")
     refused(desk.run("credentials"), 6, "token/")
     assert "assume" not in desk.world.asked(), desk.world.asked()
 
 
 @scenario
-def a_refusing_aws_is_told_apart(desk: Desk) -> None:
+def aws_refusal_has_code_7(desk: Desk) -> None:
     desk.world.turn("registered", [])
     refused(desk.run("credentials"), 7, "aws/")
 
 
 @scenario
-def a_silent_network_is_told_apart(desk: Desk) -> None:
+def network_failure_has_code_9(desk: Desk) -> None:
     desk.world.stop_provider()
     try:
         refused(desk.run("credentials"), 9, "")
@@ -332,8 +332,8 @@ def a_silent_network_is_told_apart(desk: Desk) -> None:
 
 
 @scenario
-def with_the_keyring_a_second_process_asks_nobody_and_no_key_lies_in_a_file(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def keyring_serves_a_second_process_without_a_key_file(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     first = desk.sign_in()
     kept = desk.machine.credential(KEY)
     assert kept is not None, "nothing in the keyring"
@@ -347,8 +347,8 @@ def with_the_keyring_a_second_process_asks_nobody_and_no_key_lies_in_a_file(desk
 
 
 @scenario
-def with_the_keyring_ten_callers_at_once_make_one_key(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def keyring_gets_one_key_from_ten_callers(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     callers = [desk.start("credentials") for _ in range(10)]
     documents = [document(caller.ended()) for caller in callers]
     assert all(each == documents[0] for each in documents)
@@ -358,8 +358,8 @@ def with_the_keyring_ten_callers_at_once_make_one_key(desk: Desk) -> None:
 
 
 @scenario
-def with_the_keyring_credentials_near_their_end_are_renewed_without_a_person(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def keyring_credentials_are_renewed_without_a_prompt(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     desk.world.turn("credential-lifetime", 900)
     first = desk.sign_in()
     desk.world.start_over()
@@ -370,21 +370,21 @@ def with_the_keyring_credentials_near_their_end_are_renewed_without_a_person(des
 
 
 @scenario
-def with_the_keyring_nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def keyring_leaves_no_secret_in_any_file_or_log(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     search_everything(desk)
 
 
 @scenario
-def with_the_keyring_a_browser_that_lives_on_does_not_hold_its_callers_pipe(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def keyring_with_running_browser_does_not_hold_the_pipe(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     document(desk.start("credentials", person="stays").ended(limit=30))
     desk.machine.end(desk.machine.person)
 
 
 @scenario
-def signing_out_leaves_neither_session_nor_key_and_ends_the_session_at_the_provider(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def logout_removes_session_and_key_and_revokes(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     for words in (["logout"], ["logout", "--all"]):
         desk.sign_in()
         assert desk.machine.credential(KEY) is not None, "nothing in the keyring"
@@ -400,8 +400,8 @@ def signing_out_leaves_neither_session_nor_key_and_ends_the_session_at_the_provi
 
 
 @scenario
-def a_key_that_is_gone_from_the_keyring_means_a_fresh_sign_in(desk: Desk) -> None:
-    desk.keep_in_keyring()
+def missing_keyring_key_requires_a_new_sign_in(desk: Desk) -> None:
+    desk.store_key_in_keyring()
     first = desk.sign_in()
     desk.machine.forget_credential(KEY)
     desk.world.start_over()
@@ -412,10 +412,10 @@ def a_key_that_is_gone_from_the_keyring_means_a_fresh_sign_in(desk: Desk) -> Non
 
 
 @scenario
-def a_change_from_file_to_keyring_leaves_neither_a_mixture_nor_a_crash(desk: Desk) -> None:
+def switch_from_file_to_keyring_storage_signs_in_again(desk: Desk) -> None:
     first = desk.sign_in()
     assert desk.machine.credential(KEY) is None, "a key in the keyring although nobody asked for it"
-    desk.keep_in_keyring()
+    desk.store_key_in_keyring()
     second = desk.sign_in()
     assert second != first and desk.tabs() == 2, desk.tabs()
     assert desk.sign_in() == second
@@ -439,7 +439,7 @@ def far_away(desk: Desk, **settings: str | int) -> Ended:
 
 
 @scenario
-def the_proxy_of_the_systems_settings_is_asked(desk: Desk) -> None:
+def system_proxy_is_used(desk: Desk) -> None:
     proxy = Proxy()
     for address in (proxy.name, f"http=127.0.0.1:1;https={proxy.name}"):
         proxy.asked.clear()
@@ -451,7 +451,7 @@ def the_proxy_of_the_systems_settings_is_asked(desk: Desk) -> None:
 
 
 @scenario
-def the_systems_exceptions_lead_past_its_proxy_and_one_switched_off_is_none(desk: Desk) -> None:
+def system_proxy_exceptions_and_switch_are_respected(desk: Desk) -> None:
     proxy = Proxy()
     refused(far_away(desk, ProxyEnable=1, ProxyServer=proxy.name, ProxyOverride="10.*;*.acme.invalid"), 9, "network/dns")
     refused(far_away(desk, ProxyEnable=0, ProxyServer=proxy.name), 9, "network/dns")
@@ -460,7 +460,7 @@ def the_systems_exceptions_lead_past_its_proxy_and_one_switched_off_is_none(desk
 
 
 @scenario
-def a_script_that_would_choose_the_proxy_is_told(desk: Desk) -> None:
+def proxy_script_is_reported_as_unsupported(desk: Desk) -> None:
     ended = far_away(desk, ProxyEnable=0, AutoConfigURL="http://wpad.acme.invalid/wpad.dat")
     refused(ended, 9, "network/dns")
     assert "(PAC)" in ended.err and "HTTPS_PROXY" in ended.err, ended

@@ -10,7 +10,7 @@ QUESTION = "Sign alice out of AWS"
 
 
 @scenario
-def a_fresh_debian_is_signed_in_within_a_minute_of_its_deb(stage: Stage) -> None:
+def new_debian_signs_in_within_a_minute(stage: Stage) -> None:
     root = stage.root(Debian)
     package = root.bring(deb(stage.current))
     began = time.monotonic()
@@ -22,7 +22,7 @@ def a_fresh_debian_is_signed_in_within_a_minute_of_its_deb(stage: Stage) -> None
 
 
 @scenario
-def a_deb_that_is_upgraded_keeps_the_configuration_and_who_is_signed_in(stage: Stage) -> None:
+def deb_upgrade_preserves_configuration_and_sign_in(stage: Stage) -> None:
     root = stage.root(Debian)
     root.apt("install", root.bring(deb(stage.previous))).well()
     before = set_up(stage, root)
@@ -37,7 +37,7 @@ def a_deb_that_is_upgraded_keeps_the_configuration_and_who_is_signed_in(stage: S
 
 
 @scenario
-def who_says_yes_at_the_removal_is_signed_out_and_leaves_no_trace(stage: Stage) -> None:
+def deb_removal_with_yes_signs_out_and_removes_everything(stage: Stage) -> None:
     root = stage.root(Debian)
     before = root.snapshot()
     root.apt("install", root.bring(deb(stage.current))).well()
@@ -50,7 +50,7 @@ def who_says_yes_at_the_removal_is_signed_out_and_leaves_no_trace(stage: Stage) 
 
 
 @scenario
-def who_says_no_at_the_removal_keeps_the_sign_in_for_the_next_installation(stage: Stage) -> None:
+def deb_removal_with_no_preserves_the_sign_in(stage: Stage) -> None:
     root = stage.root(Debian)
     package = root.bring(deb(stage.current))
     root.apt("install", package).well()
@@ -62,7 +62,7 @@ def who_says_no_at_the_removal_keeps_the_sign_in_for_the_next_installation(stage
 
 
 @scenario
-def a_silent_removal_asks_nothing_and_touches_no_home(stage: Stage) -> None:
+def silent_deb_removal_touches_no_home(stage: Stage) -> None:
     root = stage.root(Debian)
     bare = root.snapshot()
     root.apt("install", root.bring(deb(stage.current))).well()
@@ -76,7 +76,7 @@ def a_silent_removal_asks_nothing_and_touches_no_home(stage: Stage) -> None:
 
 
 @scenario
-def a_fleet_says_yes_ahead_of_a_silent_removal(stage: Stage) -> None:
+def preseeded_yes_signs_out_on_silent_removal(stage: Stage) -> None:
     root = stage.root(Debian)
     before = root.snapshot()
     root.apt("install", root.bring(deb(stage.current))).well()
@@ -89,7 +89,7 @@ def a_fleet_says_yes_ahead_of_a_silent_removal(stage: Stage) -> None:
 
 
 @scenario
-def a_deb_with_a_configuration_leaves_the_machine_ready_for_everybody(stage: Stage) -> None:
+def configured_deb_prepares_the_machine_for_all_users(stage: Stage) -> None:
     root = stage.root(Debian)
     before = root.snapshot()
     package = root.bring(deb(stage.fleet))
@@ -112,7 +112,7 @@ def a_deb_with_a_configuration_leaves_the_machine_ready_for_everybody(stage: Sta
 
 
 @scenario
-def a_foreign_policy_is_joined_and_given_back_byte_for_byte(stage: Stage) -> None:
+def existing_policy_is_extended_and_restored_exactly(stage: Stage) -> None:
     root = stage.root(Debian)
     root.write(POLICY, FOREIGN_POLICY)
     before = root.snapshot()
@@ -124,7 +124,7 @@ def a_foreign_policy_is_joined_and_given_back_byte_for_byte(stage: Stage) -> Non
 
 
 @scenario
-def a_policy_that_cannot_be_joined_is_left_with_a_reason_and_the_program_installed(stage: Stage) -> None:
+def invalid_policy_is_left_and_the_program_installed(stage: Stage) -> None:
     root = stage.root(Debian)
     root.write(POLICY, "{ not JSON")
     installed = root.apt("install", root.bring(deb(stage.fleet))).well()
@@ -135,7 +135,7 @@ def a_policy_that_cannot_be_joined_is_left_with_a_reason_and_the_program_install
 
 
 @scenario
-def what_the_administrator_changed_in_the_configuration_outlives_a_silent_upgrade(stage: Stage) -> None:
+def changed_configuration_survives_a_silent_upgrade(stage: Stage) -> None:
     root = stage.root(Debian)
     root.apt("install", root.bring(deb(stage.fleet))).well()
     file = root.path("/etc/bedrock-sso/config.toml")

@@ -23,7 +23,7 @@ exec "$@"
 
 
 @scenario
-def an_rpm_is_installed_used_upgraded_and_removed_without_a_trace(stage: Stage) -> None:
+def rpm_install_upgrade_and_removal_leave_nothing(stage: Stage) -> None:
     root = stage.root(Rpm)
     before = root.snapshot()
     began = time.monotonic()
@@ -41,7 +41,7 @@ def an_rpm_is_installed_used_upgraded_and_removed_without_a_trace(stage: Stage) 
 
 
 @scenario
-def an_rpm_with_a_configuration_leaves_the_machine_ready_and_goes_without_a_trace(stage: Stage) -> None:
+def configured_rpm_applies_and_uninstalls_completely(stage: Stage) -> None:
     root = stage.root(Rpm)
     root.write(POLICY, FOREIGN_POLICY)
     before = root.snapshot()
@@ -60,7 +60,7 @@ def an_rpm_with_a_configuration_leaves_the_machine_ready_and_goes_without_a_trac
 
 
 @scenario
-def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) -> None:
+def tarball_works_below_a_prefix(stage: Stage) -> None:
     root = stage.root(Rpm)
     root.path("/usr/local").mkdir()
     before = root.snapshot()
@@ -81,7 +81,7 @@ def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) ->
 
 
 @scenario
-def the_packages_for_aarch64_hold_a_program_that_signs_in_serves_and_signs_out_there(stage: Stage) -> None:
+def aarch64_packages_have_a_working_program(stage: Stage) -> None:
     folder = stage.make("foreign", "--arch", "aarch64", program=stage.foreign)
     is_clean(folder)
     assert on_host("dpkg-deb", "--field", deb(folder), "Architecture").out == "arm64\n"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from root import on_host
 from stage import COMMON, PACKAGE, VERSION, Stage, deb, is_clean, only, scenario
-from licenses import NAME, tell_of_all  # isort: skip, for stage says where it is
+from licenses import NAME, check_licences  # isort: skip, for stage says where it is
 
 
 @scenario
-def two_builds_of_one_commit_give_equal_bytes(stage: Stage) -> None:
+def two_builds_of_one_commit_are_identical(stage: Stage) -> None:
     os.umask(0o077)
     # Another home, and the compiler of this one.
     tools = {name: os.environ.get(name, str(Path.home() / folder)) for name, folder in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")]}
@@ -28,13 +28,13 @@ def two_builds_of_one_commit_give_equal_bytes(stage: Stage) -> None:
 
 
 @scenario
-def lintian_and_rpmlint_find_nothing(stage: Stage) -> None:
+def lintian_and_rpmlint_report_nothing(stage: Stage) -> None:
     for folder in [stage.current, stage.fleet]:
         is_clean(folder)
 
 
 @scenario
-def each_file_lies_where_its_system_looks_and_is_roots(stage: Stage) -> None:
+def each_file_has_its_path_and_belongs_to_root(stage: Stage) -> None:
     listed = on_host("dpkg-deb", "--contents", deb(stage.current)).well().out.splitlines()
     words = [line.split() for line in listed]
     assert all(each[1] == "root/root" for each in words), listed
@@ -54,13 +54,13 @@ def each_file_lies_where_its_system_looks_and_is_roots(stage: Stage) -> None:
 
 
 @scenario
-def every_package_brings_the_licences_of_all_that_is_linked_into_its_program(stage: Stage) -> None:
+def linux_packages_have_the_licences_of_all_linked_code(stage: Stage) -> None:
     unpacked = stage.out / "licenses"
     shutil.rmtree(unpacked, ignore_errors=True)
     on_host("dpkg-deb", "--extract", deb(stage.current), unpacked).well()
     with gzip.open(unpacked / f"usr/share/doc/bedrock-sso/{NAME}.gz", "rt", encoding="utf-8") as file:
         text = file.read()
-    tell_of_all(text, also={"musl": "Copyright © 2005-2020 Rich Felker, et al.", "libgcc": "GCC RUNTIME LIBRARY EXCEPTION", "linux-keyutils": "Permission is hereby granted"}, but={"windows-sys", "mingw-w64"})
+    check_licences(text, also={"musl": "Copyright © 2005-2020 Rich Felker, et al.", "libgcc": "GCC RUNTIME LIBRARY EXCEPTION", "linux-keyutils": "Permission is hereby granted"}, but={"windows-sys", "mingw-w64"})
     assert f"{NAME}.gz beside this file" in (unpacked / "usr/share/doc/bedrock-sso/copyright").read_text()
     with tarfile.open(only(stage.current, "*.tar.gz")) as archive:
         [member] = [each for each in archive.getmembers() if each.name.endswith(f"share/doc/bedrock-sso/{NAME}")]
@@ -72,7 +72,7 @@ def every_package_brings_the_licences_of_all_that_is_linked_into_its_program(sta
 
 
 @scenario
-def a_configuration_with_a_mistake_makes_no_package(stage: Stage) -> None:
+def invalid_configuration_makes_no_package(stage: Stage) -> None:
     wrong = stage.out / "wrong.toml"
     wrong.write_text(stage.world.configuration.replace("client_id", "client_ident"))
     out = stage.out / "none"
@@ -82,7 +82,7 @@ def a_configuration_with_a_mistake_makes_no_package(stage: Stage) -> None:
 
 
 @scenario
-def makepkg_makes_a_package_of_the_expression_for_the_aur(stage: Stage) -> None:
+def makepkg_builds_the_aur_package(stage: Stage) -> None:
     folder = stage.out / "makepkg"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(stage.current / "aur", folder)
@@ -104,7 +104,7 @@ def makepkg_makes_a_package_of_the_expression_for_the_aur(stage: Stage) -> None:
 
 
 @scenario
-def the_expression_for_nix_says_which_file_and_where_it_goes(stage: Stage) -> None:
+def nix_expression_names_the_file_and_installs_it(stage: Stage) -> None:
     folder = stage.current / "nix"
     environment = os.environ | {"NIX_STATE_DIR": str(stage.out / "nix-state"), "NIX_REMOTE": "dummy://"}
     evaluated = on_host("nix-instantiate", "--eval", "--strict", "--json", "-E", STUBBED_NIX.replace("FILE", str(folder / "package.nix")), env=environment).well()

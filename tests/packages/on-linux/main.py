@@ -30,7 +30,7 @@ def passed(function, stage: Stage) -> bool:
     return True
 
 
-def tell_sizes(stage: Stage) -> None:
+def print_sizes(stage: Stage) -> None:
     print("sizes:")
     for folder in [stage.current, stage.out / "foreign"]:
         for file in sorted(path for path in folder.glob("*") if path.is_file()):
@@ -55,7 +55,7 @@ def main() -> int:
         stage.start_over()
         chosen = [each for each in SCENARIOS if given.only in each.__name__.replace("_", " ")]
         results = [passed(function, stage) for function in chosen]
-        tell_sizes(stage)
+        print_sizes(stage)
     finally:
         world.close()
     print(f"{results.count(True)} passed, {results.count(False)} failed")

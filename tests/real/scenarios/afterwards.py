@@ -11,12 +11,12 @@ EVERY_KIND |= {"secret_access_key", "session_token", "proxy_password", "signin_t
 
 
 @scenario
-def nothing_is_left_running(world):
+def no_process_is_left_running(world):
     expect(wait_until(lambda: not running(world), 20), f"still running: {running(world)}")
 
 
 @scenario
-def the_scan_finds_what_is_planted(world):
+def scan_finds_a_planted_secret(world):
     known = secrets(world)
     never = EVERY_KIND - known.kinds()
     expect(not never, f"never issued, so their absence shows nothing: {never}")
@@ -27,7 +27,7 @@ def the_scan_finds_what_is_planted(world):
 
 
 @scenario
-def no_secret_is_anywhere_but_in_the_protocol(world):
+def secrets_are_only_in_the_protocol_output(world):
     known, found = secrets(world), []
     for folder in ("homes", "captures", "logs", "visits", "tmp"):
         for file in filter(Path.is_file, files_in(world.bench.root / folder)):

@@ -75,25 +75,25 @@ def with_a_key(world, algorithm, kind, locked=False):
 
 
 @scenario
-def a_secret_in_the_header_is_believed(world):
+def client_secret_basic_signs_in(world):
     with_a_secret(world, "client_secret_basic")
 
 
 @scenario
-def a_secret_in_the_form_is_believed(world):
+def client_secret_post_signs_in(world):
     with_a_secret(world, "client_secret_post")
 
 
 @scenario
-def an_assertion_by_rs256_is_believed(world):
+def rs256_assertion_signs_in(world):
     with_a_key(world, "RS256", "RS256")
 
 
 @scenario
-def an_assertion_by_ps256_is_believed(world):
+def ps256_assertion_signs_in(world):
     with_a_key(world, "PS256", "RS256")
 
 
 @scenario
-def an_assertion_by_es256_from_an_encrypted_key_is_believed(world):
+def es256_assertion_from_encrypted_key_signs_in(world):
     with_a_key(world, "ES256", "ES256", locked=True)

@@ -10,7 +10,7 @@ HOOKS = {"awsAuthRefresh", "otelHeadersHelper"}
 
 
 @scenario
-def claude_code_works_on_bedrock_with_the_files_that_setup_wrote(world):
+def claude_code_works_with_the_files_from_setup(world):
     coder = world.coder
     expect(coder.setup.code == 0, coder.setup)
     settings = json.loads((coder.path / ".claude/settings.json").read_text())
@@ -20,7 +20,7 @@ def claude_code_works_on_bedrock_with_the_files_that_setup_wrote(world):
 
 
 @scenario
-def claude_codes_requests_are_signed_with_the_credentials_of_one_sign_in(world):
+def claude_code_requests_use_one_sign_in(world):
     expect(only_visit(world.coder), "there was no sign-in")
     asked = world.bedrock.events("bedrock")
     expect(asked and all(event["status"] == 200 and event["who"] == ARN for event in asked), f"Bedrock saw {asked}")
@@ -28,7 +28,7 @@ def claude_codes_requests_are_signed_with_the_credentials_of_one_sign_in(world):
 
 
 @scenario
-def claude_codes_telemetry_says_whose_it_is(world):
+def claude_code_telemetry_names_the_user(world):
     expect(world.coder.outcome.code == 0, world.coder.outcome)
     sent = world.bedrock.events("telemetry")
     expect(sent, "no telemetry came")
@@ -39,7 +39,7 @@ def claude_codes_telemetry_says_whose_it_is(world):
 
 
 @scenario
-def when_aws_refuses_what_is_kept_claude_code_has_us_renew_it(world):
+def claude_code_renews_credentials_that_aws_refuses(world):
     coder, bench = world.coder, world.bench
     bench.control(forgotten=[document(coder.credentials())["AccessKeyId"]])
     exchanges, logins = len(bench.sts.events(EXCHANGE)), logins_of(coder)
@@ -59,7 +59,7 @@ def logins_of(home):
 
 
 @scenario
-def however_often_claude_code_comes_back_it_opens_two_tabs_at_most(world):
+def claude_code_retries_open_at_most_two_tabs(world):
     """One for its credentials, and one for its hook, which is as good as a person's own `login`."""
     home = world.bench.home("refusing", world.bench.provider, person=["--refuse"])
     (home.path / ".aws/config").unlink()

@@ -8,7 +8,7 @@ from scenarios.world import document, expect, scenario
 
 
 @scenario
-def the_console_opens_as_the_role_by_an_address_that_works_once(world):
+def console_opens_as_the_role_and_only_once(world):
     home = world.bench.home("console", console_endpoint=f"{world.bench.sts.address}/federation")
     document(home.credentials())
     expect(wait_until(home.finished_visits), "the browser that signed in never came to an end")

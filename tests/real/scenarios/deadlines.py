@@ -9,7 +9,7 @@ def bounded(outcome, seconds):
 
 
 @scenario
-def a_proxy_that_never_answers_or_too_late_is_named(world):
+def silent_or_slow_proxy_is_named(world):
     office = world.bench.office
     runs = []
     for name, head, after in (("silent", None, 0), ("late", "HTTP/1.1 200 Connection established\r\n\r\n", 20)):
@@ -24,7 +24,7 @@ def a_proxy_that_never_answers_or_too_late_is_named(world):
 
 
 @scenario
-def a_name_server_that_never_answers_is_told_from_a_name_that_does_not_exist(world):
+def silent_name_server_differs_from_unknown_name(world):
     office = world.bench.office
     with office.silent_name_server() as resolver:
         outcome = office.home("silent-dns", "nothing", [resolver]).credentials()
@@ -36,7 +36,7 @@ def a_name_server_that_never_answers_is_told_from_a_name_that_does_not_exist(wor
 
 
 @scenario
-def a_host_that_takes_the_connection_and_says_nothing_is_named(world):
+def silent_host_is_named(world):
     office = world.bench.office
     with office.answering() as host:
         port = host.name.rpartition(":")[2]
@@ -47,7 +47,7 @@ def a_host_that_takes_the_connection_and_says_nothing_is_named(world):
 
 
 @scenario
-def a_black_hole_in_one_address_family_costs_a_moment(world):
+def unreachable_address_family_delays_only_briefly(world):
     office = world.bench.office
     home = office.home("both-families", "both-families")
     ports = [int(address.rpartition(":")[2]) for address in (office.provider.address, office.sts_endpoint)]

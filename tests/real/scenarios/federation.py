@@ -21,7 +21,7 @@ def who_am_i(made):
 
 
 @scenario
-def a_chained_role_is_who_the_aws_cli_sees(world):
+def aws_cli_sees_the_chained_role(world):
     made = home(world, "chained", role_chain=[WORKLOAD])
     outcome = who_am_i(made)
     expect(outcome.stdout.strip() == CLI_SEES, f"the CLI saw {outcome.stdout.strip()!r}: {outcome}")
@@ -30,7 +30,7 @@ def a_chained_role_is_who_the_aws_cli_sees(world):
 
 
 @scenario
-def a_pools_credentials_are_handed_out(world):
+def identity_pool_credentials_are_served(world):
     made = home(world, "pool", role_arn=None, federation="identity-pool", identity_pool_id=world.moto.pool)
     outcome = made.credentials(**made.moto)
     expect(document(outcome)["AccessKeyId"].startswith("TESTACCESSKEY"), outcome)
@@ -38,7 +38,7 @@ def a_pools_credentials_are_handed_out(world):
 
 
 @scenario
-def a_pool_leads_along_a_chain_to_what_the_aws_cli_sees(world):
+def aws_cli_sees_the_role_chained_from_a_pool(world):
     settings = {"federation": "identity-pool", "identity_pool_id": world.moto.pool, "role_chain": [WORKLOAD]}
     outcome = who_am_i(home(world, "pool-and-chain", role_arn=None, **settings))
     expect(outcome.stdout.strip() == CLI_SEES, f"the CLI saw {outcome.stdout.strip()!r}: {outcome}")

@@ -13,7 +13,7 @@ def bundle(office, name, *parts):
 
 
 @scenario
-def an_interceptor_nobody_knows_is_named_with_the_ways_to_mend_it(world):
+def untrusted_interceptor_is_named_with_remedies(world):
     office = world.bench.office
     for name, hosts, through in (("asked", "nothing", {"HTTPS_PROXY": office.interceptor.address()}), ("unasked", "intercepted", {})):
         home = office.home(f"intercepted-{name}", hosts, ca_bundle=None)
@@ -24,7 +24,7 @@ def an_interceptor_nobody_knows_is_named_with_the_ways_to_mend_it(world):
 
 
 @scenario
-def an_authority_in_the_systems_store_will_do(world):
+def authority_in_the_system_store_is_trusted(world):
     office = world.bench.office
     store = office.system_store(office.interceptor.authority)
     for name, hosts, through in (("asked", "nothing", {"HTTPS_PROXY": office.interceptor.address()}), ("unasked", "intercepted", {})):
@@ -34,7 +34,7 @@ def an_authority_in_the_systems_store_will_do(world):
 
 
 @scenario
-def a_variable_takes_nothing_from_the_systems_store(world):
+def certificate_variable_adds_to_the_system_store(world):
     office = world.bench.office
     store = office.system_store(office.interceptor.authority)
     other = bundle(office, "other.pem", world.bench.ca)
@@ -43,7 +43,7 @@ def a_variable_takes_nothing_from_the_systems_store(world):
 
 
 @scenario
-def an_authority_in_a_bundle_will_do_whoever_names_it(world):
+def authority_in_a_bundle_is_trusted_if_a_file_allows(world):
     office, ca = world.bench.office, str(world.bench.office.interceptor.authority)
     stranger = office.home("bundle-of-a-stranger", "intercepted", ca_bundle=None)
     for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
@@ -66,7 +66,7 @@ def an_authority_in_a_bundle_will_do_whoever_names_it(world):
 
 
 @scenario
-def a_bundle_may_hold_several_certificates_comments_and_the_line_ends_of_windows(world):
+def bundle_may_have_several_certificates_and_crlf(world):
     office = world.bench.office
     parts = [b"# Acme's authorities\n\n", world.bench.ca, b"subject=CN = mitmproxy\n", office.interceptor.authority]
     mixed = bundle(office, "mixed.pem", *parts)
@@ -75,7 +75,7 @@ def a_bundle_may_hold_several_certificates_comments_and_the_line_ends_of_windows
 
 
 @scenario
-def what_is_wrong_with_a_bundle_is_said(world):
+def invalid_bundle_is_explained(world):
     office = world.bench.office
     der = bundle(office, "authority.der")
     subprocess.run(["openssl", "x509", "-in", office.interceptor.authority, "-outform", "der", "-out", der], check=True)

@@ -18,7 +18,7 @@ def at_moto(world, name):
 
 
 @scenario
-def botocore_finds_nothing_to_say_against_doctor_live(world):
+def botocore_accepts_the_requests_of_doctor_live(world):
     made = at_moto(world, "live")
     models = {"ANTHROPIC_MODEL": OWN_PROFILE, "ANTHROPIC_DEFAULT_OPUS_MODEL": PROFILE}
     told = made.ours("doctor", "--live", "--json", **made.bedrock, **models)
@@ -33,7 +33,7 @@ def botocore_finds_nothing_to_say_against_doctor_live(world):
 
 
 @scenario
-def boto3_hears_the_same_from_that_bedrock(world):
+def boto3_gets_the_same_answers_from_bedrock(world):
     made = at_moto(world, "live-witness")
     command = [made.bench.cache / "python/bin/python", HERE / "callers/bedrock_with_boto3.py", OWN_PROFILE]
     heard = document(made.start(command, AWS_PROFILE="real", **made.bedrock).outcome())

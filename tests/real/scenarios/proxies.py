@@ -8,7 +8,7 @@ NTLM = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negoti
 
 
 @scenario
-def a_sign_in_a_renewal_and_a_revocation_through_a_proxy_with_a_password(world):
+def sign_in_renewal_and_logout_use_an_authenticated_proxy(world):
     office = world.bench.office
     home, proxy = office.home("proxy"), office.proxy
     world.bench.control(lifetime=120)
@@ -24,14 +24,14 @@ def a_sign_in_a_renewal_and_a_revocation_through_a_proxy_with_a_password(world):
 
 
 @scenario
-def without_the_proxy_there_is_no_way(world):
+def sign_in_fails_without_the_proxy(world):
     outcome = world.bench.office.home("no-proxy").credentials(HTTP_PROXY=world.bench.office.proxy.address())
     lines = told(outcome, 9, "network/dns")
     expect(LOGIN in lines[0], outcome)
 
 
 @scenario
-def a_refused_password_is_one_sentence_without_it(world):
+def wrong_proxy_password_is_reported_but_not_shown(world):
     office = world.bench.office
     for proxy, wrong in ((office.proxy, "Wr0ng-w_rd"), (office.interceptor, "wr%40ng")):
         home = office.home(f"wrong-password-{proxy.port}", ca_bundle=None)
@@ -45,7 +45,7 @@ def a_refused_password_is_one_sentence_without_it(world):
 
 
 @scenario
-def a_proxy_that_is_down_is_named_and_costs_no_credentials(world):
+def unreachable_proxy_is_named_and_cache_is_served(world):
     office = world.bench.office
     home, dead = office.home("proxy-down"), f"http://127.0.0.1:{free_port()}"
     world.bench.control(lifetime=120)
@@ -58,7 +58,7 @@ def a_proxy_that_is_down_is_named_and_costs_no_credentials(world):
 
 
 @scenario
-def what_a_proxy_answers_is_told(world):
+def proxy_error_answer_is_shown(world):
     office = world.bench.office
     for issuer, slug, words in (
         ("https://forbidden.acme.test", "network/proxy_refused", "403 Filtered"),
@@ -70,7 +70,7 @@ def what_a_proxy_answers_is_told(world):
 
 
 @scenario
-def a_proxy_for_windows_sign_in_only_is_said_to_be_one(world):
+def ntlm_proxy_is_reported_as_unsupported(world):
     with world.bench.office.answering(NTLM) as proxy:
         home = world.bench.office.home("ntlm")
         outcome = home.credentials(HTTPS_PROXY=f"http://{USER}:{ODD_IN_AN_ADDRESS}@{proxy.name}")
@@ -80,7 +80,7 @@ def a_proxy_for_windows_sign_in_only_is_said_to_be_one(world):
 
 
 @scenario
-def a_setting_that_is_no_address_is_an_error(world):
+def invalid_proxy_address_is_an_error(world):
     home = world.bench.office.home("bad-proxy", "all")
     for value in ("http://alice:pa#ss@127.0.0.1:3128", "ftp://127.0.0.1:21"):
         lines = told(home.credentials(HTTPS_PROXY=value), 3, "config/proxy")
@@ -88,7 +88,7 @@ def a_setting_that_is_no_address_is_an_error(world):
 
 
 @scenario
-def no_proxy_in_each_of_its_spellings_leads_past_the_proxy(world):
+def no_proxy_works_in_each_spelling(world):
     office = world.bench.office
     home, dead = office.home("exceptions", "all"), f"http://127.0.0.1:{free_port()}"
     world.bench.control(lifetime=120)
@@ -106,7 +106,7 @@ def no_proxy_in_each_of_its_spellings_leads_past_the_proxy(world):
 
 
 @scenario
-def a_private_sts_endpoint_is_reached_past_the_proxy_that_leads_to_the_provider(world):
+def private_sts_endpoint_bypasses_the_proxy(world):
     office = world.bench.office
     home, proxy = office.home("vpc", "sts"), office.proxy
     sts, login = proxy.tunnels(STS), proxy.tunnels(LOGIN)
@@ -116,7 +116,7 @@ def a_private_sts_endpoint_is_reached_past_the_proxy_that_leads_to_the_provider(
 
 
 @scenario
-def socks_leads_with_names_looked_up_on_either_side(world):
+def socks_proxy_resolves_names_on_either_side(world):
     office = world.bench.office
     socks = office.socks
     for scheme, hosts in (("socks5h", "nothing"), ("socks5", "all")):
@@ -128,7 +128,7 @@ def socks_leads_with_names_looked_up_on_either_side(world):
 
 
 @scenario
-def this_machine_is_never_reached_through_a_proxy(world):
+def loopback_never_uses_a_proxy(world):
     dead = f"http://127.0.0.1:{free_port()}"
     home = world.bench.home("loopback", world.bench.quick_provider, role_arn=ROLE)
     everything = {name: dead for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")}

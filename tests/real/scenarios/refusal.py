@@ -5,7 +5,7 @@ from scenarios.world import expect, running, scenario, secrets
 
 
 @scenario
-def a_refused_sign_in_ends_with_code_5_and_a_remedy(world):
+def denied_sign_in_has_code_5_and_a_hint(world):
     outcome = world.refused.outcome
     expect(outcome.code == 5 and outcome.stdout == "", f"{outcome}, stdout {outcome.stdout!r}")
     expect("access_denied" in outcome.stderr and "hint:" in outcome.stderr, outcome)
@@ -13,7 +13,7 @@ def a_refused_sign_in_ends_with_code_5_and_a_remedy(world):
 
 
 @scenario
-def the_page_after_a_refusal_tells_of_it(world):
+def denied_sign_in_page_shows_the_error(world):
     expect(wait_until(world.refused.finished_visits, 10), "the browser saw no final page")
     visit = world.refused.finished_visits()[0]
     expect("access_denied" in visit.get("text", ""), f"the page says {visit}")
@@ -23,7 +23,7 @@ def the_page_after_a_refusal_tells_of_it(world):
 
 
 @scenario
-def a_refused_sign_in_is_not_asked_again_by_itself(world):
+def denied_sign_in_is_not_repeated_automatically(world):
     visits = len(world.refused.visits())
     for outcome in [run.outcome() for run in [world.refused.start_credentials() for _ in range(10)]]:
         expect(outcome.code == 4 and outcome.stdout == "" and outcome.seconds < 20, outcome)
@@ -31,14 +31,14 @@ def a_refused_sign_in_is_not_asked_again_by_itself(world):
 
 
 @scenario
-def a_caller_that_shows_our_words_shows_the_reason(world):
+def caller_shows_the_message_and_hint(world):
     outcome = world.refused.caller("aws_cli_v1").outcome()
     expect(outcome.code != 0 and "bedrock-sso: " in outcome.stderr and "hint:" in outcome.stderr, outcome)
 
 
 @scenario
-def a_person_opens_the_door_again(world):
-    world.refused.give_person([])
+def user_login_ends_the_prompt_backoff(world):
+    world.refused.set_person([])
     login = world.refused.ours("login")
     expect(login.code == 0 and "BedrockUser" in login.stdout, f"{login}, stdout {login.stdout!r}")
     expect(not secrets(world).found_in(login.stdout.encode()), "login printed a secret")
@@ -48,7 +48,7 @@ def a_person_opens_the_door_again(world):
 
 
 @scenario
-def an_unanswered_sign_in_is_not_asked_again_by_itself(world):
+def unanswered_sign_in_is_not_repeated_automatically(world):
     gate = world.bench.root / "back from lunch"
     home = world.bench.home("lunch", person=["--gate", str(gate)], login_timeout="10s")
     first = home.credentials()
@@ -60,7 +60,7 @@ def an_unanswered_sign_in_is_not_asked_again_by_itself(world):
 
 
 @scenario
-def where_only_login_may_ask_callers_open_nothing(world):
+def explicit_login_profile_opens_no_browser_for_callers(world):
     explicit, plain = world.bench.home("explicit", login="explicit"), world.bench.home("plain")
     for home, outcome in ((explicit, explicit.credentials()), (plain, plain.credentials("--no-login"))):
         expect(outcome.code == 4 and outcome.stdout == "" and "login" in outcome.stderr, outcome)

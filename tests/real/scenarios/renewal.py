@@ -16,7 +16,7 @@ def rs256_on_plain_loopback_signs_in(world):
 
 
 @scenario
-def a_profile_that_names_us_does_not_recurse(world):
+def aws_profile_that_names_the_program_does_not_recurse(world):
     expect(world.renewing.outcome.code == 0, world.renewing.outcome)
     expect(world.renewing.codes == 1, f"{world.renewing.codes} codes were exchanged")
     # The counting wrapper stands where SDKs would find us: whoever runs it has come in by AWS_PROFILE.
@@ -35,7 +35,7 @@ def a_profile_that_names_us_does_not_recurse(world):
 
 
 @scenario
-def a_rotated_refresh_token_renews_again_and_again(world):
+def rotated_refresh_token_renews_repeatedly(world):
     home, provider = world.renewing, world.bench.quick_provider
     expect(home.outcome.code == 0, home.outcome)
     world.bench.control(lifetime=120)
@@ -52,12 +52,12 @@ def a_rotated_refresh_token_renews_again_and_again(world):
 
 
 @scenario
-def ten_at_once_near_the_end_never_reuse_a_refresh_token(world):
+def ten_callers_near_expiry_never_reuse_a_refresh_token(world):
     ten_renew(world, lifetime=120)
 
 
 @scenario
-def ten_at_once_in_the_quiet_window_never_reuse_a_refresh_token(world):
+def ten_background_renewals_never_reuse_a_refresh_token(world):
     home, provider = world.renewing, world.bench.quick_provider
     world.bench.control(lifetime=600)
     expect(home.credentials().code == 0, "no credentials to begin with")  # these replace ones with two minutes left
@@ -85,7 +85,7 @@ def ten_renew(world, lifetime):
 
 
 @scenario
-def login_renews_what_aws_no_longer_believes(world):
+def login_renews_credentials_that_aws_rejects(world):
     home = world.renewing
     expect(home.outcome.code == 0, home.outcome)
     held = document(home.credentials())
@@ -97,7 +97,7 @@ def login_renews_what_aws_no_longer_believes(world):
 
 
 @scenario
-def passing_bad_weather_at_aws_is_ridden_out(world):
+def transient_aws_errors_are_retried(world):
     home = expiring(world)
     for code in ("Throttling", "InternalFailure", "IDPCommunicationError"):
         seen = len(world.bench.sts.events(EXCHANGE))
@@ -109,7 +109,7 @@ def passing_bad_weather_at_aws_is_ridden_out(world):
 
 
 @scenario
-def the_duration_steps_down_to_what_the_role_allows_and_is_remembered(world):
+def session_duration_is_reduced_and_remembered(world):
     home = expiring(world)
     world.bench.control(max_duration=3600, lifetime=120)
     seen = len(world.bench.sts.events(EXCHANGE))
@@ -123,7 +123,7 @@ def the_duration_steps_down_to_what_the_role_allows_and_is_remembered(world):
 
 
 @scenario
-def a_provider_in_trouble_costs_no_token_and_opens_no_browser(world):
+def provider_errors_lose_no_token_and_open_no_browser(world):
     home, provider = expiring(world), world.bench.quick_provider
     portal = [200, "text/html", "<html><title>Welcome to Hotel Wi-Fi</title></html>"]
     for answer in ([503, "text/plain", "busy"], [429, "application/json", "{}"], portal):
@@ -137,7 +137,7 @@ def a_provider_in_trouble_costs_no_token_and_opens_no_browser(world):
 
 
 @scenario
-def a_process_killed_while_aws_thinks_leaves_no_token_lost(world):
+def process_killed_during_exchange_loses_no_token(world):
     home, provider = expiring(world), world.bench.quick_provider
     world.bench.control(hold=True)
     held, refreshes = len(world.bench.sts.events("held")), len(refreshed(provider))
@@ -156,7 +156,7 @@ def a_process_killed_while_aws_thinks_leaves_no_token_lost(world):
 
 
 @scenario
-def a_session_the_provider_ended_is_asked_for_once(world):
+def session_ended_at_the_provider_prompts_once(world):
     home, provider = world.renewing, world.bench.quick_provider
     expect(home.outcome.code == 0, home.outcome)
     world.bench.control(lifetime=2, sessions={})
@@ -174,7 +174,7 @@ def a_session_the_provider_ended_is_asked_for_once(world):
 
 
 @scenario
-def a_provider_out_of_reach_costs_nothing_while_credentials_last(world):
+def valid_credentials_are_served_without_the_provider(world):
     home = expiring(world)
     held, visits = document(home.credentials()), len(home.visits())
     world.bench.quick_provider.stop()
@@ -184,7 +184,7 @@ def a_provider_out_of_reach_costs_nothing_while_credentials_last(world):
 
 
 @scenario
-def a_provider_out_of_reach_is_a_network_failure_and_opens_no_browser(world):
+def unreachable_provider_is_a_network_failure(world):
     home = world.bench.home("away", Unreachable())
     outcome = home.credentials()
     expect(outcome.code == 9 and outcome.stdout == "" and "hint:" in outcome.stderr, outcome)

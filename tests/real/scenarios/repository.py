@@ -140,13 +140,13 @@ def nothing_is_stolen(name, whom, block, world):
 
 for name, (whom, block) in BLOCKS.items():
     function = functools.partial(nothing_is_stolen, name, whom, block)
-    function.__name__ = f"a_repository_that_sets_{name}_steals_nothing"
+    function.__name__ = f"repository_{name}_steals_nothing"
     globals()[function.__name__] = scenario(function)
 del function  # a scenario under a second name
 
 
 @scenario
-def without_a_block_every_hook_works(world):
+def repository_without_variables_runs_every_hook(world):
     at = victim(world)
     outcome = at.ask()
     expect(outcome.code == 0 and outcome.stdout.strip() == ANSWER, f"it said {outcome.stdout!r}: {outcome}")
@@ -158,7 +158,7 @@ def without_a_block_every_hook_works(world):
 
 
 @scenario
-def managed_settings_outrank_a_repository(world):
+def managed_settings_override_a_repository(world):
     bench, attacker = world.bench, world.attacker
     variables = {**world.telemetry, "AWS_ENDPOINT_URL_STS": bench.sts.address}
     home = bench.office.home("managed", "all", claude_code={"env": variables}, aws_profile="real", sts_endpoint=bench.sts.address)

@@ -8,7 +8,7 @@ from scenarios.world import CALLERS, EXCHANGE, contents, document, expect, expir
 
 
 @scenario
-def five_callers_at_once_cost_one_browser(world):
+def five_callers_open_one_browser(world):
     alice, bench = world.alice, world.bench
     for outcome in alice.five:
         expect(outcome.code == 0 and outcome.stdout.strip() == ARN, f"a caller got {outcome.stdout.strip()!r}: {outcome}")
@@ -20,7 +20,7 @@ def five_callers_at_once_cost_one_browser(world):
 
 
 @scenario
-def the_exchange_is_unsigned_and_named_after_the_person(world):
+def exchange_is_unsigned_and_names_the_user(world):
     expect(only_visit(world.alice), "there was no sign-in")
     first = world.bench.sts.events(EXCHANGE)[0]
     expect(not first["signed"], "the exchange carried a signature, so credentials were looked for")
@@ -29,7 +29,7 @@ def the_exchange_is_unsigned_and_named_after_the_person(world):
 
 
 @scenario
-def the_request_carries_s256_and_the_default_scopes(world):
+def authorization_request_has_s256_and_default_scopes(world):
     expect(only_visit(world.alice), "there was no sign-in")
     request = world.bench.provider.events("authorization")[0]
     expect(request["challenge"] == "S256", f"code_challenge_method was {request['challenge']}")
@@ -38,7 +38,7 @@ def the_request_carries_s256_and_the_default_scopes(world):
 
 
 @scenario
-def the_browser_is_given_a_short_local_address(world):
+def browser_gets_a_short_local_address(world):
     visit = only_visit(world.alice)
     address = visit["address"]
     expect(address.startswith("http://127.0.0.1:") and len(address) < 80, f"the address was {address}")
@@ -46,7 +46,7 @@ def the_browser_is_given_a_short_local_address(world):
 
 
 @scenario
-def the_final_page_names_role_account_and_expiry(world):
+def final_page_names_role_account_and_expiry(world):
     visit = only_visit(world.alice)
     text = visit.get("text", "")
     expires = expiry(document(world.alice.credentials()))
@@ -56,7 +56,7 @@ def the_final_page_names_role_account_and_expiry(world):
 
 
 @scenario
-def the_final_page_is_closed_to_scripts_and_caches(world):
+def final_page_forbids_scripts_and_caching(world):
     visit = only_visit(world.alice)
     for seen in visit["documents"]:
         headers = seen["headers"]
@@ -70,7 +70,7 @@ def the_final_page_is_closed_to_scripts_and_caches(world):
 
 
 @scenario
-def the_document_is_the_one_sdks_expect(world):
+def credentials_document_has_the_sdk_format(world):
     outcome = world.alice.credentials()
     expect(outcome.code == 0, outcome)
     credentials = document(outcome)
@@ -82,7 +82,7 @@ def the_document_is_the_one_sdks_expect(world):
 
 
 @scenario
-def valid_credentials_are_served_in_silence_and_without_the_network(world):
+def valid_credentials_need_no_network_and_print_no_message(world):
     before, kept = world.bench.requests_seen(), contents(world.alice)
     outcome = world.alice.credentials(BEDROCK_SSO_LOG=None, BEDROCK_SSO_LOG_FILE=None)
     expect(outcome.code == 0 and outcome.stderr == "", outcome)
@@ -91,7 +91,7 @@ def valid_credentials_are_served_in_silence_and_without_the_network(world):
 
 
 @scenario
-def nothing_else_is_asked_when_the_callers_come_back(world):
+def repeated_callers_use_the_cache(world):
     asked = len(world.bench.provider.events("token")), len(world.bench.sts.events(EXCHANGE))
     for name in CALLERS:
         outcome = world.alice.caller(name).outcome()
@@ -102,7 +102,7 @@ def nothing_else_is_asked_when_the_callers_come_back(world):
 
 
 @scenario
-def login_of_a_signed_in_person_asks_aws_and_opens_nothing(world):
+def login_of_a_signed_in_user_only_checks_with_aws(world):
     signed = len(world.bench.sts.events("GetCallerIdentity", status=200))
     outcome = world.alice.ours("login")
     expect(outcome.code == 0, outcome)
@@ -112,7 +112,7 @@ def login_of_a_signed_in_person_asks_aws_and_opens_nothing(world):
 
 
 @scenario
-def status_tells_who_and_until_when_without_the_network(world):
+def status_shows_identity_and_expiry_without_network(world):
     until, before = expiry(document(world.alice.credentials())), world.bench.requests_seen()
     outcome = world.alice.ours("status", "--json")
     expect(outcome.code == 0, outcome)
@@ -125,7 +125,7 @@ def status_tells_who_and_until_when_without_the_network(world):
 
 
 @scenario
-def what_is_kept_is_private(world):
+def stored_files_are_private(world):
     kept = world.alice.own_files()
     expect(kept, "nothing is kept")
     for name, mode, folder in kept:
@@ -133,7 +133,7 @@ def what_is_kept_is_private(world):
 
 
 @scenario
-def fifty_cold_callers_cost_one_browser_and_get_one_document(world):
+def fifty_callers_open_one_browser_and_get_one_document(world):
     home, exchanges = world.bench.home("fifty", world.bench.quick_provider), len(world.bench.sts.events(EXCHANGE))
     outcomes = [run.outcome() for run in [home.start_credentials() for _ in range(50)]]
     for outcome in outcomes:
@@ -143,7 +143,7 @@ def fifty_cold_callers_cost_one_browser_and_get_one_document(world):
 
 
 @scenario
-def a_callback_by_the_name_localhost_is_heard(world):
+def callback_to_localhost_is_received(world):
     home = world.bench.home("localhost", world.bench.quick_provider, redirect_host="localhost")
     outcome = home.credentials()
     expect(outcome.code == 0, outcome)

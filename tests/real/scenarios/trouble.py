@@ -24,7 +24,7 @@ def a_sign_in_outlives_its_caller(world):
 
 
 @scenario
-def the_address_shown_works_in_another_browser(world):
+def shown_address_works_in_another_browser(world):
     gate = world.bench.root / "the first browser hangs"
     home = world.bench.home("two-browsers", person=["--gate", str(gate)])
     terminal = home.at_a_terminal("login")
@@ -37,7 +37,7 @@ def the_address_shown_works_in_another_browser(world):
 
 
 @scenario
-def what_aws_refuses_the_page_tells_and_the_next_try_needs_no_browser(world):
+def aws_refusal_is_on_the_page_and_retry_needs_no_browser(world):
     home, issuer = world.bench.home("unregistered"), world.bench.provider.address
     world.bench.control(trust={})
     outcome = home.credentials()
@@ -51,7 +51,7 @@ def what_aws_refuses_the_page_tells_and_the_next_try_needs_no_browser(world):
 
 
 @scenario
-def a_certificate_nobody_vouches_for_is_named(world):
+def untrusted_certificate_names_its_issuer(world):
     home = world.bench.home("no-ca", ca_bundle=None)
     outcome = home.credentials()
     expect(outcome.code == 9 and outcome.stdout == "", outcome)
@@ -61,7 +61,7 @@ def a_certificate_nobody_vouches_for_is_named(world):
 
 
 @scenario
-def the_private_ca_may_come_from_the_environment(world):
+def private_ca_may_come_from_the_environment(world):
     ca = str(world.bench.ca)
     home = world.bench.home("ca-elsewhere", ca_bundle=None, trust_environment=True)
     world.bench.control(lifetime=120)

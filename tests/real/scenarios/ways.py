@@ -10,7 +10,7 @@ ADDRESS = re.compile(r"https?://\S+")
 
 
 @scenario
-def a_code_entered_in_another_browser_signs_in_at_a_terminal(world):
+def device_code_from_another_browser_signs_in(world):
     home = world.bench.home("by-code", flow="device")
     terminal = home.at_a_terminal("login")
     expect(terminal.shows("Press Ctrl-C to cancel.", 20), f"no code was shown: {terminal.text!r}")
@@ -26,7 +26,7 @@ def a_code_entered_in_another_browser_signs_in_at_a_terminal(world):
 
 
 @scenario
-def an_address_from_a_browser_that_cannot_reach_us_is_pasted(world):
+def pasted_callback_address_signs_in(world):
     home = world.bench.home("by-paste", flow="paste")
     terminal = home.at_a_terminal("login", protocol=True)
     expect(terminal.shows("(the input is hidden): ", 20), f"nothing was asked: {terminal.text!r}")

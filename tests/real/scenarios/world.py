@@ -24,7 +24,7 @@ def expect(fact, otherwise):
         raise AssertionError(otherwise)
 
 
-def told_once(make):
+def made_once(make):
     """A home made at first use. What went wrong in the making goes wrong for all who look at it, at once."""
 
     @functools.cache
@@ -71,7 +71,7 @@ class World:
             "OTEL_LOGS_EXPORT_INTERVAL": "500",
         }
 
-    @told_once
+    @made_once
     def coder(self):
         """Has run `setup` and then Claude Code, with nobody signed in before; `setup` and `outcome` hold what they said."""
         home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": self.telemetry})
@@ -80,7 +80,7 @@ class World:
         home.outcome = home.claude_code("Good morning!", self.bedrock)
         return home
 
-    @told_once
+    @made_once
     def alice(self):
         """Signed in by five callers at once; `five` holds their outcomes."""
         gate = self.bench.root / "all five are there"
@@ -91,14 +91,14 @@ class World:
         home.five = [run.outcome() for run in runs]
         return home
 
-    @told_once
+    @made_once
     def refused(self):
         """Has pressed Cancel once; `outcome` holds what the program said."""
         home = self.bench.home("refused", person=["--refuse"])
         home.outcome = home.credentials()
         return home
 
-    @told_once
+    @made_once
     def renewing(self):
         """Signed in at the quick provider, with AWS_PROFILE naming a profile that runs this very program."""
         home = self.bench.home("renewing", self.bench.quick_provider)

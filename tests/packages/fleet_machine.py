@@ -1,6 +1,6 @@
-"""A Windows machine under Wine 10 on which packages are installed: what lies on its drive and in its registry, and who signs in.
+"""A Windows machine under Wine 10 on which packages are installed, with access to its drive and its registry.
 
-A machine of tests/windows, in a Debian 13 of its own, that reaches the program by PATH as people do.
+It is a machine of tests/windows in a Debian 13, whose users start the program through PATH.
 """
 
 import http.cookiejar
@@ -16,11 +16,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "windows"))
 from machine import Caller, Ended, Machine, environment, windows_path  # noqa: E402
 
-# A person whose name trips whoever splits at spaces or expects ASCII.
+# The user's name has spaces and letters outside ASCII, to find code that cannot handle them.
 USER = "Zoë O. Ünal"
-# Wine's own: caches and logs that grow as it works, and what it notes of files it was asked for.
+# Files of Wine itself: caches and logs that grow, and records of files that were requested.
 NOISE = re.compile(r"/windows/(temp|Installer)/|/AppData/Local/(Microsoft|Temp)/|/Microsoft/Windows/(Recent|INetCache)|/winmd/", re.IGNORECASE)
-# Of no package: each start of Wine dates its display driver; and people's programs have a folder by Windows' own name.
+# Not part of any package: each start of Wine dates its display driver, and Windows has a folder for users' programs.
 SYSTEMS = re.compile(r"DriverDateData|/AppData/Local/Programs$")
 
 
@@ -30,7 +30,7 @@ class FleetMachine(Machine):
         wine.write_text(f'#!/bin/sh\nexec chroot {root} /usr/bin/wine "$@"\n')
         wine.chmod(0o755)
         os.environ |= {"USER": USER, "HOME": "/root", "LC_ALL": "C.UTF-8", "WINEPREFIX": str(out / "prefix"), "WINEDEBUG": "-all"}
-        # Neither .NET nor a browser engine: their absence must not open an installer.
+        # Wine must not open installers for its missing .NET and browser engine.
         os.environ["WINEDLLOVERRIDES"] = "mscoree,mshtml="
         for unwanted in ("DISPLAY", "WAYLAND_DISPLAY"):
             os.environ.pop(unwanted, None)
@@ -42,7 +42,7 @@ class FleetMachine(Machine):
         self.rest()
         shutil.rmtree(self.drive.parent, ignore_errors=True)
         self.wine_runs("wineboot", "--init")
-        # It registers itself at its first call.
+        # cscript registers itself at its first call.
         self.wine_runs("cscript", "//nologo")
         self.rest()
 
@@ -50,21 +50,21 @@ class FleetMachine(Machine):
         return Caller([self.wine, *map(str, words)], environment() | variables).ended(limit=120)
 
     def start(self, *words: str, **variables: str) -> Caller:
-        """As people type it: found by PATH, or not at all."""
+        """Starts the program as users type it: found by PATH."""
         return Caller([self.wine, "cmd", "/c", "bedrock-sso", *words], environment() | variables)
 
     def reg(self, *words: str) -> subprocess.CompletedProcess:
-        """Wine's console speaks an older code page."""
+        """Wine's console uses an older code page."""
         command = [self.wine, "reg", *words]
         return subprocess.run(command, env=environment(), timeout=60, stdin=subprocess.DEVNULL, capture_output=True, encoding="cp850")
 
     def msiexec(self, verb: str, package: object, *words: str) -> int:
-        """Silently, as management does. Of its code this system sees the last eight bits."""
+        """Runs msiexec silently, as management tools do. Linux sees only the last eight bits of its code."""
         named = windows_path(package) if isinstance(package, Path) else package
         return self.wine_runs("msiexec", verb, named, "/qn", *words).code
 
     def sign_in(self) -> None:
-        """At an address that the program prints, in a browser elsewhere."""
+        """Signs in at the printed address, in a browser elsewhere."""
         caller = self.start("login", "--no-browser")
         first = caller.process.stdout.readline().decode()
         address = re.search(r"http://\S+", first)
@@ -82,23 +82,23 @@ class FleetMachine(Machine):
 
     def path(self, hive: str) -> list[str]:
         key = {"HKLM": "HKLM\\System\\CurrentControlSet\\Control\\Session Manager\\Environment", "HKCU": "HKCU\\Environment"}[hive]
-        told = self.reg("query", key, "/v", "PATH").stdout
-        found = re.search(r"REG_\w+ +(.*)", told)
+        output = self.reg("query", key, "/v", "PATH").stdout
+        found = re.search(r"REG_\w+ +(.*)", output)
         return [place for place in found[1].strip().split(";") if place] if found else []
 
     def apps(self) -> list[str]:
-        """Versions of ours under "Installed apps"."""
-        told = self.reg("query", "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall", "/s").stdout
-        entries = told.split("HKEY_LOCAL_MACHINE")
+        """The versions of bedrock-sso under "Installed apps"."""
+        output = self.reg("query", "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall", "/s").stdout
+        entries = output.split("HKEY_LOCAL_MACHINE")
         return [re.search(r"DisplayVersion +REG_SZ +(\S+)", entry)[1] for entry in entries if re.search(r"DisplayName +REG_SZ +bedrock-sso\b", entry)]
 
     def rest(self) -> None:
-        """Everything has ended and the registry is written down."""
+        """Ends all processes, so that the registry is written to disk."""
         subprocess.run(["chroot", self.root, "/usr/bin/wineserver", "--kill"], env=environment(), timeout=60, check=False)
         subprocess.run(["chroot", self.root, "/usr/bin/wineserver", "--wait"], env=environment(), timeout=60, check=False)
 
     def everything(self) -> dict[str, str]:
-        """The drive and the registry: what stands where, so that two moments can be compared."""
+        """The files of the drive and the values of the registry, so that two states can be compared."""
         self.rest()
         found = {}
         for path in self.drive.rglob("*"):
@@ -112,7 +112,7 @@ class FleetMachine(Machine):
 
 
 def registry(text: str, hive: str) -> dict[str, str]:
-    """Each value under its key; the time of the last change is none."""
+    """Each value under its key, without the times of changes."""
     found, key = {}, ""
     for line in text.replace("\\\n", "").splitlines():
         if line.startswith("["):
@@ -120,7 +120,7 @@ def registry(text: str, hive: str) -> dict[str, str]:
             found[key] = "key"
         elif line and not line.startswith(("#", ";", "WINE")):
             name, _, value = line.partition("=")
-            # Wine leaves the last separator of a list that becomes shorter.
+            # Wine leaves the last separator when a list becomes shorter.
             found[f"{key}: {name}"] = value.rstrip('"').rstrip(";") if name.upper() == '"PATH"' else value
     return found
 
@@ -128,10 +128,10 @@ def registry(text: str, hive: str) -> dict[str, str]:
 def differences(before: dict[str, str], after: dict[str, str]) -> dict[str, tuple]:
     names = sorted(before.keys() | after.keys())
     found = {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
-    return {name: pair for name, pair in found.items() if not SYSTEMS.search(name) and not is_empty_rack(name, after)}
+    return {name: pair for name, pair in found.items() if not SYSTEMS.search(name) and not is_empty_list(name, after)}
 
 
-def is_empty_rack(name: str, after: dict[str, str]) -> bool:
-    """What Windows Installer keeps its products under, once there was one, and in which none is left."""
-    is_rack = re.search(r"Installer(\\\\UserData\\\\S-[-0-9]+)?\\\\(Components|Features|Products|UpgradeCodes)$", name)
-    return bool(is_rack) and not any(other.startswith((f"{name}\\", f"{name}: ")) for other in after)
+def is_empty_list(name: str, after: dict[str, str]) -> bool:
+    """A key under which Windows Installer lists products, which is empty again after the last one was removed."""
+    is_list = re.search(r"Installer(\\\\UserData\\\\S-[-0-9]+)?\\\\(Components|Features|Products|UpgradeCodes)$", name)
+    return bool(is_list) and not any(other.startswith((f"{name}\\", f"{name}: ")) for other in after)

@@ -1,6 +1,6 @@
-"""The installer script, scenario by scenario: each begins with a person who never used it and a release that is whole.
+"""The installer script, scenario by scenario. Each begins with a user who never used it and a complete release.
 
-Run by `script`, which brings the shells and tools.
+`script` installs the shells and tools, and runs this file.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from world import World  # noqa: E402
 
 SCENARIOS = []
 VERIFIERS = ["minisign", "openssl", "ssh-keygen"]
-# Whatever an installation is made of.
+# The files of an installation.
 PLACES = [
     "bin/bedrock-sso",
     "lib/bedrock-sso/installed",
@@ -79,7 +79,7 @@ def ok(ended: Ended, first: str) -> None:
 
 
 def refused(stage: Stage, ended: Ended, what: str, hint: str, code: int = 1) -> None:
-    """Two lines, and nothing in the home that was not there before."""
+    """Checks the two lines of a failure, and that nothing in the home has changed."""
     assert (ended.code, ended.stdout) == (code, ""), ended
     assert re.fullmatch(rf"install\.sh: {what}\n  hint: {hint}\n", ended.stderr), ended.stderr
     assert untouched(stage), stage.person.files().keys()
@@ -96,14 +96,14 @@ def each_shell_installs_and_a_second_run_changes_nothing(stage: Stage) -> None:
         stage.start_over()
         person.variables["PATH"] = f"{person.tools}:{stage.prefix}/bin"
         first = person.script(stage.old.script, shell=shell)
-        said = f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin"
-        assert first == (0, f"{said}\n  next: bedrock-sso setup\n", ""), (shell, first)
+        line = f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin"
+        assert first == (0, f"{line}\n  next: bedrock-sso setup\n", ""), (shell, first)
         found = sorted(str(path.relative_to(stage.prefix)) for path in stage.prefix.rglob("*") if path.is_file())
         assert found == PLACES, (shell, found)
         assert person.run(stage.installed, "--version") == (0, "bedrock-sso 0.1.0\n", "")
         before, times = person.files(), {place: (stage.prefix / place).stat().st_mtime_ns for place in PLACES}
         stage.server.asked.clear()
-        assert person.script(stage.old.script, shell=shell) == (0, f"{said} already, unchanged\n", ""), shell
+        assert person.script(stage.old.script, shell=shell) == (0, f"bedrock-sso 0.1.0 is already installed in {stage.prefix}/bin\n", ""), shell
         assert person.files() == before and stage.server.asked == ["SHA256SUMS", "SHA256SUMS.minisig"], shell
         assert times == {place: (stage.prefix / place).stat().st_mtime_ns for place in PLACES}, shell
 
@@ -113,7 +113,7 @@ def folder_installs_without_a_network(stage: Stage) -> None:
     stage.person.may_use("minisign", "sha256sum")
     ok(stage.install("--from", stage.old.folder), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
     stage.person.variables["BEDROCK_SSO_RELEASES"] = str(stage.new.folder)
-    ok(stage.install(), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin in place of 0.1.0; who is signed in stays so")
+    ok(stage.install(), f"bedrock-sso 0.2.0 replaced 0.1.0 in {stage.prefix}/bin. You stay signed in.")
     assert stage.server.asked == []
 
 
@@ -122,8 +122,8 @@ def mirror_serves_one_release_or_all_releases(stage: Stage) -> None:
     mirror = stage.server.address
     ok(stage.install("--from", f"{mirror}/download/v0.2.0/"), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin")
     refusal = stage.install("--from", f"{mirror}/download/v0.2.0", "--version", "0.1.0")
-    assert refusal.stderr.startswith("install.sh: this is release 0.2.0, and not 0.1.0\n"), refusal
-    ok(stage.install("--from", mirror, "--version", "v0.1.0"), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin in place of 0.2.0; who is signed in stays so")
+    assert refusal.stderr.startswith("install.sh: this is release 0.2.0, not 0.1.0\n"), refusal
+    ok(stage.install("--from", mirror, "--version", "v0.1.0"), f"bedrock-sso 0.1.0 replaced 0.2.0 in {stage.prefix}/bin. You stay signed in.")
 
 
 @scenario
@@ -141,7 +141,7 @@ def each_downloader_installs_and_reports_a_cut_download(stage: Stage) -> None:
 
 @scenario
 def each_verifier_accepts_the_release_and_rejects_forgeries(stage: Stage) -> None:
-    forged = r"the signature of SHA256SUMS is not the release key's: these files are not the project's, or not whole"
+    forged = r"the signature of SHA256SUMS does not match the release key: the files are forged or damaged"
     for verifier in VERIFIERS:
         for checksum in ("sha256sum", "shasum", "openssl"):
             if checksum == "openssl" and verifier != "openssl":
@@ -207,7 +207,7 @@ def changed_archive_is_rejected(stage: Stage) -> None:
     for spoil in (lambda content: content + b"\0", lambda content: content[:-1], lambda _: b""):
         release = stage.copy(stage.old)
         release.archive.write_bytes(spoil(release.archive.read_bytes()))
-        refused(stage, stage.install("--from", release.folder), rf"{re.escape(release.archive.name)} is not what its checksum says: .*", "try again; .*")
+        refused(stage, stage.install("--from", release.folder), rf"{re.escape(release.archive.name)} does not match its checksum: .*", "try again; .*")
 
 
 @scenario
@@ -215,9 +215,9 @@ def incomplete_release_names_the_missing_file(stage: Stage) -> None:
     for name in ("SHA256SUMS", "SHA256SUMS.minisig", stage.old.archive.name):
         release = stage.copy(stage.old)
         (release.folder / name).unlink()
-        refused(stage, stage.install("--from", release.folder), f"{release.folder} has no {name}", "copy all files of one release there")
+        refused(stage, stage.install("--from", release.folder), f"{release.folder} has no {name}", "copy all files of one release into it")
     ended = stage.install("--version", "0.3.0")
-    assert ended.code == 1 and "/download/v0.3.0/SHA256SUMS cannot be fetched\n  hint: look at the network" in ended.stderr, ended
+    assert ended.code == 1 and "/download/v0.3.0/SHA256SUMS\n  hint: check the network" in ended.stderr, ended
     assert untouched(stage)
 
 
@@ -225,14 +225,14 @@ def incomplete_release_names_the_missing_file(stage: Stage) -> None:
 def missing_tools_are_named(stage: Stage) -> None:
     person, old = stage.person, stage.old
     person.may_use("minisign", "sha256sum")
-    refused(stage, stage.install(), "there is neither curl nor wget", "install one of them, or download the release's files and say --from FOLDER")
+    refused(stage, stage.install(), "neither curl nor wget is installed", "install one of them, or download the release's files and pass --from FOLDER")
     person.may_use("curl", "sha256sum")
-    refused(stage, stage.install(), "the signature cannot be verified here: there is neither minisign nor OpenSSL 3 nor ssh-keygen", "install minisign, or say --sha256 .*")
+    refused(stage, stage.install(), "cannot verify the signature: none of minisign, OpenSSL 3 and ssh-keygen is installed", "install minisign, or pass --sha256 .*")
     person.may_use("minisign")
-    refused(stage, stage.install("--from", old.folder), "there is no sha256sum, shasum or openssl", "install one of them .*")
+    refused(stage, stage.install("--from", old.folder), "none of sha256sum, shasum and openssl is installed", "install one of them .*")
     person.may_use("minisign", "sha256sum")
     (person.tools / "tar").unlink()
-    refused(stage, stage.install("--from", old.folder), "there is no tar", "install it")
+    refused(stage, stage.install("--from", old.folder), "tar is not installed", "install tar")
 
 
 @scenario
@@ -240,16 +240,16 @@ def given_checksum_replaces_the_signature(stage: Stage) -> None:
     stage.person.may_use("sha256sum")
     sum_of_archive = subprocess.run(["sha256sum", stage.old.archive], capture_output=True, text=True, check=True).stdout.split()[0]
     wrong = "0" * 64
-    refused(stage, stage.install("--from", stage.old.folder, "--sha256", wrong), ".* is not what its checksum says: .*", ".*")
-    refused(stage, stage.install("--from", stage.old.folder, "--sha256", "abc"), "--sha256 takes 64 hexadecimal digits", "sh install.sh --help", code=2)
+    refused(stage, stage.install("--from", stage.old.folder, "--sha256", wrong), ".* does not match its checksum: .*", ".*")
+    refused(stage, stage.install("--from", stage.old.folder, "--sha256", "abc"), "--sha256 needs 64 hexadecimal digits", "sh install.sh --help", code=2)
     ok(stage.install("--from", stage.old.folder, "--sha256", sum_of_archive.upper()), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
 
 
 @scenario
 def script_without_release_key_installs_nothing(stage: Stage) -> None:
     source = PACKAGING / "install.sh"
-    refused(stage, stage.install(script=source), "this copy does not know where releases are", "take install.sh from a release, .*")
-    refused(stage, stage.install("--from", stage.old.folder, script=source), "this copy has no release key, .*", "take install.sh from a release, .*")
+    refused(stage, stage.install(script=source), "this copy of install.sh has no download address", "download install.sh from a release, .*")
+    refused(stage, stage.install("--from", stage.old.folder, script=source), "this copy of install.sh has no release key, .*", "download install.sh from a release, .*")
 
 
 @scenario
@@ -294,14 +294,14 @@ def plain_http_is_accepted_for_loopback_only(stage: Stage) -> None:
         "ftp://127.0.0.1:1/x",
         "file:///tmp",
     ):
-        refused(stage, stage.install("--from", address), re.escape(f"{address} is not https"), "use an address that begins with https://, or a folder")
+        refused(stage, stage.install("--from", address), re.escape(f"{address} is not an https address"), "use an address that begins with https://, or a folder")
 
 
 @scenario
 def unknown_options_are_usage_errors(stage: Stage) -> None:
-    for words, what in ((["--prefx", "x"], "--prefx is no option"), (["--version"], "--version needs a value"), (["--version", "latest"], "latest is no version: write 0.1.0")):
+    for words, what in ((["--prefx", "x"], "unknown option: --prefx"), (["--version"], "--version needs a value"), (["--version", "latest"], "latest is not a version such as 0.1.0")):
         refused(stage, stage.install(*words), re.escape(what), "sh install.sh --help", code=2)
-    helped = stage.install("--help")
+    usage = stage.install("--help")
     assert helped.code == 0 and helped.stderr == "" and "--uninstall" in helped.stdout, helped
 
 
@@ -312,8 +312,8 @@ def each_system_selects_its_archive(stage: Stage) -> None:
     }
     for machine, platform in cases.items():
         system(stage, machine)
-        refused(stage, stage.install(), f"this release has no archive for {platform}", "take another: --version V")
-    for machine, what, hint in (("Linux riscv64", "there is no program for Linux on riscv64", "build it: .*"), ("MINGW64_NT-10.0 x86_64", "this is Windows", "use install.ps1, in PowerShell")):
+        refused(stage, stage.install(), f"this release has no archive for {platform}", "choose another release: --version V")
+    for machine, what, hint in (("Linux riscv64", "bedrock-sso is not available for Linux on riscv64", "build it .*"), ("MINGW64_NT-10.0 x86_64", "this is Windows", "run install.ps1 in PowerShell")):
         system(stage, machine)
         refused(stage, stage.install(), what, hint)
 
@@ -345,7 +345,7 @@ def interrupted_run_leaves_the_previous_state(stage: Stage) -> None:
             stage.server.latest, stage.server.stall = latest, latest.archive.name
             running = person.begin(stage.old.script)
             assert stage.server.stalled.wait(20)
-            # As a terminal does: to the script and whatever it runs.
+            # As a terminal does: sends the signal to the script and its children.
             os.killpg(running.pid, number)
             assert running.wait(20) != 0
             stage.server.go_on.set()
@@ -360,7 +360,7 @@ def next_run_repairs_what_a_killed_run_left(stage: Stage) -> None:
     (stage.prefix / PLACES[4]).unlink()
     stage.installed.write_bytes(b"torn")
     stage.installed.chmod(0o755)
-    ok(stage.install(), f"bedrock-sso 0.1.0 is whole again in {stage.prefix}/bin")
+    ok(stage.install(), f"bedrock-sso 0.1.0 was repaired in {stage.prefix}/bin")
     assert stage.person.files() == whole
 
 
@@ -371,9 +371,9 @@ def older_release_installs_only_if_named(stage: Stage) -> None:
     before = stage.person.files()
     stage.server.latest = stage.old
     refusal = stage.install()
-    assert refusal == (1, "", "install.sh: release 0.1.0 is older than what is installed, 0.2.0\n  hint: if that is what you want, say so: --version 0.1.0\n"), refusal
+    assert refusal == (1, "", "install.sh: release 0.1.0 is older than the installed version, 0.2.0\n  hint: to install it anyway, pass --version 0.1.0\n"), refusal
     assert stage.person.files() == before
-    ok(stage.install("--version", "0.1.0"), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin in place of 0.2.0; who is signed in stays so")
+    ok(stage.install("--version", "0.1.0"), f"bedrock-sso 0.1.0 replaced 0.2.0 in {stage.prefix}/bin. You stay signed in.")
 
 
 @scenario
@@ -388,17 +388,17 @@ def versions_are_ordered_by_their_numbers(stage: Stage) -> None:
 def broken_program_replaces_nothing(stage: Stage) -> None:
     ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
     before = stage.person.files()
-    for program, said in ((b"#!/bin/sh\nexit 3\n", "nothing"), (b"\x7fELF", "nothing"), (b"#!/bin/sh\necho bedrock-sso 0.3.0\n", "bedrock-sso 0.3.0")):
+    for program, output in ((b"#!/bin/sh\nexit 3\n", "nothing"), (b"\x7fELF", "nothing"), (b"#!/bin/sh\necho bedrock-sso 0.3.0\n", "bedrock-sso 0.3.0")):
         release = stage.copy(stage.new)
         release.archive.write_bytes(archive_of({"bedrock-sso": program}))
         release.seal()
         refusal = stage.install("--from", release.folder)
-        assert refusal.code == 1 and f"the program does not run in {stage.prefix}/bin: it said {said}" in refusal.stderr, refusal
+        assert refusal.code == 1 and f"the program does not run in {stage.prefix}/bin: it printed {output}" in refusal.stderr, refusal
         assert stage.person.files() == before
     release = stage.copy(stage.new)
     release.archive.write_bytes(archive_of({"README": b"nothing else"}))
     release.seal()
-    assert f"{release.archive.name} holds no program" in stage.install("--from", release.folder).stderr
+    assert f"{release.archive.name} does not contain the program" in stage.install("--from", release.folder).stderr
     assert stage.person.files() == before
 
 
@@ -407,8 +407,8 @@ def prefix_may_have_spaces_and_be_relative(stage: Stage) -> None:
     prefix = stage.person.home / "Zoë O. Ünal" / "my programs"
     before = stage.person.files()
     ok(stage.install("--prefix", "home/Zoë O. Ünal/my programs/"), f"bedrock-sso 0.1.0 is installed in {prefix}/bin")
-    ok(stage.install("--prefix", prefix), f"bedrock-sso 0.1.0 is installed in {prefix}/bin already, unchanged")
-    ok(stage.install("--prefix", prefix, "--version", "0.2.0"), f"bedrock-sso 0.2.0 is installed in {prefix}/bin in place of 0.1.0; who is signed in stays so")
+    ok(stage.install("--prefix", prefix), f"bedrock-sso 0.1.0 is already installed in {prefix}/bin")
+    ok(stage.install("--prefix", prefix, "--version", "0.2.0"), f"bedrock-sso 0.2.0 replaced 0.1.0 in {prefix}/bin. You stay signed in.")
     ok(stage.install("--prefix", prefix, "--uninstall", "--keep-sign-in"), f"bedrock-sso is removed from {prefix}")
     assert stage.person.files() == before
 
@@ -417,15 +417,15 @@ def prefix_may_have_spaces_and_be_relative(stage: Stage) -> None:
 def unwritable_folder_is_named(stage: Stage) -> None:
     locked = stage.person.home / "locked"
     locked.mkdir(mode=0o555)
-    # Root may write everywhere: it is somebody else who tries.
+    # Root may write everywhere, so another user tries.
     for path in (stage.folder, stage.person.scratch):
         path.chmod(0o777)
     ended = stage.person.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", resolved("dash"), stage.old.script, "--prefix", locked / "opt")
-    assert ended == (1, "", f"install.sh: {locked}/opt cannot be written\n  hint: say --prefix with a folder of yours; nothing needs root\n"), ended
+    assert ended == (1, "", f"install.sh: cannot write to {locked}/opt\n  hint: pass --prefix with a folder that you own; root is not needed\n"), ended
     assert list(locked.iterdir()) == [] and list(stage.person.scratch.iterdir()) == []
     stage.person.variables["HOME"] = ""
     ended = stage.install()
-    assert ended == (1, "", "install.sh: HOME is not set\n  hint: say where to: --prefix FOLDER\n"), ended
+    assert ended == (1, "", "install.sh: HOME is not set\n  hint: pass --prefix FOLDER\n"), ended
 
 
 @scenario
@@ -434,15 +434,15 @@ def missing_path_entry_is_explained(stage: Stage) -> None:
     for shell, line in (("/bin/bash", f"    echo 'export PATH=\"{programs}:$PATH\"' >>~/.profile"), ("/usr/bin/zsh", f"    echo 'export PATH=\"{programs}:$PATH\"' >>~/.zshrc"), ("/usr/bin/fish", f"    fish_add_path '{programs}'")):
         stage.start_over()
         stage.person.variables["SHELL"] = shell
-        assert stage.install().stdout.splitlines()[1:] == [f"  {programs} is not on your PATH. For the shells that you open from now on:", line]
+        assert stage.install().stdout.splitlines()[1:] == [f"  {programs} is not on your PATH. To add it for new shells, run:", line]
     stage.start_over()
     stage.person.tool("bedrock-sso", "")
     stage.person.variables["PATH"] = f"{stage.person.tools}:{programs}"
-    assert stage.install().stdout.splitlines()[1:] == [f"  but {stage.person.tools}/bedrock-sso comes before it on your PATH: remove one of them"]
+    assert stage.install().stdout.splitlines()[1:] == [f"  warning: {stage.person.tools}/bedrock-sso comes first on your PATH. Remove one of them."]
 
 
 class Signed:
-    """A person who installed, set up and signed in against the test world."""
+    """A user who has installed and set up bedrock-sso, and signed in at the test world."""
 
     def __init__(self, stage: Stage, world: World):
         self.stage, self.world, person = stage, world, stage.person
@@ -454,10 +454,10 @@ class Signed:
         person.variables["PERSON_ACT"] = "signs-in"
         self.before = person.files()
         ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
-        told = world.told
+        addresses = world.addresses
         browser = f'["{Path(stage.world_program).with_name("person")}", "{{url}}"]'
-        facts = {"storage": "file", "sts_endpoint": told["sts_endpoint"], "browser": browser}
-        words = ["--issuer", told["issuer"], "--client-id", told["client_id"], "--role-arn", told["role_arn"], "--region", "us-east-1"]
+        facts = {"storage": "file", "sts_endpoint": addresses["sts_endpoint"], "browser": browser}
+        words = ["--issuer", addresses["issuer"], "--client-id", addresses["client_id"], "--role-arn", addresses["role_arn"], "--region", "us-east-1"]
         for key, value in facts.items():
             words += ["--set", f"{key}={value}"]
         setup = person.run(stage.installed, "setup", "--yes", *words)
@@ -490,11 +490,11 @@ def upgrade_preserves_the_sign_in(stage: Stage, sign_in) -> None:
     signed = sign_in()
     asked = signed.world.asked()
     stage.server.latest = stage.new
-    ok(stage.install(), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin in place of 0.1.0; who is signed in stays so")
+    ok(stage.install(), f"bedrock-sso 0.2.0 replaced 0.1.0 in {stage.prefix}/bin. You stay signed in.")
     assert stage.person.run(stage.installed, "--version").stdout == "bedrock-sso 0.2.0\n"
     assert signed.credentials() == signed.document and signed.world.asked() == asked
-    # And back.
-    ok(stage.install("--version", "0.1.0"), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin in place of 0.2.0; who is signed in stays so")
+    # And the downgrade.
+    ok(stage.install("--version", "0.1.0"), f"bedrock-sso 0.1.0 replaced 0.2.0 in {stage.prefix}/bin. You stay signed in.")
     assert signed.credentials() == signed.document and signed.world.asked() == asked
 
 
@@ -548,13 +548,13 @@ def uninstall_without_a_terminal_removes_nothing(stage: Stage, sign_in) -> None:
     sign_in()
     before = stage.person.files()
     ended = stage.install("--uninstall")
-    assert ended == (1, "", "install.sh: there is nobody to ask\n  hint: say --yes (sign out, and take back what setup wrote) or --keep-sign-in\n"), ended
+    assert ended == (1, "", "install.sh: there is no terminal to ask at\n  hint: pass --yes (sign out and undo the changes of setup) or --keep-sign-in\n"), ended
     assert stage.person.files() == before
 
 
 @scenario
 def uninstall_without_installation_fails(stage: Stage) -> None:
-    refused(stage, stage.install("--uninstall", "--yes"), f"this script has installed nothing in {stage.prefix}", "say --prefix .*")
+    refused(stage, stage.install("--uninstall", "--yes"), f"install.sh has not installed bedrock-sso in {stage.prefix}", "pass --prefix .*")
 
 
 def difference(one: dict, other: dict) -> str:
@@ -568,21 +568,21 @@ def release_needs_the_projects_key(stage: Stage) -> None:
     folder.mkdir()
     (folder / "file").write_text("x")
     missing, key, other = stage.folder / "absent.pub", stage.key / "minisign.key", stage.other_key / "minisign.pub"
-    # With a password, minisign names how it is derived: "Sc".
+    # With a password, minisign stores how its key is derived: "Sc".
     locked = stage.folder / "locked.key"
     comment, secret = key.read_text().splitlines()
     locked.write_text(f"{comment}\n{b64encode(b'EdSc' + b64decode(secret)[4:]).decode()}\n")
-    for command, said in (
+    for command, message in (
         ([PACKAGING / "installers", folder, "https://example.com/releases", missing], "absent.pub is missing"),
-        ([PACKAGING / "installers", folder, "http://example.com/releases", other], "is no address of releases"),
-        ([PACKAGING / "installers", folder, "https://example.com/releases", key], "is no public key of minisign's"),
+        ([PACKAGING / "installers", folder, "http://example.com/releases", other], "is not an address of releases"),
+        ([PACKAGING / "installers", folder, "https://example.com/releases", key], "is not a public key of minisign"),
         ([PACKAGING / "sums", folder, "0.1.0", key, missing], "absent.pub is missing"),
         ([PACKAGING / "sums", folder, "0.1.0", key, other], "do not belong together"),
         ([PACKAGING / "sums", folder, "0.1.0", locked, stage.key / "minisign.pub"], "has a password"),
-        ([PACKAGING / "sums", folder, "0.1.0", other, other], "is no key of minisign's"),
+        ([PACKAGING / "sums", folder, "0.1.0", other, other], "is not a key of minisign"),
     ):
         done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 1 and said in done.stderr, done
+        assert done.returncode == 1 and message in done.stderr, done
         assert [path.name for path in folder.iterdir()] == ["file"], list(folder.iterdir())
 
 
@@ -607,12 +607,12 @@ def powershell_scripts_parse_and_are_ascii(_: Stage) -> None:
     import tree_sitter_powershell
     from tree_sitter import Language, Parser
 
-    # Windows PowerShell reads a file without a mark as the system's own code page.
+    # Windows PowerShell reads a file without a byte order mark in the system's code page.
     parser = Parser(Language(tree_sitter_powershell.language()))
     for script in (*(REPOSITORY / "tests/packages").glob("*.ps1"), PACKAGING / "install.ps1"):
         text = script.read_bytes()
         assert text.isascii() and not parser.parse(text).root_node.has_error, script
-    # The one for a fleet has the mark, for a configuration may have any letter in it.
+    # The script for a fleet has the mark, because a configuration may have any letter in it.
     made = (REPOSITORY / "tests/setup/fleet/windows/Install-Configuration.ps1").read_bytes()
     assert made.startswith(b"\xef\xbb\xbf") and not parser.parse(made[3:]).root_node.has_error
     assert parser.parse(text.replace(b"try {", b"try ", 1)).root_node.has_error
@@ -624,7 +624,7 @@ def main() -> None:
     arguments.add_argument("--world", type=lambda file: str(Path(file).resolve()), required=True)
     arguments.add_argument("--only", default="")
     chosen = arguments.parse_args()
-    # Whoever started us may have had these ignored (`nohup`, a job in the background), and children would inherit that.
+    # The parent process may ignore these signals (`nohup`, a background job), and children would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     passed = failed = 0

@@ -1,4 +1,4 @@
-"""What a package says of the licences of all that is linked into its program."""
+"""Checks what a package says about the licences of the code that is linked into its program."""
 
 import re
 import subprocess
@@ -7,7 +7,8 @@ from pathlib import Path
 COLLECT = Path(__file__).resolve().parents[2] / "packaging/licenses/collect.py"
 NAME = "THIRD-PARTY-LICENSES.txt"
 RUST = ("Rust's standard library", "The Rust Project Developers")
-# Of whom each text has to tell, in words of its own: cryptography, TLS and the runtime, a crate that brings no text, what asks for its sources.
+# Text that each of these licences must have: cryptography, TLS and the runtime, a crate without a licence file, a
+# licence that asks for its sources.
 CRATES = {
     "ring": "Copyright 2015-2025 Brian Smith.",
     "rustls": "Permission to use, copy, modify, and/or distribute this software",
@@ -15,7 +16,7 @@ CRATES = {
     "qrcodegen": "Copyright (c) Project Nayuki",
     "option-ext": "Mozilla Public License Version 2.0",
 }
-# What is only there for tests, and what only runs while the program is built.
+# Crates that are only used by tests or by the build.
 NOT_LINKED = {"tempfile", "rcgen", "serde_derive", "syn", "cc", "bedrock-sso", "bedrock-sso-testworld"}
 
 
@@ -24,9 +25,9 @@ def collected(*targets: str) -> str:
 
 
 def check_licences(text: str, also: dict[str, str], but: set[str]) -> None:
-    """`also`: what this system's has besides, `but`: what only another's has."""
-    told, *chapters = re.split(r"\n\n={100}\n", text)
-    parts = dict(re.findall(r"^(.+?)(?: [0-9.]+[^ ]*)?: .+; (https://\S+)$", told, re.MULTILINE))
+    """`also`: code that only this system's program has. `but`: code that only another system's program has."""
+    listing, *chapters = re.split(r"\n\n={100}\n", text)
+    parts = dict(re.findall(r"^(.+?)(?: [0-9.]+[^ ]*)?: .+; (https://\S+)$", listing, re.MULTILINE))
     assert len(parts) > 200, parts
     owners, texts = zip(*(chapter.split("-" * 100, 1) for chapter in chapters))
     for name, words in (CRATES | also | dict([RUST])).items():
@@ -36,5 +37,5 @@ def check_licences(text: str, also: dict[str, str], but: set[str]) -> None:
     assert parts["option-ext"].startswith("https://crates.io/crates/option-ext/"), parts
     assert not parts.keys() & (NOT_LINKED | but), parts.keys() & (NOT_LINKED | but)
     all_owners = " ".join(" ".join(owners).split())
-    assert not [line for line in re.findall(r"^(.+?): ", told, re.MULTILINE) if line not in all_owners], "somebody has no text"
-    assert len({" ".join(each.split()) for each in texts}) == len(texts), "a text is there twice"
+    assert not [line for line in re.findall(r"^(.+?): ", listing, re.MULTILINE) if line not in all_owners], "a part has no text"
+    assert len({" ".join(each.split()) for each in texts}) == len(texts), "a text is repeated"

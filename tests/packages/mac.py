@@ -1,6 +1,6 @@
-"""A copy of this system that stands in for a Mac: two people in /Users, and the folders and programs that only a Mac has.
+"""A copy of this system that replaces a Mac: with two users in /Users, and the folders and programs that only a Mac has.
 
-What is written lands in memory and goes with it. It knows nothing of what is in a package.
+It is an overlay in memory, which is deleted afterwards.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PEOPLE = {"alice": 501, "bob": 502}
-# Where a Mac's program would write, and this system's own places for the same.
+# The places where a Mac's program writes, and this system's places for the same files.
 PLACES = ("usr/local", "Library", "Users", "var/root", "etc")
 PROGRAM = "usr/local/bin/bedrock-sso"
 
-# As on a Mac, where `directories` knows one folder for configuration and data.
+# As on a Mac, where the `directories` crate has one folder for configuration and data.
 BEDROCK_SSO = """#!/bin/sh
 XDG_DATA_HOME="$HOME/Library/Application Support" XDG_CONFIG_HOME="$HOME/Library/Application Support" exec /fixtures/native "$@"
 """
-# What is called is what macOS has: other words are an error there, too. Alice is at the screen, bob is not.
+# These programs accept only the arguments that macOS's programs accept. Alice has a graphical session, Bob has none.
 SUDO = """#!/bin/sh
 [ "$1" = -u ] || exit 64
 number=${2#"#"} && shift 2
@@ -75,7 +75,7 @@ class Mac:
         shutil.copy(person, fixtures / "person")
         for name, text in {"sudo": SUDO, "launchctl": LAUNCHCTL, "pkgutil": PKGUTIL}.items():
             write(fixtures / name, text, 0o755)
-        # Empty, as Apple delivers it.
+        # /usr/local is empty on a new Mac.
         shutil.rmtree(self.root / "usr/local")
         (self.root / "usr/local").mkdir()
         (self.root / "Library/Application Support").mkdir(parents=True)
@@ -89,8 +89,8 @@ class Mac:
                 accounts.write(f"{name}:x:{number}:{number}::/Users/{name}:/bin/sh\n")
 
     def install(self, package: "Package") -> Ended:  # noqa: F821
-        """As the Installer does it: the payload, which leaves the owners of folders that are there alone, then the script. The
-        program for Macs could not run: this system's own stands in."""
+        """Installs as the Installer does: first the payload, which does not change the owners of existing folders, then the script. The
+        program for Macs cannot run here, so this system's program replaces it."""
         folder = self.root / "fixtures/package"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(package.unpacked / "component.pkg", folder)
@@ -118,23 +118,23 @@ class Mac:
         return Ended(done.returncode, done.stdout)
 
     def at_terminal(self, *words: str, answer: str) -> Ended:
-        """Types the answer once something was asked."""
+        """Types the answer once the program has asked."""
         ours, theirs = pty.openpty()
         child = subprocess.Popen(self.command(words, "root"), stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
         os.close(theirs)
-        said, deadline, has_answered = b"", time.monotonic() + 60, False
+        output, deadline, has_answered = b"", time.monotonic() + 60, False
         while time.monotonic() < deadline:
             if not select.select([ours], [], [], 1)[0]:
                 continue
             try:
-                said += os.read(ours, 4096)
-            except OSError:  # the last one who held the terminal is gone
+                output += os.read(ours, 4096)
+            except OSError:  # the last process has closed the terminal
                 break
-            if not has_answered and b"[y/N]" in said:
+            if not has_answered and b"[y/N]" in output:
                 os.write(ours, f"{answer}\n".encode())
                 has_answered = True
         os.close(ours)
-        return Ended(child.wait(timeout=10), said.decode().replace("\r\n", "\n"))
+        return Ended(child.wait(timeout=10), output.decode().replace("\r\n", "\n"))
 
     def text(self, path: str) -> str:
         return (self.root / path.lstrip("/")).read_text()
@@ -146,7 +146,7 @@ class Mac:
         return os.path.lexists(self.root / path.lstrip("/"))
 
     def files(self) -> dict[str, tuple]:
-        """Each file and folder of the places that are watched, with its rights, owner and content."""
+        """Each file and folder of the watched places, with its permissions, owner and content."""
         found = {}
         for place in PLACES:
             for folder, folders, files in os.walk(self.root / place):

@@ -1,6 +1,6 @@
-"""The packages for macOS, scenario by scenario: what is in them, and what they do to a machine.
+"""The packages for macOS, scenario by scenario: their content, and their effect on a machine.
 
-Run by `macos`, which brings the tools and builds the programs.
+`macos` installs the tools, builds the programs, and runs this file.
 """
 
 import argparse
@@ -53,29 +53,29 @@ SCENARIOS = []
 
 
 def scenario(function):
-    """What is marked so is run, in the order written."""
+    """Adds a scenario; they run in this order."""
     SCENARIOS.append(function)
     return function
 
 
 class Package:
-    """An installer package, unpacked by a reader of xar that did not write it."""
+    """An installer package, unpacked with a tool that did not write it."""
 
     def __init__(self, file: Path):
         self.file = file
         self.unpacked = file.parent / "unpacked"
         shutil.rmtree(self.unpacked, ignore_errors=True)
-        told("7z", "x", f"-o{self.unpacked}", file)
+        output_of("7z", "x", f"-o{self.unpacked}", file)
         self.info = ElementTree.parse(self.unpacked / "component.pkg/PackageInfo").getroot()
         self.distribution = ElementTree.parse(self.unpacked / "Distribution").getroot()
         self.identifier = self.info.get("identifier")
 
     @cached_property
     def payload(self) -> dict[str, bytes]:
-        """The content of each file, below the folder that it is unpacked into."""
+        """The content of each file, below the installation folder."""
         folder = self.unpacked / "payload"
         folder.mkdir()
-        told("bsdtar", "-xpf", self.unpacked / "component.pkg/Payload", "-C", folder)
+        output_of("bsdtar", "-xpf", self.unpacked / "component.pkg/Payload", "-C", folder)
         return {f"./{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     @cached_property
@@ -84,12 +84,12 @@ class Package:
 
 
 class Stage:
-    """The packages, and the machine to install them into."""
+    """The packages, and the machine on which they are installed."""
 
     def __init__(self, given: argparse.Namespace, world: World):
         self.out, self.built, self.world = given.out, given.built, world
         shutil.rmtree(self.out, ignore_errors=True)
-        self.sources = self.small("sources") if given.program is None else REPOSITORY
+        self.sources = self.small_sources("sources") if given.program is None else REPOSITORY
         self.program = given.program or self.build(self.sources)
         self.current = self.make("current")
         self.fleet = self.make("fleet", self.configuration("acme", ""))
@@ -101,8 +101,8 @@ class Stage:
         file.write_text(f'{more}{text}browser = ["/fixtures/person", "{{url}}"]\n')
         return file
 
-    def small(self, name: str) -> Path:
-        """A package of the same name and version that does nothing, with the true scripts and build script."""
+    def small_sources(self, name: str) -> Path:
+        """Sources of a small package with the same name and version, and with the real scripts and build script."""
         root = self.out / name
         (root / "src").mkdir(parents=True)
         (root / "tests").mkdir()
@@ -119,12 +119,12 @@ class Stage:
 
     def build(self, sources: Path) -> Path:
         variables = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
-        # What comes from PyPI is brought once.
+        # Shares what is downloaded from PyPI.
         sdk = REPOSITORY / "target/macos-sdk"
         (sources / "target").mkdir()
         (sources / "target/macos-sdk").symlink_to(sdk)
         sdk.mkdir(parents=True, exist_ok=True)
-        program = told(sources / "packaging/macos/build", env=variables | {"SOURCE_DATE_EPOCH": MOMENT}).strip()
+        program = output_of(sources / "packaging/macos/build", env=variables | {"SOURCE_DATE_EPOCH": MOMENT}).strip()
         assert Path(program).is_relative_to(sources), program
         return Path(program)
 
@@ -133,7 +133,7 @@ class Stage:
         own = {"SOURCE_DATE_EPOCH": MOMENT, "BEDROCK_SSO_NATIVE": str(self.built / "bedrock-sso"), "BEDROCK_SSO_RELEASES": RELEASES}
         words = ["--config", config] if config else []
         command = (sources or self.sources) / "packaging/macos/package"
-        files = told(command, "--out", folder, "--program", program or self.program, *words, env=os.environ | own | variables).splitlines()
+        files = output_of(command, "--out", folder, "--program", program or self.program, *words, env=os.environ | own | variables).splitlines()
         assert files and all(Path(file).is_file() for file in files), files
         return folder
 
@@ -151,8 +151,8 @@ class Stage:
 
     def sign_in(self, person: str, *facts: str) -> None:
         self.mac.run("bedrock-sso", "setup", "--yes", *facts, person=person).well()
-        said = self.mac.run("bedrock-sso", "login", person=person).well()
-        assert "signed in" in said.out.lower(), said
+        login = self.mac.run("bedrock-sso", "login", person=person).well()
+        assert "signed in" in login.out.lower(), login
 
     def is_as_before(self, but: tuple[str, ...] = ()) -> None:
         after = self.mac.files()
@@ -161,14 +161,14 @@ class Stage:
         assert not left, sorted(left)
 
 
-def told(*words: object, env: dict[str, str] | None = None) -> str:
+def output_of(*words: object, env: dict[str, str] | None = None) -> str:
     done = subprocess.run([str(word) for word in words], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done
     return done.stdout
 
 
 def signature(slice: lief.MachO.Binary) -> tuple[str, int]:
-    """The identifier and the flags of a program's code directory (xnu, osfmk/kern/cs_blobs.h)."""
+    """The identifier and the flags in a program's code directory (xnu, osfmk/kern/cs_blobs.h)."""
     blob = bytes(slice.code_signature.content)
     at = blob.index(b"\xfa\xde\x0c\x02")
     flags, _, identifier = struct.unpack_from(">III", blob, at + 12)
@@ -188,9 +188,9 @@ def program_is_universal_for_macos_11_and_identified(stage: Stage) -> None:
         name, flags = signature(slice)
         assert name == IDENTIFIER and flags & adhoc, (name, flags)
         libraries = [library.name for library in slice.libraries]
-        # AppKit, which some would bring, costs every call tens of milliseconds.
+        # Some frameworks load AppKit, which costs each call tens of milliseconds.
         assert not [name for name in libraries if "AppKit" in name or not name.startswith(("/usr/lib/", "/System/"))], libraries
-    listed = told("7z", "l", stage.program)
+    listed = output_of("7z", "l", stage.program)
     assert "Type = Mub" in listed and "arm64" in listed and "x64" in listed, listed
 
 
@@ -210,10 +210,10 @@ def package_names_its_systems_and_location(stage: Stage) -> None:
     kilobytes = sum(-(-len(content) // 1024) for content in package.payload.values())
     assert info.find("payload").get("installKBytes") == inside.get("installKBytes") == str(kilobytes)
     assert info.find("payload").get("numberOfFiles") == str(len(package.bom))
-    # Checksums of the archive itself, and the headers that `file` knows.
-    assert "Everything is Ok" in told("7z", "t", package.file)
-    assert "xar archive compressed TOC" in told("file", package.file)
-    assert not info.findall("scripts/*"), "a package without a configuration runs nothing"
+    # Checks the archive's own checksums, and the header that `file` knows.
+    assert "Everything is Ok" in output_of("7z", "t", package.file)
+    assert "xar archive compressed TOC" in output_of("file", package.file)
+    assert not info.findall("scripts/*"), "a package without a configuration must have no script"
 
 
 @scenario
@@ -222,7 +222,7 @@ def payload_belongs_to_root_and_matches_the_bom(stage: Stage) -> None:
     expected = {"share/bedrock-sso/uninstall": EXECUTABLE, **COMMON}
     folders = {str(parent) for path in expected for parent in Path("usr/local", path).parents if str(parent) != "."}
     expected = {f"./usr/local/{path}": mode for path, mode in expected.items()} | {f"./{folder}": FOLDER for folder in folders} | {".": FOLDER}
-    rows = [line.split() for line in told("bsdtar", "-tvf", package.unpacked / "component.pkg/Payload").splitlines()]
+    rows = [line.split() for line in output_of("bsdtar", "-tvf", package.unpacked / "component.pkg/Payload").splitlines()]
     assert {row[-1]: row[0] for row in rows} == expected
     assert {(row[2], row[3]) for row in rows} == {("0", "0")}
     assert set(package.bom) == set(expected), set(package.bom) ^ set(expected)
@@ -232,8 +232,8 @@ def payload_belongs_to_root_and_matches_the_bom(stage: Stage) -> None:
         mode = {FOLDER: 0o40755, FILE: 0o100644, EXECUTABLE: 0o100755}[expected[path]]
         crc = None if is_folder else int(subprocess.run(["cksum"], input=content, capture_output=True, check=True).stdout.split()[0])
         facts = ("path_type", "file_mode", "user_id", "group_id", "mtime", "size", "crc32")
-        told_of = tuple(entry[fact] for fact in facts)
-        assert told_of == ("directory" if is_folder else "file", mode, 0, 0, int(MOMENT), len(content or b""), crc), entry
+        actual = tuple(entry[fact] for fact in facts)
+        assert actual == ("directory" if is_folder else "file", mode, 0, 0, int(MOMENT), len(content or b""), crc), entry
     assert package.payload[f"./{PROGRAM}"] == stage.program.read_bytes()
     assert package.payload[f"./{SHARE}/man/man1/bedrock-sso.1"].startswith(b".")
     assert package.payload[f"./{SHARE}/zsh/site-functions/_bedrock-sso"].startswith(b"#compdef bedrock-sso")
@@ -244,21 +244,21 @@ def package_has_the_licences_of_all_linked_code(stage: Stage) -> None:
     both = licenses.collected("aarch64-apple-darwin", "x86_64-apple-darwin")
     also = {"security-framework": "Permission is hereby granted", "objc2": "Copyright (c) Mads Marquart"}
     licenses.check_licences(both, also, but={"musl", "libgcc", "mingw-w64", "windows-sys", "linux-keyutils"})
-    # The program that does nothing has Rust's own library alone.
-    brought = stage.package(stage.current).payload[f"./{SHARE}/bedrock-sso/{licenses.NAME}"].decode()
-    assert "\nRust's standard library" in brought and (stage.sources == REPOSITORY) == ("\nring" in brought), brought[:500]
+    # The small program has only Rust's own library.
+    text = stage.package(stage.current).payload[f"./{SHARE}/bedrock-sso/{licenses.NAME}"].decode()
+    assert "\nRust's standard library" in text and (stage.sources == REPOSITORY) == ("\nring" in text), text[:500]
 
 
 @scenario
 def configured_package_has_a_script_and_the_configuration(stage: Stage) -> None:
     package = stage.package(stage.fleet)
     assert [(script.tag, script.get("file")) for script in package.info.findall("scripts/*")] == [("postinstall", "./postinstall")]
-    rows = [line.split() for line in told("bsdtar", "-tvf", package.unpacked / "component.pkg/Scripts").splitlines()]
+    rows = [line.split() for line in output_of("bsdtar", "-tvf", package.unpacked / "component.pkg/Scripts").splitlines()]
     assert {(row[-1], row[0], row[2]) for row in rows} == {(".", FOLDER, "0"), ("./postinstall", EXECUTABLE, "0"), ("./config.toml", FILE, "0")}
-    brought = told("bsdtar", "-xOf", package.unpacked / "component.pkg/Scripts", "./config.toml")
-    assert brought == (stage.out / "acme.toml").read_text()
+    configuration = output_of("bsdtar", "-xOf", package.unpacked / "component.pkg/Scripts", "./config.toml")
+    assert configuration == (stage.out / "acme.toml").read_text()
     assert set(package.bom) == set(stage.package(stage.current).bom)
-    # It is an organisation's own: nobody else takes it from a tap.
+    # The configuration is an organisation's, so there is no formula for the public.
     assert not (stage.fleet / "homebrew").exists()
 
 
@@ -272,7 +272,7 @@ def invalid_configuration_makes_no_mac_package(stage: Stage) -> None:
         done = refusal.args[0]
         assert done.returncode == 3 and "no_such_key" in done.stderr and done.stdout == "", done
     else:
-        raise AssertionError("it was packed")
+        raise AssertionError("the package was made")
 
 
 @scenario
@@ -282,7 +282,7 @@ def builds_in_different_folders_are_identical(stage: Stage) -> None:
         again = stage.small("other sources")
         program = stage.build(again)
         assert program.read_bytes() == stage.program.read_bytes()
-    time.sleep(1.1)  # clocks of files count seconds
+    time.sleep(1.1)  # times of files have a resolution of a second
     for first, config in ((stage.current, None), (stage.fleet, stage.out / "acme.toml")):
         second = stage.make("again", config, program)
         files = [path.relative_to(second) for path in second.rglob("*") if path.is_file()]
@@ -296,11 +296,11 @@ def builds_in_different_folders_are_identical(stage: Stage) -> None:
 def formula_installs_the_files_of_the_tarball(stage: Stage) -> None:
     name = f"bedrock-sso-{VERSION}-macos-universal"
     tarball = stage.current / f"{name}.tar.gz"
-    rows = [line.split() for line in told("tar", "-tvzf", tarball, "--numeric-owner").splitlines()]
+    rows = [line.split() for line in output_of("tar", "-tvzf", tarball, "--numeric-owner").splitlines()]
     assert {row[-1]: row[0] for row in rows if row[0] != FOLDER} == {f"{name}/{path}": mode for path, mode in COMMON.items()}
     assert {row[1] for row in rows} == {"0/0"}
     formula = stage.current / "homebrew/bedrock-sso.rb"
-    assert told("ruby", "-wc", formula) == "Syntax OK\n"
+    assert output_of("ruby", "-wc", formula) == "Syntax OK\n"
     text = formula.read_text()
     assert f'url "{RELEASES}/download/v{VERSION}/{name}.tar.gz"' in text and f'homepage "{RELEASES.removesuffix("/releases")}"' in text, text
     assert f'sha256 "{hashlib.sha256(tarball.read_bytes()).hexdigest()}"' in text, text
@@ -361,11 +361,11 @@ def changes_by_an_administrator_stay_and_are_reported(stage: Stage) -> None:
     policy = mac.text(POLICY)
     assert "// ours" in policy and "WebFetch" in policy and "CLAUDE_CODE_USE_BEDROCK" in policy, policy
     mac.write(f"{SUPPORT}/config.toml", "# mine\n" + mac.text(f"{SUPPORT}/config.toml"))
-    said = stage.install(stage.next)
-    assert "was written by somebody else, and stays" in said.out, said
+    installed = stage.install(stage.next)
+    assert "is not this package's file, so it was not replaced" in installed.out, installed
     assert mac.text(f"{SUPPORT}/config.toml").startswith("# mine\n")
     removed = mac.run(UNINSTALL, "--yes")
-    assert removed.code == 1 and "was written by somebody else, and stays" in removed.out, removed
+    assert removed.code == 1 and "is not this package's file, so it was not removed" in removed.out, removed
     assert mac.text(POLICY) == FOREIGN_POLICY
     stage.is_as_before(but=(SUPPORT,))
     assert [path.name for path in (mac.root / SUPPORT).iterdir()] == ["config.toml"]
@@ -376,8 +376,8 @@ def invalid_managed_settings_do_not_stop_the_installation(stage: Stage) -> None:
     mac = stage.mac
     (mac.root / POLICY).parent.mkdir()
     mac.write(POLICY, "not json")
-    said = stage.install(stage.fleet)
-    assert "managed settings were left as they are" in said.out, said
+    installed = stage.install(stage.fleet)
+    assert "managed settings were not changed" in installed.out, installed
     assert mac.text(POLICY) == "not json"
     assert mac.has(PROGRAM)
 
@@ -387,15 +387,15 @@ def root_runs_no_program_that_others_can_replace(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
     assert mac.has(POLICY)
-    # As Homebrew leaves it on an Intel Mac; what lies there tells when root calls it.
+    # As Homebrew leaves it on an Intel Mac. The replaced program reports a call by root.
     mac.run("chown", "alice", "/usr/local/bin").well()
     write(mac.root / PROGRAM, '#!/bin/sh\n[ "$(id -u)" = 0 ] && touch /fixtures/caught\nexit 0\n', 0o755)
     removed = mac.run(UNINSTALL, "--yes")
-    assert removed.code == 1 and "others than root may change /usr/local/bin" in removed.out, removed
+    assert removed.code == 1 and "users other than root can change /usr/local/bin" in removed.out, removed
     mac.run("mkdir", "-p", "/usr/local/bin").well()
     mac.run("chown", "alice", "/usr/local/bin").well()
-    said = stage.install(stage.next)
-    assert "others than root may change /usr/local/bin" in said.out and "configuration profile" in said.out, said
+    installed = stage.install(stage.next)
+    assert "users other than root can change /usr/local/bin" in installed.out and "configuration profile" in installed.out, installed
     assert not mac.has("fixtures/caught")
 
 
@@ -421,14 +421,14 @@ def uninstall_asks_about_each_user_or_removes_nothing(stage: Stage) -> None:
         stage.sign_in(person)
     installed = mac.files()
     nobody = mac.run(UNINSTALL)
-    assert nobody.code == 2 and "say --yes or --keep-sign-in" in nobody.out, nobody
+    assert nobody.code == 2 and "pass --yes or --keep-sign-in" in nobody.out, nobody
     wrong = mac.run(UNINSTALL, "--force")
-    assert wrong.code == 2 and "there is no option --force" in wrong.out, wrong
+    assert wrong.code == 2 and "unknown option --force" in wrong.out, wrong
     unable = mac.run(UNINSTALL, "--yes", person="alice")
     assert unable.code == 1 and "sudo" in unable.out, unable
     assert mac.files() == installed
     answered = mac.at_terminal(UNINSTALL, answer="y").well()
-    assert "Sign out alice, bob, and take back" in answered.out, answered
+    assert "Sign out alice, bob, and undo" in answered.out, answered
     stage.is_as_before()
 
 
@@ -449,8 +449,8 @@ def passed(function, stage: Stage) -> bool:
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--built", type=Path, required=True, help="folder with this system's program and the examples")
-    words.add_argument("--out", type=Path, required=True, help="where everything is made")
-    words.add_argument("--program", type=Path, help="a true program for both processors")
+    words.add_argument("--out", type=Path, required=True, help="folder for everything that is made")
+    words.add_argument("--program", type=Path, help="a real program for both processors")
     words.add_argument("--only", default="", help="run scenarios whose name contains this")
     given = words.parse_args()
     given.built, given.out = given.built.resolve(), given.out.resolve()

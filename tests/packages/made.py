@@ -1,4 +1,4 @@
-"""Packages for Windows as `packaging/windows/package` makes them, and what is written in them, read by other tools than made them."""
+"""Packages for Windows from `packaging/windows/package`, read with tools that did not make them."""
 
 import os
 import subprocess
@@ -48,10 +48,10 @@ class Made:
 
 
 def table(installer: Path, name: str) -> list[dict[str, str]]:
-    """A table's rows; no row where there is no such table."""
-    told = output_of("msiinfo", "export", installer, name).replace("\r\n", "\n").split("\n")
-    columns = told[0].split("\t")
-    return [dict(zip(columns, line.split("\t"))) for line in told[3:] if line]
+    """The rows of a table; none if there is no such table."""
+    lines = output_of("msiinfo", "export", installer, name).replace("\r\n", "\n").split("\n")
+    columns = lines[0].split("\t")
+    return [dict(zip(columns, line.split("\t"))) for line in lines[3:] if line]
 
 
 def tables(installer: Path) -> list[str]:
@@ -67,7 +67,7 @@ def summary(installer: Path) -> dict[str, str]:
 
 
 def extracted(installer: Path, folder: Path) -> dict[str, bytes]:
-    """Its files by the path that they are for."""
+    """The installer's files by the path to which they are installed."""
     output_of("msiextract", "-C", folder, installer)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

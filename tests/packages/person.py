@@ -1,6 +1,6 @@
-"""A person with a home and a choice of tools, who runs scripts and the program: what comes back is code, stdout and stderr.
+"""A user with a home and a selection of tools, who runs scripts and the program. The result is code, stdout and stderr.
 
-Nothing of the machine's own home, configuration or terminal reaches them.
+They see nothing of this machine's home, configuration or terminal.
 """
 
 import os
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-# What the script may lean on everywhere, and what one system has and another lacks.
+# Tools that the script may use on every system, and tools that only some systems have.
 BASIC = "cat chmod cmp cp grep head ls mkdir mktemp mv printf rm rmdir sed tail tar gzip tr uname find".split()
 OTHER = "curl wget minisign openssl ssh-keygen sha256sum shasum base64".split()
 SHELLS = {
@@ -42,11 +42,11 @@ class Person:
         for each in (self.home, self.scratch):
             each.mkdir(parents=True)
         self.variables: dict[str, str] = {}
-        (self.home / ".bashrc").write_text("# theirs\n")
+        (self.home / ".bashrc").write_text("# the user's\n")
         self.may_use(*OTHER)
 
     def may_use(self, *others: str, **elsewhere: str) -> None:
-        """The PATH has the basic tools, these, and under other names what is named so."""
+        """Sets the PATH to the basic tools, these tools, and others under given names."""
         shutil.rmtree(self.tools, ignore_errors=True)
         self.tools.mkdir()
         for name in BASIC + list(others):
@@ -66,7 +66,7 @@ class Person:
         return own | self.variables
 
     def run(self, *words: object, stdin: bytes = b"") -> Ended:
-        """Without a terminal."""
+        """Runs a program without a terminal."""
         done = subprocess.run(
             [resolved(words[0]), *map(str, words[1:])], cwd=self.folder, env=self.environment(), input=stdin, capture_output=True, start_new_session=True, timeout=60
         )
@@ -80,7 +80,7 @@ class Person:
         return subprocess.Popen(command, cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def at_terminal(self, *words: object, answers: list[str]) -> tuple[int, str]:
-        """Each answer is typed when a question stands there."""
+        """Types one answer for each question."""
         child, terminal = pty.fork()
         if child == 0:
             os.chdir(self.folder)
@@ -99,11 +99,11 @@ class Person:
             os.kill(child, signal.SIGKILL)
         os.close(terminal)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert not answers, f"not asked for: {answers}; {seen}"
+        assert not answers, f"no question for {answers}: {seen}"
         return code, seen.replace("\r\n", "\n")
 
     def files(self) -> dict[str, tuple[str, int, bytes]]:
-        """All there is in the home and the scratch folder: kind, rights and content."""
+        """All files and folders in the home and the temporary folder: kind, permissions and content."""
         found = {}
         for root in (self.home, self.scratch):
             for path in sorted(root.rglob("*")):

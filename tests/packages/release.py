@@ -1,6 +1,6 @@
-"""A release of a test's own: its files, signed with a key that is not the project's, and a server on loopback that hands them out.
+"""A test's release: its files, signed with a key that is not the project's, and a server on loopback that serves them.
 
-The files are made by packaging/installers and packaging/sums, as a release makes them.
+packaging/installers and packaging/sums make the files, as for a real release.
 """
 
 import io
@@ -23,7 +23,7 @@ def make_key(folder: Path) -> Path:
 
 
 def as_version(program: bytes, version: str) -> bytes:
-    """The same program under another version of the same length."""
+    """The same program with another version of the same length."""
     assert b"0.1.0" in program and len(version) == 5, version
     return program.replace(b"0.1.0", version.encode())
 
@@ -46,12 +46,12 @@ class Release:
         self.archive = folder / f"bedrock-sso-{version}-{PLATFORM}.tar.gz"
         folder.mkdir(parents=True)
         name = f"bedrock-sso-{version}-{PLATFORM}"
-        # As a package has it: completions of the same name must not be taken for the program.
+        # The folders of a real package. The script must not take the completions of the same name for the program.
         self.archive.write_bytes(archive_of({f"{name}/share/bash-completion/completions/bedrock-sso": b"#", f"{name}/bin/bedrock-sso": program}))
         self.seal()
 
     def seal(self) -> "Release":
-        """Scripts, checksums and signatures for what lies there now."""
+        """Makes scripts, checksums and signatures for the files as they are now."""
         public, secret = self.key / "minisign.pub", self.key / "minisign.key"
         for command in ([PACKAGING / "installers", self.folder, self.address, public], [PACKAGING / "sums", self.folder, self.version, secret, public]):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -73,16 +73,16 @@ class Release:
 
 
 class Server:
-    """Releases as GitHub has them: /releases/latest/download/NAME, /releases/download/vVERSION/NAME."""
+    """Serves releases as GitHub does: /releases/latest/download/NAME, /releases/download/vVERSION/NAME."""
 
     def __init__(self):
         self.releases: dict[str, Release] = {}
         self.latest: Release | None = None
         self.asked: list[str] = []
-        # Of a file so named, half is sent: then the line is cut, or nothing more comes.
+        # Half of a file with this name is sent: then the connection is cut, or it stalls.
         self.cut: str | None = None
         self.stall: str | None = None
-        # A file so named never ends, and no length is announced; as many bytes of it were sent.
+        # A file with this name never ends, and its length is not announced. `sent` counts its bytes.
         self.endless: str | None = None
         self.sent = 0
         self.stalled = threading.Event()
@@ -112,7 +112,7 @@ class Server:
         self.go_on.clear()
 
     def send_without_end(self, request: BaseHTTPRequestHandler) -> None:
-        """Up to a size that no client reads that has a limit."""
+        """Sends more than any client with a limit reads."""
         request.end_headers()
         self.sent, request.close_connection = 0, True
         try:

@@ -1,11 +1,11 @@
 <#
 .SYNOPSIS
-The installer script for Windows, as a person meets it: in the PowerShell that this runs in, with a release of a test's own in a
-folder. Closes with "N passed, N failed".
+Tests the installer script for Windows, in the PowerShell that runs this file, with a test's release in a folder. Ends with
+"N passed, N failed".
 
 .DESCRIPTION
-On a Windows machine that is thrown away, with Git for Windows, whose bash makes the release as packaging/installers and
-packaging/sums do. It changes this person's PATH, and puts it back.
+For a Windows machine that is deleted afterwards, with Git for Windows, whose bash makes the release with packaging/installers and
+packaging/sums. It changes this user's PATH, and restores it.
 
   tests\packages\script.ps1 -Program target\debug\bedrock-sso.exe
 #>
@@ -36,7 +36,7 @@ function New-Key([string] $Name) {
     $key
 }
 
-# The same program under another version of the same length.
+# The same program with another version of the same length.
 function New-Release([string] $Version, [string] $Key) {
     $release = Join-Path $Folder "v$Version"
     $name = "bedrock-sso-$Version-windows-x86_64"
@@ -60,17 +60,17 @@ function Copy-Release([string] $Release) {
     $copy
 }
 
-# As a person calls it; with both streams in one text.
+# Runs the script as a user does, with both streams in one text.
 function Invoke-Script([string] $Script, [string[]] $Words) {
     $out = Join-Path $Folder 'out'; $err = Join-Path $Folder 'err'
     $quoted = $Words | ForEach-Object { "`"$_`"" }
     $call = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -File `"$Script`" $quoted"
     $ended = Start-Process -FilePath $Shell -ArgumentList $call -Wait -PassThru -NoNewWindow -RedirectStandardOutput $out -RedirectStandardError $err -RedirectStandardInput $Nothing
-    [pscustomobject] @{ Code = $ended.ExitCode; Said = "$([IO.File]::ReadAllText($out))$([IO.File]::ReadAllText($err))" }
+    [pscustomobject] @{ Code = $ended.ExitCode; Output = "$([IO.File]::ReadAllText($out))$([IO.File]::ReadAllText($err))" }
 }
 
-function Assert-Said($Ended, [int] $Code, [string] $Pattern) {
-    if ($Ended.Code -ne $Code -or $Ended.Said -notmatch $Pattern) { throw "expected $Code and /$Pattern/, got $($Ended.Code): $($Ended.Said)" }
+function Assert-Output($Ended, [int] $Code, [string] $Pattern) {
+    if ($Ended.Code -ne $Code -or $Ended.Output -notmatch $Pattern) { throw "expected $Code and /$Pattern/, got $($Ended.Code): $($Ended.Output)" }
 }
 
 function Get-Path { [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment').GetValue('Path', '', 'DoNotExpandEnvironmentNames') }
@@ -89,73 +89,73 @@ $Exe = Join-Path $Prefix 'bedrock-sso.exe'
 $PathBefore = Get-Path
 
 $Scenarios = [ordered] @{
-    'it installs, adds to the PATH, and a second run changes nothing' = {
-        Assert-Said (Invoke-Script $Script '-From', $Old) 0 'bedrock-sso 0\.1\.0 is installed in .*Programs\\bedrock-sso\r?\n.* is on your PATH from now on'
+    'it installs and adds to the PATH, and a second run changes nothing' = {
+        Assert-Output (Invoke-Script $Script '-From', $Old) 0 'bedrock-sso 0\.1\.0 is installed in .*Programs\\bedrock-sso\r?\n.* was added to your PATH'
         if ("$(& $Exe --version)" -ne 'bedrock-sso 0.1.0') { throw 'it does not run' }
         if ((Get-Path) -split ';' -notcontains $Prefix) { throw "PATH is $(Get-Path)" }
         $before = Get-Installed
-        Assert-Said (Invoke-Script $Script '-From', $Old) 0 'is installed in .* already, unchanged'
+        Assert-Output (Invoke-Script $Script '-From', $Old) 0 'is already installed in'
         if (Compare-Object @($before) @(Get-Installed)) { throw 'something changed' }
     }
-    'an upgrade is in place, and an older release has to be named' = {
-        Assert-Said (Invoke-Script $Script '-From', $New) 0 'bedrock-sso 0\.2\.0 is installed in .* in place of 0\.1\.0; who is signed in stays so'
+    'an upgrade replaces the program, and an older release must be named' = {
+        Assert-Output (Invoke-Script $Script '-From', $New) 0 'bedrock-sso 0\.2\.0 replaced 0\.1\.0 in .*\. You stay signed in'
         if ("$(& $Exe --version)" -ne 'bedrock-sso 0.2.0') { throw 'it is not the new one' }
-        Assert-Said (Invoke-Script $Script '-From', $Old) 1 'release 0\.1\.0 is older than what is installed, 0\.2\.0\r?\n  hint: .*-Version 0\.1\.0'
-        Assert-Said (Invoke-Script $Script '-From', $Old, '-Version', '0.1.0') 0 'in place of 0\.2\.0'
+        Assert-Output (Invoke-Script $Script '-From', $Old) 1 'release 0\.1\.0 is older than the installed version, 0\.2\.0\r?\n  hint: .*-Version 0\.1\.0'
+        Assert-Output (Invoke-Script $Script '-From', $Old, '-Version', '0.1.0') 0 'replaced 0\.2\.0'
     }
-    'a program that runs is replaced all the same' = {
-        # As Windows holds a program that runs: it may be read and renamed, and not written.
+    'a running program is replaced' = {
+        # Windows allows reading and renaming a running program, but not writing it.
         $held = [IO.File]::Open($Exe, 'Open', 'Read', 'Read, Delete')
-        try { Assert-Said (Invoke-Script $Script '-From', $New) 0 'in place of 0\.1\.0' } finally { $held.Dispose() }
+        try { Assert-Output (Invoke-Script $Script '-From', $New) 0 'replaced 0\.1\.0' } finally { $held.Dispose() }
         if ("$(& $Exe --version)" -ne 'bedrock-sso 0.2.0') { throw 'it is not the new one' }
-        Assert-Said (Invoke-Script $Script '-From', $Old, '-Version', '0.1.0') 0 'in place of 0\.2\.0'
+        Assert-Output (Invoke-Script $Script '-From', $Old, '-Version', '0.1.0') 0 'replaced 0\.2\.0'
     }
-    'what is not the project''s is refused, and what is installed stays' = {
+    'a forged release is rejected, and the installation stays' = {
         $before = Get-Installed
-        $forged = "the signature of SHA256SUMS is not the release key's"
+        $forged = "the signature of SHA256SUMS does not match the release key"
         $copy = Copy-Release $New
         [IO.File]::AppendAllText((Join-Path $copy 'SHA256SUMS'), "`n")
-        Assert-Said (Invoke-Script $Script '-From', $copy) 1 $forged
+        Assert-Output (Invoke-Script $Script '-From', $copy) 1 $forged
         $copy = Copy-Release $New
         Protect-Release $copy '0.2.0' (New-Key 'other')
-        Assert-Said (Invoke-Script $Script '-From', $copy) 1 $forged
+        Assert-Output (Invoke-Script $Script '-From', $copy) 1 $forged
         $copy = Copy-Release $New
         [IO.File]::WriteAllText((Join-Path $copy 'SHA256SUMS.sshsig'), '')
         [IO.File]::WriteAllText((Join-Path $copy 'SHA256SUMS.minisig'), '')
-        Assert-Said (Invoke-Script $Script '-From', $copy) 1 $forged
+        Assert-Output (Invoke-Script $Script '-From', $copy) 1 $forged
         $copy = Copy-Release $New
         [IO.File]::AppendAllText((Join-Path $copy 'bedrock-sso-0.2.0-windows-x86_64.zip'), "`0")
-        Assert-Said (Invoke-Script $Script '-From', $copy) 1 'is not what its checksum says'
-        Assert-Said (Invoke-Script (Join-Path $Repository 'packaging\install.ps1') '-From', $New) 1 'this copy has no release key'
-        Assert-Said (Invoke-Script $Script '-From', 'http://example.com/x') 1 'is not https'
+        Assert-Output (Invoke-Script $Script '-From', $copy) 1 'does not match its checksum'
+        Assert-Output (Invoke-Script (Join-Path $Repository 'packaging\install.ps1') '-From', $New) 1 'this copy of install.ps1 has no release key'
+        Assert-Output (Invoke-Script $Script '-From', 'http://example.com/x') 1 'is not an https address'
         if (Compare-Object @($before) @(Get-Installed)) { throw 'something changed' }
     }
-    'a checksum from elsewhere stands in for the signature' = {
+    'a given checksum replaces the signature' = {
         $sum = (Get-FileHash (Join-Path $New 'bedrock-sso-0.2.0-windows-x86_64.zip')).Hash
         $prefix = Join-Path $Folder 'by checksum'
-        Assert-Said (Invoke-Script $Script '-From', $New, '-Prefix', $prefix, '-NoPath', '-Sha256', ('0' * 64)) 1 'is not what its checksum says'
-        Assert-Said (Invoke-Script $Script '-From', $New, '-Prefix', $prefix, '-NoPath', '-Sha256', $sum) 0 'bedrock-sso 0\.2\.0 is installed'
-        Assert-Said (Invoke-Script $Script '-Uninstall', '-KeepSignIn', '-Prefix', $prefix) 0 'is removed'
+        Assert-Output (Invoke-Script $Script '-From', $New, '-Prefix', $prefix, '-NoPath', '-Sha256', ('0' * 64)) 1 'does not match its checksum'
+        Assert-Output (Invoke-Script $Script '-From', $New, '-Prefix', $prefix, '-NoPath', '-Sha256', $sum) 0 'bedrock-sso 0\.2\.0 is installed'
+        Assert-Output (Invoke-Script $Script '-Uninstall', '-KeepSignIn', '-Prefix', $prefix) 0 'is removed'
         if (Test-Path $prefix) { throw 'the folder is still there' }
     }
-    'it can be typed as irm is piped into iex' = {
+    'it can be piped from irm into iex' = {
         $prefix = Join-Path $Folder 'typed'
         $env:BEDROCK_SSO_RELEASES = $New
         try {
-            $said = & { Get-Content -Raw $Script | ForEach-Object { & ([scriptblock]::Create($_)) -Prefix $prefix -NoPath } }
+            $output = & { Get-Content -Raw $Script | ForEach-Object { & ([scriptblock]::Create($_)) -Prefix $prefix -NoPath } }
         } finally { Remove-Item Env:\BEDROCK_SSO_RELEASES }
-        if ("$said" -notmatch 'bedrock-sso 0\.2\.0 is installed') { throw "$said" }
+        if ("$output" -notmatch 'bedrock-sso 0\.2\.0 is installed') { throw "$output" }
     }
-    'with nobody to ask nothing is removed' = {
+    'without a terminal nothing is removed' = {
         $before = Get-Installed
-        Assert-Said (Invoke-Script $Script '-Uninstall') 1 'there is nobody to ask'
+        Assert-Output (Invoke-Script $Script '-Uninstall') 1 'there is no terminal to ask at'
         if (Compare-Object @($before) @(Get-Installed)) { throw 'something changed' }
     }
-    'uninstalling leaves nothing of ours' = {
-        Assert-Said (Invoke-Script $Script '-Uninstall', '-Yes') 0 'bedrock-sso is removed from'
+    'uninstalling leaves no file' = {
+        Assert-Output (Invoke-Script $Script '-Uninstall', '-Yes') 0 'bedrock-sso is removed from'
         if (Test-Path $Prefix) { throw "left: $(Get-Installed)" }
         if ((Get-Path) -ne $PathBefore) { throw "PATH was $PathBefore and is $(Get-Path)" }
-        Assert-Said (Invoke-Script $Script '-Uninstall', '-Yes') 1 'this script has installed nothing in'
+        Assert-Output (Invoke-Script $Script '-Uninstall', '-Yes') 1 'install.ps1 has not installed bedrock-sso in'
     }
 }
 

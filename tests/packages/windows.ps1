@@ -1,17 +1,17 @@
 <#
 .SYNOPSIS
-The installers on Windows itself, in the Windows Installer that people have: installed, run, repaired and removed, the rights of an
-organisation's folder read back. Closes with "N passed, N failed".
+Tests the installers on Windows itself, with the real Windows Installer: installs, runs, repairs and removes them, and reads the
+rights of an organisation's folder. Ends with "N passed, N failed".
 
 .DESCRIPTION
-On a Windows machine that is thrown away, as administrator. What Wine can show as well is in tests/packages/windows.
+For a Windows machine that is deleted afterwards, as administrator. tests/packages/windows tests what Wine supports.
 
   tests\packages\windows.ps1 -Packages FOLDER [-Fleet FOLDER]
 
 .PARAMETER Packages
-Where the installers of one version lie.
+The folder with the installers of one version.
 .PARAMETER Fleet
-Where an installer lies that brings an organisation's configuration, and what `bedrock-sso setup --fleet` wrote of the same.
+The folder with an installer that contains an organisation's configuration, and with the files of `bedrock-sso setup --fleet`.
 #>
 param([Parameter(Mandatory)] [string] $Packages, [string] $Fleet)
 
@@ -49,7 +49,7 @@ function Test-Installer([string] $Name, [string] $File, [string] $Folder, [strin
     Confirm-That "${Name}: installs silently" ((Invoke-Installer '/i' $File) -eq 0)
     $program = Join-Path $Folder 'bedrock-sso.exe'
     Confirm-That "${Name}: the program runs" ((& $program --version) -eq "bedrock-sso $version")
-    Confirm-That "${Name}: it says its version to Windows" ((Get-Item -LiteralPath $program).VersionInfo.ProductVersion -eq $version)
+    Confirm-That "${Name}: Windows shows its version" ((Get-Item -LiteralPath $program).VersionInfo.ProductVersion -eq $version)
     Confirm-That "${Name}: it is on the PATH, once" (@(Get-Places $Whose | Where-Object { $_ -eq "$Folder\" }).Count -eq 1)
     Confirm-That "${Name}: it is among the apps" (@(Get-Apps).Count -eq 1)
     Remove-Item -LiteralPath $program
@@ -62,7 +62,7 @@ function Test-Installer([string] $Name, [string] $File, [string] $Folder, [strin
     Confirm-That "${Name}: no key is left" (-not @($keys | Where-Object { Test-Path $_ }).Count)
 }
 
-# Users read and do not write.
+# Checks that users can read, but not write.
 function Confirm-Closed([string] $Name, [string] $Folder) {
     foreach ($place in $Folder, (Join-Path $Folder 'config.toml')) {
         $rights = Get-Acl -LiteralPath $place
@@ -74,14 +74,14 @@ function Confirm-Closed([string] $Name, [string] $Folder) {
     }
 }
 
-# What somebody made there before is not taken over.
+# A file that a user put there before must not be trusted.
 function Test-Fleet([string] $File) {
     $folder = Join-Path $env:ProgramData 'bedrock-sso'
     $null = New-Item -ItemType Directory -Path $folder
-    Set-Content -LiteralPath (Join-Path $folder 'config.toml') -Value "# anybody's"
+    Set-Content -LiteralPath (Join-Path $folder 'config.toml') -Value "# any user's"
     Confirm-That 'fleet: a planted configuration is refused' ((Invoke-Installer '/i' $File) -eq 1603)
     Remove-Item -LiteralPath (Join-Path $folder 'config.toml')
-    # The folder stays, with the rights that it was made with.
+    # The folder exists already, with the rights that it was created with.
     Confirm-That 'fleet: installs silently' ((Invoke-Installer '/i' $File) -eq 0)
     Confirm-Closed 'fleet' $folder
     $policy = Join-Path $env:ProgramFiles 'ClaudeCode\managed-settings.json'
@@ -90,7 +90,7 @@ function Test-Fleet([string] $File) {
     Confirm-That 'fleet: its files are gone' (-not (Test-Path -LiteralPath $policy) -and -not (Test-Path -LiteralPath (Join-Path $folder 'config.toml')))
 }
 
-# As Intune runs what `bedrock-sso setup --fleet` wrote, twice, and then to take it away.
+# Runs the script from `bedrock-sso setup --fleet` as Intune does: twice, and then to remove the configuration.
 function Test-Script([string] $File) {
     $folder = Join-Path $env:ProgramData 'bedrock-sso'
     if (Test-Path -LiteralPath $folder) { Remove-Item -Recurse -Force -LiteralPath $folder }
@@ -104,7 +104,7 @@ function Test-Script([string] $File) {
     Confirm-That 'script: writes the configuration, byte for byte' $same
     Confirm-Closed 'script' $folder
     $ended = Start-Process powershell -ArgumentList "$call -Remove" -Wait -PassThru -NoNewWindow
-    Confirm-That 'script: takes it away, and the folder' ($ended.ExitCode -eq 0 -and -not (Test-Path -LiteralPath $folder))
+    Confirm-That 'script: removes the configuration and the folder' ($ended.ExitCode -eq 0 -and -not (Test-Path -LiteralPath $folder))
 }
 
 Test-Installer 'for all users' (Find-Installer $Packages 'x86_64\.msi$') (Join-Path $env:ProgramFiles 'bedrock-sso') 'Machine'

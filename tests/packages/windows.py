@@ -1,6 +1,6 @@
-"""The packages for Windows, scenario by scenario: what is in them, and a laptop before, with and after them.
+"""The packages for Windows, scenario by scenario: their content, and a laptop before, with and after them.
 
-Run by `windows`, which builds the program and the machine, in a namespace where their mounts are.
+`windows` builds the program and the machine, and runs this file in a mount namespace.
 """
 
 import argparse
@@ -26,18 +26,18 @@ SCENARIOS = []
 INSTALLED = "Program Files/bedrock-sso"
 FILES = {"LICENSE", "README.md", "THIRD-PARTY-LICENSES.txt", "bedrock-sso.exe", "completions/bedrock-sso.ps1", "config.example.toml"}
 CONFIGURATION, POLICY = "ProgramData/bedrock-sso/config.toml", "Program Files/ClaudeCode/managed-settings.json"
-# What msiexec ends with when a condition of the package is not met, as far as it can be seen.
+# msiexec's code if a condition of the package is not met, of which Linux sees the last eight bits.
 REFUSED = 1603 & 0xFF
 
 
 def scenario(function):
-    """What is marked so is run, in the order written."""
+    """Adds a scenario; they run in this order."""
     SCENARIOS.append((function.__name__.replace("_", " "), function))
     return function
 
 
 def laptop(function):
-    """A scenario after which the drive and the registry are what they were before it."""
+    """A scenario after which the drive and the registry must be as before."""
 
     def on_laptop(stage: "Stage") -> None:
         before = stage.machine.everything()
@@ -52,12 +52,12 @@ def laptop(function):
 class Stage:
     def __init__(self, root: Path, out: Path, native: Path, program: Path):
         self.out, self.native = out, native / "bedrock-sso"
-        # Where Windows sees it, too.
+        # A folder that Windows sees, too.
         self.program = Path(shutil.copy(program, out))
         self.world = World(str(native / "examples/world"))
         self.machine = FleetMachine(root, out)
         self.old, self.new = self.make("1.2.3"), self.make("1.3.0")
-        # What an organisation hands out; the world's holds for it, too.
+        # An organisation's package, whose configuration is the world's.
         self.fleet = self.make("1.3.0", "fleet", self.world.configuration)
 
     def make(self, version: str, name: str = "", config: str = "", **variables: str) -> Made:
@@ -68,22 +68,22 @@ class Stage:
         self.machine.config_file.write_text(self.world.configuration, encoding="utf-8")
 
     def unchanged(self, before: dict[str, str]) -> None:
-        told = differences(before, self.machine.everything())
-        assert not told, json.dumps(told, indent=1)[:4000]
+        changes = differences(before, self.machine.everything())
+        assert not changes, json.dumps(changes, indent=1)[:4000]
 
     def on_drive(self, path: str) -> Path:
         return self.machine.drive / path
 
 
-# ---- what is written in the packages
+# ---- the content of the packages
 
 
 @scenario
 def program_names_its_manufacturer_and_version(stage: Stage) -> None:
     version = re.search(r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[1]
-    said = resource(stage.program, 16).decode("utf-16-le", errors="replace")
+    text = resource(stage.program, 16).decode("utf-16-le", errors="replace")
     for word in ("bedrock-sso contributors", "Corporate SSO to AWS credentials", f"ProductVersion\0{version}\0"):
-        assert word in said, said
+        assert word in text, text
     script = stage.out / "version.vbs"
     script.write_text(f'WScript.Echo CreateObject("Scripting.FileSystemObject").GetFileVersion("{windows_path(stage.program)}")')
     ended = stage.machine.wine_runs("cscript", "//nologo", windows_path(script))
@@ -93,8 +93,8 @@ def program_names_its_manufacturer_and_version(stage: Stage) -> None:
 @scenario
 def manifest_sets_rights_long_paths_and_utf8(stage: Stage) -> None:
     manifest = resource(stage.program, 24).decode()
-    for said in ('level="asInvoker"', ">true</longPathAware>", ">UTF-8</activeCodePage>", "{8e0f7a12-bfb3-4fe8-b9a5-48fd50a15a9a}"):
-        assert said in manifest, manifest
+    for entry in ('level="asInvoker"', ">true</longPathAware>", ">UTF-8</activeCodePage>", "{8e0f7a12-bfb3-4fe8-b9a5-48fd50a15a9a}"):
+        assert entry in manifest, manifest
 
 
 @scenario
@@ -105,7 +105,7 @@ def program_needs_no_compiler_library(stage: Stage) -> None:
 
 @scenario
 def two_packages_of_one_program_are_identical(stage: Stage) -> None:
-    time.sleep(2.1)  # longer than any time in a package is exact
+    time.sleep(2.1)  # longer than the resolution of any time in a package
     again = stage.make("1.3.0", "again")
     assert stage.new.files() == again.files()
 
@@ -114,30 +114,30 @@ def two_packages_of_one_program_are_identical(stage: Stage) -> None:
 def packages_contain_no_build_path(stage: Stage) -> None:
     for installer in (stage.new.machine, stage.new.user, stage.fleet.machine):
         for name in tables(installer):
-            told = output_of("msiinfo", "export", installer, name)
-            assert not re.search(r"/home|/root|/tmp|/work", told) and str(REPOSITORY) not in told, (name, told)
+            content = output_of("msiinfo", "export", installer, name)
+            assert not re.search(r"/home|/root|/tmp|/work", content) and str(REPOSITORY) not in content, (name, content)
     for path, content in stage.fleet.in_zip().items():
         assert path == "bedrock-sso.exe" or str(REPOSITORY).encode() not in content, path
 
 
 @scenario
 def machine_installer_replaces_older_versions(stage: Stage) -> None:
-    told = properties(stage.new.machine)
-    assert (told["ALLUSERS"], told["ProductVersion"], told["ProductName"]) == ("1", "1.3.0", "bedrock-sso"), told
+    found = properties(stage.new.machine)
+    assert (found["ALLUSERS"], found["ProductVersion"], found["ProductName"]) == ("1", "1.3.0", "bedrock-sso"), found
     assert summary(stage.new.machine)["Template"] == "x64;1033"
     assert [row["Name"] for row in table(stage.new.machine, "Environment")] == ["=-*PATH"]
     assert {row["Directory_"] for row in table(stage.new.machine, "Component")} == {"INSTALLDIR", "COMPLETIONS"}
     assert all(int(row["Attributes"]) & 256 for row in table(stage.new.machine, "Component"))
     older, newer = sorted(table(stage.new.machine, "Upgrade"), key=lambda row: row["ActionProperty"], reverse=True)
     assert (older["VersionMax"], newer["VersionMin"]) == ("1.3.0", "1.3.0")
-    assert {older["UpgradeCode"], newer["UpgradeCode"]} == {told["UpgradeCode"]} == {properties(stage.old.machine)["UpgradeCode"]}
-    assert told["ProductCode"] != properties(stage.old.machine)["ProductCode"]
+    assert {older["UpgradeCode"], newer["UpgradeCode"]} == {found["UpgradeCode"]} == {properties(stage.old.machine)["UpgradeCode"]}
+    assert found["ProductCode"] != properties(stage.old.machine)["ProductCode"]
 
 
 @scenario
 def user_installer_needs_no_administrator(stage: Stage) -> None:
-    told = properties(stage.new.user)
-    assert "ALLUSERS" not in told and told["UpgradeCode"] != properties(stage.new.machine)["UpgradeCode"], told
+    found = properties(stage.new.user)
+    assert "ALLUSERS" not in found and found["UpgradeCode"] != properties(stage.new.machine)["UpgradeCode"], found
     # Bit 3 of the word count: no elevation.
     assert summary(stage.new.user)["Source"].startswith("10 "), summary(stage.new.user)
     assert [row["Name"] for row in table(stage.new.user, "Environment")] == ["=-PATH"]
@@ -168,8 +168,8 @@ def configuration_folder_is_writable_by_administrators_only(stage: Stage) -> Non
     rights = table(stage.fleet.machine, "MsiLockPermissionsEx")
     assert [(row["LockObject"], row["Table"]) for row in rights] == [("CONFIGURATION", "CreateFolder")], rights
     assert rights[0]["SDDLText"] == "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
-    # And nothing of it is in what everybody downloads, nor is there an installer of it for one user.
-    assert not stage.fleet.user.exists() and not table_or_nothing(stage.new.machine, "MsiLockPermissionsEx")
+    # The public packages have nothing of it, and there is no installer of it for one user.
+    assert not stage.fleet.user.exists() and not table_if_present(stage.new.machine, "MsiLockPermissionsEx")
 
 
 @scenario
@@ -188,31 +188,31 @@ def winget_and_scoop_manifests_match_the_files(stage: Stage) -> None:
     sums = {path.name: output_of("sha256sum", path).split()[0] for path in (stage.new.machine, stage.new.user, stage.new.zip)}
     downloads = f"{RELEASES}/download/v1.3.0"
     manifests = {path.name: yaml.safe_load(path.read_text()) for path in (stage.new.folder / "winget").iterdir()}
-    for name, told in manifests.items():
-        check_shape(name, told)
-    installers = {told["Scope"]: told for told in manifests["bedrock-sso.bedrock-sso.installer.yaml"]["Installers"]}
+    for name, manifest in manifests.items():
+        check_shape(name, manifest)
+    installers = {entry["Scope"]: entry for entry in manifests["bedrock-sso.bedrock-sso.installer.yaml"]["Installers"]}
     for scope, installer in (("machine", stage.new.machine), ("user", stage.new.user)):
-        told, codes = installers[scope], properties(installer)
-        assert (told["InstallerUrl"], told["InstallerSha256"]) == (f"{downloads}/{installer.name}", sums[installer.name]), told
-        assert (told["ProductCode"], told["AppsAndFeaturesEntries"]) == (codes["ProductCode"], [{"UpgradeCode": codes["UpgradeCode"]}]), told
+        entry, codes = installers[scope], properties(installer)
+        assert (entry["InstallerUrl"], entry["InstallerSha256"]) == (f"{downloads}/{installer.name}", sums[installer.name]), entry
+        assert (entry["ProductCode"], entry["AppsAndFeaturesEntries"]) == (codes["ProductCode"], [{"UpgradeCode": codes["UpgradeCode"]}]), entry
     scoop = json.loads((stage.new.folder / "scoop/bedrock-sso.json").read_text())
-    told = scoop["architecture"]["64bit"]
-    assert (told["url"], told["hash"]) == (f"{downloads}/{stage.new.zip.name}", sums[stage.new.zip.name]), told
-    assert scoop["version"] == "1.3.0" and scoop["autoupdate"]["architecture"]["64bit"]["url"].replace("$version", "1.3.0") == told["url"]
-    assert told["extract_dir"] == stage.new.zip.stem and scoop["bin"] == "bedrock-sso.exe"
+    entry = scoop["architecture"]["64bit"]
+    assert (entry["url"], entry["hash"]) == (f"{downloads}/{stage.new.zip.name}", sums[stage.new.zip.name]), entry
+    assert scoop["version"] == "1.3.0" and scoop["autoupdate"]["architecture"]["64bit"]["url"].replace("$version", "1.3.0") == entry["url"]
+    assert entry["extract_dir"] == stage.new.zip.stem and scoop["bin"] == "bedrock-sso.exe"
 
 
-def check_shape(name: str, told: dict) -> None:
-    """As winget's schemas of 1.6.0 have it."""
+def check_shape(name: str, manifest: dict) -> None:
+    """Checks a manifest as winget's schemas of 1.6.0 do."""
     kinds = {"installer": {"Installers"}, "defaultLocale": {"PackageLocale", "Publisher", "PackageName", "License", "ShortDescription"}, "version": {"DefaultLocale"}}
-    assert told["ManifestVersion"] == "1.6.0" and re.fullmatch(r'[^.\s\\/:*?"<>|]{1,32}(\.[^.\s\\/:*?"<>|]{1,32}){1,7}', told["PackageIdentifier"])
-    assert isinstance(told["PackageVersion"], str), "a version that reads as a number"
-    assert kinds[told["ManifestType"]] <= told.keys(), name
-    assert f"manifest.{told['ManifestType']}.1.6.0" in f"manifest.{told['ManifestType']}.{told['ManifestVersion']}"
-    for url in (value for key, value in told.items() if key.endswith("Url")):
+    assert manifest["ManifestVersion"] == "1.6.0" and re.fullmatch(r'[^.\s\\/:*?"<>|]{1,32}(\.[^.\s\\/:*?"<>|]{1,32}){1,7}', manifest["PackageIdentifier"])
+    assert isinstance(manifest["PackageVersion"], str), "YAML reads the version as a number"
+    assert kinds[manifest["ManifestType"]] <= manifest.keys(), name
+    assert f"manifest.{manifest['ManifestType']}.1.6.0" in f"manifest.{manifest['ManifestType']}.{manifest['ManifestVersion']}"
+    for url in (value for key, value in manifest.items() if key.endswith("Url")):
         assert re.match(r"https://.+", url), url
-    assert 3 <= len(told.get("ShortDescription", "···")) <= 256 and len(set(told.get("Tags", []))) <= 16
-    for installer in told.get("Installers", []):
+    assert 3 <= len(manifest.get("ShortDescription", "···")) <= 256 and len(set(manifest.get("Tags", []))) <= 16
+    for installer in manifest.get("Installers", []):
         assert installer["Architecture"] == "x64" and re.fullmatch(r"[0-9a-f]{64}", installer["InstallerSha256"]), installer
 
 
@@ -224,9 +224,9 @@ def signature_verifies_until_the_file_changes(stage: Stage) -> None:
     output_of("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-keyout", folder / "key", "-out", folder / "cert", *subject)
     output_of("openssl", "pkcs12", "-export", "-inkey", folder / "key", "-in", folder / "cert", "-out", folder / "pfx", "-passout", "pass:open sesame")
     named = {"": folder / "pfx", "_PASSWORD": "open sesame"}
-    told = {f"BEDROCK_SSO_WINDOWS_CERTIFICATE{name}": str(value) for name, value in named.items()}
-    told |= {"BEDROCK_SSO_WINDOWS_AUTHORITIES": str(folder / "cert"), "BEDROCK_SSO_WINDOWS_TIMESTAMPS": ""}
-    signed = stage.make("1.3.0", "signed", **told)
+    variables = {f"BEDROCK_SSO_WINDOWS_CERTIFICATE{name}": str(value) for name, value in named.items()}
+    variables |= {"BEDROCK_SSO_WINDOWS_AUTHORITIES": str(folder / "cert"), "BEDROCK_SSO_WINDOWS_TIMESTAMPS": ""}
+    signed = stage.make("1.3.0", "signed", **variables)
     program = folder / "bedrock-sso.exe"
     program.write_bytes(signed.in_zip()["bedrock-sso.exe"])
     files = (program, signed.machine, signed.user)
@@ -244,11 +244,11 @@ def is_signed(file: Path, authority: Path) -> bool:
     return done.returncode == 0 and "Number of verified signatures: 1" in done.stdout
 
 
-def table_or_nothing(installer: Path, name: str) -> list[dict[str, str]]:
+def table_if_present(installer: Path, name: str) -> list[dict[str, str]]:
     return table(installer, name) if name in tables(installer) else []
 
 
-# ---- a laptop with them
+# ---- a laptop with the packages
 
 
 @laptop
@@ -264,12 +264,12 @@ def machine_install_upgrade_and_removal(stage: Stage) -> None:
     stage.world.start_over()
     assert machine.msiexec("/i", stage.new.machine) == 0
     assert machine.apps() == ["1.3.0"] and machine.path("HKLM").count("C:\\Program Files\\bedrock-sso\\") == 1, machine.apps()
-    # The same sign-in, and nobody was asked.
+    # The sign-in is the same, and the program sent no request.
     assert machine.credentials() == first and stage.world.asked() == {}, stage.world.asked()
     assert {str(path.relative_to(stage.on_drive(INSTALLED))) for path in stage.on_drive(INSTALLED).rglob("*") if path.is_file()} == FILES
     assert machine.msiexec("/i", stage.old.machine) == REFUSED and machine.apps() == ["1.3.0"]
     assert machine.msiexec("/x", stage.new.machine) == 0
-    # A person's sign-in is that person's.
+    # The removal leaves the user's sign-in.
     assert machine.data.exists() and machine.run("--version").code != 0
     forget(stage)
 
@@ -307,11 +307,11 @@ def configured_package_needs_only_a_sign_in(stage: Stage) -> None:
     machine.sign_in()
     machine.credentials()
     assert stage.world.asked()["assume"] == 1
-    # Another configuration of the same version takes its place.
+    # Another configuration of the same version replaces it.
     newer = stage.make("1.3.0", "fleet-2", stage.world.configuration + 'session_duration = "1h"\n')
     assert machine.msiexec("/i", newer.machine) == 0 and machine.apps() == ["1.3.0"]
     assert 'session_duration = "1h"' in stage.on_drive(CONFIGURATION).read_text()
-    # Its session has another length, and the sign-in still serves.
+    # The sessions have another length, and the sign-in is still valid.
     ended = machine.run("login", "--no-browser")
     assert ended.code == 0 and "BedrockUser" in ended.out and "http" not in ended.out, ended
     assert stage.world.asked()["assume"] == 2
@@ -338,15 +338,15 @@ def existing_policy_stays_unless_replace_is_set(stage: Stage) -> None:
 def existing_configuration_stops_the_installation(stage: Stage) -> None:
     machine, file = stage.machine, stage.on_drive(CONFIGURATION)
     file.parent.mkdir()
-    file.write_text("# anybody's\n")
+    file.write_text("# any user's\n")
     assert machine.msiexec("/i", stage.fleet.machine) == REFUSED
-    assert file.read_text() == "# anybody's\n" and not stage.on_drive(INSTALLED).exists() and machine.apps() == []
+    assert file.read_text() == "# any user's\n" and not stage.on_drive(INSTALLED).exists() and machine.apps() == []
     file.unlink()
     file.parent.rmdir()
 
 
 def forget(stage: Stage) -> None:
-    """What is a person's goes with that person."""
+    """Deletes the user's files."""
     for folder in (stage.machine.data.parent, stage.machine.config_file.parents[1]):
         subprocess.run(["rm", "-rf", folder], check=True)
 

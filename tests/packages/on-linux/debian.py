@@ -12,7 +12,7 @@ QUESTION = "Sign alice out of AWS"
 @scenario
 def new_debian_signs_in_within_a_minute(stage: Stage) -> None:
     root = stage.root(Debian)
-    package = root.bring(deb(stage.current))
+    package = root.add_file(deb(stage.current))
     began = time.monotonic()
     root.apt("install", package).well()
     set_up(stage, root)
@@ -24,13 +24,13 @@ def new_debian_signs_in_within_a_minute(stage: Stage) -> None:
 @scenario
 def deb_upgrade_preserves_configuration_and_sign_in(stage: Stage) -> None:
     root = stage.root(Debian)
-    root.apt("install", root.bring(deb(stage.previous))).well()
+    root.apt("install", root.add_file(deb(stage.previous))).well()
     before = set_up(stage, root)
     root.write("/etc/bedrock-sso/config.toml", "version = 1\n# the administrator's own\n")
     installed = ["dpkg-query", "--show", "--showformat", "${Version}", "bedrock-sso"]
     assert root.run(*installed).well().out == f"{PREVIOUS}-1"
     home = {place: what for place, what in root.snapshot().items() if place.startswith(("home/", "etc/bedrock-sso"))}
-    root.apt("install", root.bring(deb(stage.current))).well()
+    root.apt("install", root.add_file(deb(stage.current))).well()
     assert root.run(*installed).well().out == f"{VERSION}-1"
     same(home, {place: what for place, what in root.snapshot().items() if place.startswith(("home/", "etc/bedrock-sso"))})
     still_warm(stage, root, before)
@@ -40,7 +40,7 @@ def deb_upgrade_preserves_configuration_and_sign_in(stage: Stage) -> None:
 def deb_removal_with_yes_signs_out_and_removes_everything(stage: Stage) -> None:
     root = stage.root(Debian)
     before = root.snapshot()
-    root.apt("install", root.bring(deb(stage.current))).well()
+    root.apt("install", root.add_file(deb(stage.current))).well()
     set_up(stage, root)
     removed = root.at_terminal("apt-get", "-y", "purge", "bedrock-sso", question=QUESTION, answer="yes", SUDO_USER="alice")
     assert removed.code == 0 and "Signed out of claude" in removed.out, removed
@@ -52,11 +52,11 @@ def deb_removal_with_yes_signs_out_and_removes_everything(stage: Stage) -> None:
 @scenario
 def deb_removal_with_no_preserves_the_sign_in(stage: Stage) -> None:
     root = stage.root(Debian)
-    package = root.bring(deb(stage.current))
+    package = root.add_file(deb(stage.current))
     root.apt("install", package).well()
     before = set_up(stage, root)
     removed = root.at_terminal("apt-get", "-y", "remove", "bedrock-sso", question=QUESTION, answer="no", SUDO_USER="alice")
-    assert removed.code == 0 and "the sign-in of alice stays" in removed.out, removed
+    assert removed.code == 0 and "the sign-in of alice was preserved" in removed.out, removed
     root.apt("install", package).well()
     still_warm(stage, root, before)
 
@@ -65,11 +65,11 @@ def deb_removal_with_no_preserves_the_sign_in(stage: Stage) -> None:
 def silent_deb_removal_touches_no_home(stage: Stage) -> None:
     root = stage.root(Debian)
     bare = root.snapshot()
-    root.apt("install", root.bring(deb(stage.current))).well()
+    root.apt("install", root.add_file(deb(stage.current))).well()
     set_up(stage, root)
     homes = {place: what for place, what in root.snapshot().items() if place.startswith("home/")}
     removed = root.apt("purge", "bedrock-sso", SUDO_USER="alice").well()
-    assert "the sign-in of alice stays where it is, in /home/alice/.local/share/bedrock-sso" in removed.err, removed
+    assert "the sign-in of alice was preserved in /home/alice/.local/share/bedrock-sso" in removed.err, removed
     assert "revoke" not in stage.world.asked(), stage.world.asked()
     same(bare | homes, root.snapshot())
     assert root.bookkeeping_names("bedrock-sso") == []
@@ -79,7 +79,7 @@ def silent_deb_removal_touches_no_home(stage: Stage) -> None:
 def preseeded_yes_signs_out_on_silent_removal(stage: Stage) -> None:
     root = stage.root(Debian)
     before = root.snapshot()
-    root.apt("install", root.bring(deb(stage.current))).well()
+    root.apt("install", root.add_file(deb(stage.current))).well()
     set_up(stage, root)
     answer = "echo bedrock-sso bedrock-sso/sign-out boolean true | debconf-set-selections"
     root.run("sh", "-c", answer).well()
@@ -92,7 +92,7 @@ def preseeded_yes_signs_out_on_silent_removal(stage: Stage) -> None:
 def configured_deb_prepares_the_machine_for_all_users(stage: Stage) -> None:
     root = stage.root(Debian)
     before = root.snapshot()
-    package = root.bring(deb(stage.fleet))
+    package = root.add_file(deb(stage.fleet))
     began = time.monotonic()
     root.apt("install", package).well()
     for person in ["bob", "alice"]:
@@ -116,7 +116,7 @@ def existing_policy_is_extended_and_restored_exactly(stage: Stage) -> None:
     root = stage.root(Debian)
     root.write(POLICY, FOREIGN_POLICY)
     before = root.snapshot()
-    root.apt("install", root.bring(deb(stage.fleet))).well()
+    root.apt("install", root.add_file(deb(stage.fleet))).well()
     joined = root.path(POLICY).read_text()
     assert '"TEAM": "blue"' in joined and "// ours" in joined and "CLAUDE_CODE_USE_BEDROCK" in joined, joined
     root.apt("purge", "bedrock-sso").well()
@@ -127,9 +127,9 @@ def existing_policy_is_extended_and_restored_exactly(stage: Stage) -> None:
 def invalid_policy_is_left_and_the_program_installed(stage: Stage) -> None:
     root = stage.root(Debian)
     root.write(POLICY, "{ not JSON")
-    installed = root.apt("install", root.bring(deb(stage.fleet))).well()
-    said = installed.out + installed.err
-    assert POLICY in said and "managed settings were left as they are, for the reason above" in said, installed
+    installed = root.apt("install", root.add_file(deb(stage.fleet))).well()
+    output = installed.out + installed.err
+    assert POLICY in output and "managed settings were not changed, for the reason above" in output, installed
     assert root.path(POLICY).read_text() == "{ not JSON"
     document(root.run("bedrock-sso", "credentials", person="bob"))
 
@@ -137,11 +137,11 @@ def invalid_policy_is_left_and_the_program_installed(stage: Stage) -> None:
 @scenario
 def changed_configuration_survives_a_silent_upgrade(stage: Stage) -> None:
     root = stage.root(Debian)
-    root.apt("install", root.bring(deb(stage.fleet))).well()
+    root.apt("install", root.add_file(deb(stage.fleet))).well()
     file = root.path("/etc/bedrock-sso/config.toml")
     file.write_text(file.read_text() + "# changed here\n")
     policy = root.path(POLICY).read_text()
-    root.apt("install", root.bring(deb(stage.fleet_next))).well()
+    root.apt("install", root.add_file(deb(stage.fleet_next))).well()
     assert file.read_text().endswith("# changed here\n") and root.path(POLICY).read_text() == policy
     root.apt("remove", "bedrock-sso").well()
     assert file.exists() and not root.path(POLICY).exists()

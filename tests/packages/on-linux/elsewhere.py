@@ -1,4 +1,4 @@
-"""The `.rpm` in a root of rpm's, the tarball below a prefix, and all of them for another processor."""
+"""The `.rpm` in a root with an rpm database, the tarball below a prefix, and all packages for another processor."""
 
 import json
 import os
@@ -10,9 +10,10 @@ import time
 from root import Ended, Rpm, on_host
 from stage import COMMON, FOREIGN_POLICY, POLICY, REPOSITORY, VERSION, Stage, deb, document, only, same, scenario, is_clean, set_up, still_warm, timed, without_shared_folders
 
-# Starts a program where the kernel hands those for aarch64 to qemu, and nowhere else: since Linux 6.7 each user namespace has
-# formats of its own (binfmt_misc). The format is an ELF header with this processor's number, executable or position independent.
-KNOWING_AARCH64 = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc", r"""
+# Runs a program in a user namespace whose kernel passes programs for aarch64 to qemu: since Linux 6.7 each user
+# namespace has its own formats (binfmt_misc). The format is an ELF header with this processor's number, executable or
+# position independent.
+WITH_AARCH64 = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc", r"""
 formats=/proc/sys/fs/binfmt_misc
 mount -t binfmt_misc none $formats
 magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
@@ -64,7 +65,7 @@ def tarball_works_below_a_prefix(stage: Stage) -> None:
     root = stage.root(Rpm)
     root.path("/usr/local").mkdir()
     before = root.snapshot()
-    tarball = root.bring(only(stage.current, "*.tar.gz"))
+    tarball = root.add_file(only(stage.current, "*.tar.gz"))
     root.run("tar", "-xzf", tarball, "-C", "/usr/local", "--strip-components=1").well()
     assert root.run("/usr/local/bin/bedrock-sso", "--version", person="alice").well().out == f"bedrock-sso {VERSION}\n"
     with tarfile.open(only(stage.current, "*.tar.gz")) as archive:
@@ -73,7 +74,7 @@ def tarball_works_below_a_prefix(stage: Stage) -> None:
     files = {each.name.split("/", 1)[1] for each in members if each.isfile()}
     documents = {f"share/doc/bedrock-sso/{name}" for name in ["CHANGELOG.md", "LICENSE", "THIRD-PARTY-LICENSES.txt", "config.example.toml"]}
     assert files == {place.removeprefix("usr/") for place in COMMON} | documents | {"share/zsh/site-functions/_bedrock-sso"}, files
-    # As docs/installing.md says it, on one machine with the folders that others would use, too.
+    # Runs the command of docs/installing.md. This machine also has the folders that other programs share.
     documented = re.search(r"^sudo (rm -r (?:.*\\\n)*.*)$", (REPOSITORY / "docs/installing.md").read_text(), re.MULTILINE)[1]
     root.run("sh", "-euc", documented).well()
     left = {place: what for place, what in root.snapshot().items() if not what.startswith("d")}
@@ -95,19 +96,19 @@ def aarch64_packages_have_a_working_program(stage: Stage) -> None:
     (home / "config.toml").write_text(stage.world.configuration + f'browser = ["{stage.examples.resolve()}/person", "{{url}}"]\n')
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "BEDROCK_SSO_CONFIG": str(home / "config.toml")}
 
-    # A sign-in is a process of its own, which the kernel starts: it has to know how.
-    knows_aarch64 = on_host(*KNOWING_AARCH64, "true").code == 0
+    # The kernel starts the worker of a sign-in, so the kernel must support the format.
+    supports_aarch64 = on_host(*WITH_AARCH64, "true").code == 0
 
     def run(*words: str) -> Ended:
-        return on_host(*(KNOWING_AARCH64 if knows_aarch64 else ["qemu-aarch64-static"]), program, *words, env=environment)
+        return on_host(*(WITH_AARCH64 if supports_aarch64 else ["qemu-aarch64-static"]), program, *words, env=environment)
 
     assert run("--version").well().out == f"bedrock-sso {VERSION}\n"
     assert json.loads(run("config", "schema").well().out)["title"]
-    if knows_aarch64:
+    if supports_aarch64:
         signed_in = run("login").well()
         assert "Signed in as demo@example.com: role BedrockUser in account 123456789012" in signed_in.out, signed_in
     else:
-        print("   this kernel lets nobody start programs for aarch64: this processor's has signed in for it", flush=True)
+        print("   this kernel does not start programs for aarch64, so this processor's program signs in", flush=True)
         on_host(stage.program, "login", env=environment).well()
     asked = stage.world.asked()
     assert (asked["authorize"], asked["code"], asked["assume"]) == (1, 1, 1), asked

@@ -1,4 +1,4 @@
-"""What `packaging/linux/package` makes: the same bytes each time, nothing that a linter minds, each file where it belongs."""
+"""The output of `packaging/linux/package`: the same bytes each time, no findings of linters, each file in its place."""
 
 import gzip
 import json
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from root import on_host
 from stage import COMMON, PACKAGE, VERSION, Stage, deb, is_clean, only, scenario
-from licenses import NAME, check_licences  # isort: skip, for stage says where it is
+from licenses import NAME, check_licences  # isort: skip, stage adds its folder to the path
 
 
 @scenario
 def two_builds_of_one_commit_are_identical(stage: Stage) -> None:
     os.umask(0o077)
-    # Another home, and the compiler of this one.
+    # Another home, with this home's compiler.
     tools = {name: os.environ.get(name, str(Path.home() / folder)) for name, folder in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")]}
     try:
         again = stage.make("again", TZ="Asia/Kolkata", LC_ALL="C.UTF-8", HOME="/nonexistent", **tools)
@@ -78,7 +78,7 @@ def invalid_configuration_makes_no_package(stage: Stage) -> None:
     out = stage.out / "none"
     refused = on_host(PACKAGE, "--out", out, "--program", stage.program, "--config", wrong)
     assert (refused.code, refused.out, list(out.iterdir())) == (3, "", []), refused
-    assert "client_ident" in refused.err and "mend it first" in refused.err, refused
+    assert "client_ident" in refused.err and "fix this configuration first" in refused.err, refused
 
 
 @scenario
@@ -88,7 +88,7 @@ def makepkg_builds_the_aur_package(stage: Stage) -> None:
     shutil.copytree(stage.current / "aur", folder)
     shutil.copy(only(stage.current, "*.tar.gz"), folder)
     folder.chmod(0o777)
-    # makepkg refuses root, and asks for a pacman that nothing here needs.
+    # makepkg refuses to run as root, and calls pacman, which is not needed here.
     as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/tmp", "PACMAN=true", "PKGEXT=.pkg.tar.gz", "CARCH=x86_64"]
     within = {"cwd": folder}
     on_host(*as_nobody, "makepkg", "--nodeps", "--force", **within).well()
@@ -108,18 +108,18 @@ def nix_expression_names_the_file_and_installs_it(stage: Stage) -> None:
     folder = stage.current / "nix"
     environment = os.environ | {"NIX_STATE_DIR": str(stage.out / "nix-state"), "NIX_REMOTE": "dummy://"}
     evaluated = on_host("nix-instantiate", "--eval", "--strict", "--json", "-E", STUBBED_NIX.replace("FILE", str(folder / "package.nix")), env=environment).well()
-    told = json.loads(evaluated.out)
+    derivation = json.loads(evaluated.out)
     tarball = only(stage.current, "*.tar.gz")
-    assert told["src"]["url"] == f"https://example.org/releases/download/v{VERSION}/{tarball.name}", told
+    assert derivation["src"]["url"] == f"https://example.org/releases/download/v{VERSION}/{tarball.name}", derivation
     checksum = on_host("sh", "-c", f"openssl dgst -sha256 -binary '{tarball}' | base64").well().out.strip()
-    assert told["src"]["hash"] == f"sha256-{checksum}" and told["version"] == VERSION, told
+    assert derivation["src"]["hash"] == f"sha256-{checksum}" and derivation["version"] == VERSION, derivation
     out = stage.out / "nix-out"
     shutil.rmtree(out, ignore_errors=True)
     unpacked = stage.out / "nix-source"
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir()
     on_host("tar", "-xzf", tarball, "-C", unpacked, "--strip-components=1").well()
-    on_host("bash", "-euc", "runHook() { :; }\n" + told["installPhase"], cwd=unpacked, env=os.environ | {"out": str(out)}).well()
+    on_host("bash", "-euc", "runHook() { :; }\n" + derivation["installPhase"], cwd=unpacked, env=os.environ | {"out": str(out)}).well()
     assert on_host(out / "bin/bedrock-sso", "--version").well().out == f"bedrock-sso {VERSION}\n"
 
 

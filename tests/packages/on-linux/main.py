@@ -1,6 +1,6 @@
-"""The packages for Linux, scenario by scenario: each in a system on which bedrock-sso never was, against the test world.
+"""The packages for Linux, scenario by scenario. Each begins with a system on which bedrock-sso was never installed.
 
-Run by `tests/packages/linux`, which brings the tools and builds the programs.
+`tests/packages/linux` installs the tools, builds the programs, and runs this file.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 from root import Debian
 from stage import SCENARIOS, Stage, World
 
-# Each adds its scenarios when it is read.
+# The import of each module adds its scenarios.
 import made, debian, elsewhere  # noqa: E401, F401 isort: skip
 
 
@@ -42,9 +42,9 @@ def main() -> int:
     words.add_argument("--program", type=Path, required=True, help="the static program for this machine")
     words.add_argument("--foreign", type=Path, required=True, help="the same for aarch64")
     words.add_argument("--examples", type=Path, required=True, help="folder with the world and person examples")
-    words.add_argument("--out", type=Path, required=True, help="where everything is made")
+    words.add_argument("--out", type=Path, required=True, help="folder for everything that is made")
     words.add_argument("--only", default="", help="run scenarios whose name contains this")
-    words.add_argument("--keep", action="store_true", help="take the packages of an earlier run where they would be the same")
+    words.add_argument("--keep", dest="reuse", action="store_true", help="use the packages of an earlier run if they would be the same")
     given = words.parse_args()
     given.out = given.out.resolve()
     world = World(str(given.examples / "world"))

@@ -1,6 +1,6 @@
-"""Fresh systems in a folder: a Debian, and one that has rpm's own database and a shell and nothing else.
+"""Fresh systems in a folder: a Debian, and a root with only rpm's database and a shell.
 
-They share this machine's loopback, and so its test world. What is installed into them is told by the scenarios.
+They share this machine's loopback, and so its test world.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# The package managers' own notes of what they did.
+# Records of the package managers.
 BOOKKEEPING = [
     "var/lib/dpkg/", "var/log/", "var/cache/", "var/lib/apt/", "var/lib/rpm/", "usr/lib/sysimage/rpm/", "proc/", "dev/", "fixtures/",
 ]
@@ -39,7 +39,7 @@ def on_host(*words: object, **more) -> Ended:
 
 
 class Root:
-    """A system below a folder, with two people in it and what stands in for a browser."""
+    """A system below a folder, with two users and a program that replaces the browser."""
 
     def __init__(self, folder: Path, examples: Path):
         self.folder = folder
@@ -48,7 +48,7 @@ class Root:
         self.make()
         (folder / "proc").mkdir(exist_ok=True)
         on_host("mount", "-t", "proc", "proc", folder / "proc").well()
-        self.bring_person(examples)
+        self.add_person(examples)
 
     def leave(self) -> None:
         on_host("umount", "--lazy", self.folder / "proc")
@@ -57,8 +57,8 @@ class Root:
     def make(self) -> None:
         raise NotImplementedError
 
-    def bring_person(self, examples: Path) -> None:
-        """The person at the browser, with the libraries it was linked with."""
+    def add_person(self, examples: Path) -> None:
+        """Adds the user at the browser, with the libraries that it is linked with."""
         fixtures = self.folder / "fixtures"
         fixtures.mkdir()
         shutil.copy(examples / "person", fixtures)
@@ -68,17 +68,17 @@ class Root:
                     shutil.copy(word, fixtures)
         self.loader = f"/fixtures/{next(fixtures.glob('ld-linux*')).name}"
 
-    def bring(self, file: Path) -> str:
+    def add_file(self, file: Path) -> str:
         shutil.copy(file, self.folder / "fixtures")
         return f"/fixtures/{file.name}"
 
     def browser(self) -> str:
-        """A line of a configuration."""
+        """The line of a configuration that names the browser."""
         return f'browser = ["{self.loader}", "--library-path", "/fixtures", "/fixtures/person", "{{url}}"]\n'
 
     def call(self, words: tuple[str, ...], person: str) -> list[str]:
         number = PEOPLE.get(person, 0)
-        # `--groups=` keeps root's own groups from going along.
+        # `--groups=` removes root's own groups.
         return ["chroot", f"--userspec={number}:{number}", "--groups=", str(self.folder), *words]
 
     def environment(self, person: str, variables: dict[str, str]) -> dict[str, str]:
@@ -86,11 +86,11 @@ class Root:
         return {"HOME": home, "USER": person, "LOGNAME": person, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"} | variables
 
     def run(self, *words: str, person: str = "root", **variables: str) -> Ended:
-        # Output goes to files: who waits for pipes to close waits for a renewal that nobody else waits for.
+        # Output goes to pipes that end with the command.
         return on_host(*self.call(words, person), env=self.environment(person, variables), cwd="/")
 
     def at_terminal(self, *words: str, answer: str, question: str, **variables: str) -> Ended:
-        """As root at a terminal, answering the one question that is asked."""
+        """Runs a command as root in a terminal, and answers its one question."""
         child, terminal = pty.fork()
         if child == 0:
             os.chdir("/")
@@ -109,7 +109,7 @@ class Root:
                 answered = True
         os.close(terminal)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert answered, f"nobody was asked: {shown}"
+        assert answered, f"there was no question: {shown}"
         return Ended(code, shown, "")
 
     def path(self, place: str) -> Path:
@@ -121,7 +121,7 @@ class Root:
         self.path(place).chmod(mode)
 
     def snapshot(self) -> dict[str, str]:
-        """Everything there is, by path: kind, rights, owner, and bytes or target."""
+        """Every file by path: kind, permissions, owner, and bytes or link target."""
         found = {}
         for folder, folders, files in os.walk(self.folder):
             for name in folders + files:
@@ -151,7 +151,7 @@ class Root:
 
 
 class Debian(Root):
-    """A Debian 12 of the packages without which there is none, and those that ours asks for."""
+    """A Debian 12 with the packages that every Debian has, and those that ours depends on."""
 
     template: Path
 
@@ -161,9 +161,9 @@ class Debian(Root):
         if template.exists():
             return
         fresh = template.with_suffix(".new.tar")
-        # The same mirror that this machine has; the variable is apt's.
+        # Uses this machine's mirror. The variable is apt's.
         mirror = on_host("apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian", "Created-By: Packages").well()
-        # What nothing here reads would be unpacked, compared and removed a dozen times.
+        # Removes files that nothing here reads, because each scenario would unpack, compare and delete them.
         lighter = '--customize-hook=cd "$1"/usr/share && rm -rf locale/* doc/* man/* zoneinfo/* i18n/*'
         on_host("mmdebstrap", "--variant=minbase", "--include=ca-certificates", lighter, "bookworm", fresh, mirror.out.splitlines()[0]).well()
         fresh.rename(template)
@@ -176,13 +176,13 @@ class Debian(Root):
         return self.run("apt-get", "-qq", "-y", *words, **{"DEBIAN_FRONTEND": "noninteractive"} | variables)
 
     def bookkeeping_names(self, name: str) -> list[str]:
-        """The package managers' notes that still tell of a package; what happened once stays in logs."""
-        told = [self.path("/var/lib/dpkg/status"), *self.path("/var/cache/debconf").glob("*.dat"), *self.path("/var/lib/apt").glob("extended_states")]
-        return [str(file) for file in told if name in file.read_text()] + [str(file) for file in self.path("/var/lib/dpkg/info").glob(f"{name}*")]
+        """The package managers' records that still name a package, without their logs."""
+        records = [self.path("/var/lib/dpkg/status"), *self.path("/var/cache/debconf").glob("*.dat"), *self.path("/var/lib/apt").glob("extended_states")]
+        return [str(file) for file in records if name in file.read_text()] + [str(file) for file in self.path("/var/lib/dpkg/info").glob(f"{name}*")]
 
 
 class Rpm(Root):
-    """What rpm needs of a Fedora: its database, the usual folders, authorities, and a shell with env for what packages run."""
+    """What rpm needs of a Fedora: its database, the usual folders, certificate authorities, and a shell with env."""
 
     def make(self) -> None:
         for place in ["bin", "etc", "usr/bin", "usr/sbin", "usr/share/doc", "usr/share/licenses", "usr/share/man/man1", "var/lib", "var/log", "var/tmp", "tmp", "root", "home", "dev"]:
@@ -202,9 +202,9 @@ class Rpm(Root):
         self.ask("--initdb").well()
 
     def rpm(self, *words: object) -> Ended:
-        """There is no package of what the shell and the authorities are part of, so nothing can be asked of dependencies."""
+        """Calls rpm without dependencies, because no package provides the shell and the authorities."""
         return self.ask("--nodeps", *words)
 
     def ask(self, *words: object) -> Ended:
-        # Debian's rpm would have its database in somebody's home.
+        # Debian's rpm would otherwise have its database in a user's home.
         return on_host("rpm", "--root", self.folder, "--dbpath", "/var/lib/rpm", *words)

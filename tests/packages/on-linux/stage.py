@@ -1,7 +1,4 @@
-"""The packages of one program, the systems to install them into, and what every scenario asks of either.
-
-What is expected of a package is told by the scenarios.
-"""
+"""The packages of one program, the systems to install them on, and functions for all scenarios."""
 
 import argparse
 import json
@@ -24,10 +21,10 @@ SCENARIOS = []
 VERSION = re.search(r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[1]
 PREVIOUS = "0.0.9"
 QUICKLY = {"BEDROCK_SSO_PACKAGE_COMPRESSION": "1"}
-# Claude Code's managed settings, and what another tool may have put there.
+# Claude Code's managed settings, and settings that another tool may have written there.
 POLICY = "/etc/claude-code/managed-settings.json"
 FOREIGN_POLICY = '{\n  // ours\n  "permissions": { "deny": ["WebFetch"] },\n  "env": { "TEAM": "blue" }\n}'
-# What each package brings, besides what only its own system asks for.
+# The files that every package has. Each system adds its own.
 COMMON = {
     "usr/bin/bedrock-sso": "-rwxr-xr-x",
     "usr/share/bash-completion/completions/bedrock-sso": "-rw-r--r--",
@@ -37,35 +34,35 @@ COMMON = {
 
 
 def scenario(function):
-    """What is marked so is run, in the order written."""
+    """Adds a scenario; they run in this order."""
     SCENARIOS.append(function)
     return function
 
 
 class Stage:
-    """The packages, and the systems to install them into."""
+    """The packages, and the systems to install them on."""
 
     def __init__(self, given: argparse.Namespace, world: World):
         self.out, self.program, self.foreign, self.examples, self.world = given.out, given.program, given.foreign, given.examples, world
-        self.keep = given.keep
+        self.reuses_packages = given.reuse
         self.roots: list[Root] = []
 
     def make(self, name: str, *words: object, program: Path | None = None, **variables: str) -> Path:
         folder = self.out / name
-        if self.keep and folder.exists() and "--config" not in words:
+        if self.reuses_packages and folder.exists() and "--config" not in words:
             return folder
         shutil.rmtree(folder, ignore_errors=True)
-        told = on_host(PACKAGE, "--out", folder, "--program", program or self.program, *words, env=os.environ | variables).well()
-        files = told.out.splitlines()
-        assert files and all(Path(file).is_file() for file in files), told
+        made = on_host(PACKAGE, "--out", folder, "--program", program or self.program, *words, env=os.environ | variables).well()
+        files = made.out.splitlines()
+        assert files and all(Path(file).is_file() for file in files), made
         return folder
 
     def make_all(self) -> None:
-        """One program, as the version before, as this one, and with an organisation's configuration."""
+        """Makes packages of one program: with the previous version, with this one, and with an organisation's configuration."""
         acme = self.out / "acme.toml"
-        # The browser is the same in every root.
+        # The browser has the same path in every root.
         acme.write_text(self.world.configuration + self.some_browser())
-        # Compression keeps one core busy.
+        # Compression uses a whole core.
         with ThreadPoolExecutor(os.cpu_count()) as many:
             made = [
                 many.submit(self.make, "current"),
@@ -102,7 +99,7 @@ def deb(folder: Path) -> Path:
 
 
 def document(ended: Ended) -> dict:
-    """The one JSON document that SDKs read, from a call that said nothing else."""
+    """The one JSON document that SDKs read. stderr must be empty."""
     ended.well()
     assert ended.err == "", ended
     found = json.loads(ended.out)
@@ -111,7 +108,7 @@ def document(ended: Ended) -> dict:
 
 
 def set_up(stage: Stage, root: Root, person: str = "alice") -> dict:
-    """README's first sign-in: set up, sign in, and what an SDK then gets."""
+    """README's first sign-in: sets up, signs in, and returns the document that an SDK reads."""
     root.write("/fixtures/world.toml", stage.world.configuration + root.browser())
     root.run("bedrock-sso", "setup", "--yes", "--from", "/fixtures/world.toml", person=person).well()
     signed_in = root.run("bedrock-sso", "login", person=person).well()
@@ -120,7 +117,7 @@ def set_up(stage: Stage, root: Root, person: str = "alice") -> dict:
 
 
 def still_warm(stage: Stage, root: Root, before: dict) -> None:
-    """The same document, and nobody was asked for it."""
+    """Checks that the document is the same, and that the program sent no request."""
     stage.world.start_over()
     assert document(root.run("bedrock-sso", "credentials", person="alice")) == before
     assert stage.world.asked() == {}, stage.world.asked()
@@ -138,7 +135,7 @@ def timed(what: str, began: float) -> None:
 
 
 def is_clean(folder: Path) -> None:
-    """lintian and rpmlint have neither an error nor a warning for what lies there."""
+    """Checks that lintian and rpmlint report neither an error nor a warning."""
     judged = on_host("lintian", "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", 0, deb(folder))
     assert judged.code == 0 and judged.out == "", judged
     judged = on_host("rpmlint", "-c", REPOSITORY / "packaging/linux/rpm/rpmlint.toml", only(folder, "*.rpm")).well()
@@ -146,5 +143,5 @@ def is_clean(folder: Path) -> None:
 
 
 def without_shared_folders(snapshot: dict[str, str]) -> dict[str, str]:
-    """Without folders of a home that are every program's, which the first one to need them makes."""
+    """The snapshot without folders in a home that programs share, which the first program creates."""
     return {place: what for place, what in snapshot.items() if not re.fullmatch(r"home/\w+/\.local(/share)?", place)}

@@ -1,32 +1,32 @@
 <#
 .SYNOPSIS
-Installs bedrock-sso for one person, or takes it away again: for who has no package manager at hand.
+Installs or removes bedrock-sso for the current user, without a package manager.
 
 .DESCRIPTION
-Windows PowerShell 5.1 and PowerShell 7; no administrator's rights. Nothing is installed that was not verified: SHA256SUMS by
-its signature and the key below, the archive by SHA256SUMS. The signature is checked by minisign or by ssh-keygen, which is
-part of Windows (OpenSSH client).
+Works in Windows PowerShell 5.1 and PowerShell 7, without administrator rights. It verifies everything before it installs: the
+signature of SHA256SUMS with the key below, and the archive with SHA256SUMS. minisign or ssh-keygen checks the signature;
+ssh-keygen is part of Windows (OpenSSH Client).
 
   irm https://github.com/OWNER/REPOSITORY/releases/latest/download/install.ps1 | iex
   .\install.ps1 [-Version V] [-From URL-or-FOLDER] [-Prefix FOLDER] [-Sha256 HEX] [-NoPath]
   .\install.ps1 -Uninstall [-Prefix FOLDER] [-Yes | -KeepSignIn]
 
 .PARAMETER Version
-This version in place of the latest; also how to go back to an older one.
+Install this version instead of the latest, which may also be an older one.
 .PARAMETER From
-A release's files, or a mirror's address that ends in /releases; else BEDROCK_SSO_RELEASES of the environment.
+A folder with a release's files, or a mirror's address that ends in /releases. Without it, BEDROCK_SSO_RELEASES of the environment.
 .PARAMETER Prefix
-Where to: %LOCALAPPDATA%\Programs\bedrock-sso unless named.
+The folder to install into. Without it, %LOCALAPPDATA%\Programs\bedrock-sso.
 .PARAMETER Sha256
-The archive's checksum, as you know it from elsewhere, in place of the signature.
+Verify the archive with this checksum, from a source that you trust, instead of the signature.
 .PARAMETER NoPath
-Leaves your PATH as it is.
+Do not change your PATH.
 .PARAMETER Uninstall
-Takes everything away, and asks what to do with the sign-in and with what `setup` wrote.
+Remove bedrock-sso, and ask whether to sign out and to undo the changes of `setup`.
 .PARAMETER Yes
-Asks nothing: signs out everywhere, and takes back what `setup` wrote.
+Do not ask: sign out everywhere, and undo the changes of `setup`.
 .PARAMETER KeepSignIn
-Asks nothing: leaves both as they are.
+Do not ask: leave the sign-in and the changes of `setup`.
 #>
 [CmdletBinding()]
 param(
@@ -40,12 +40,12 @@ param(
     [switch] $KeepSignIn
 )
 
-# Everything is a function, called by the last line: of a script that arrived in part nothing is run. Both of these are written
-# here by `packaging/installers` when a release is made.
+# Everything is in functions, which the last line calls, so a partly downloaded script runs nothing.
+# `packaging/installers` fills in both of these values when it makes a release.
 $ReleaseKey = '@RELEASE_KEY@'
 $Releases = '@RELEASES@'
 
-# Ends with a line of what and a line of what to do.
+# Ends with a message and a hint.
 function Stop-Here([string] $What, [string] $Hint) {
     throw [InvalidOperationException]::new("install.ps1: $What`n  hint: $Hint")
 }
@@ -57,53 +57,53 @@ function Install-Program {
     Get-ReleaseFile $source 'SHA256SUMS' $sums
     if (-not $Sha256) { Confirm-Signature $source $sums }
     $archive = Find-Archive $sums $platform
-    $installed = Get-Noted 'version'
-    if ($installed -eq $archive.Version -and (Get-Noted 'archive') -eq $archive.Sha256 -and (Test-Whole)) {
-        Write-Output "bedrock-sso $installed is installed in $Prefix already, unchanged"
+    $installed = Get-ManifestValue 'version'
+    if ($installed -eq $archive.Version -and (Get-ManifestValue 'archive') -eq $archive.Sha256 -and (Test-Whole)) {
+        Write-Output "bedrock-sso $installed is already installed in $Prefix"
         return
     }
-    # Whoever can answer in the release's place must not bring back a version whose holes are known.
+    # A server that answers in the release's place must not install a version with known vulnerabilities.
     if ($installed -and -not $Version -and (Test-Older $archive.Version $installed)) {
-        Stop-Here "release $($archive.Version) is older than what is installed, $installed" "if that is what you want, say so: -Version $($archive.Version)"
+        Stop-Here "release $($archive.Version) is older than the installed version, $installed" "to install it anyway, pass -Version $($archive.Version)"
     }
     $file = Join-Path $Scratch $archive.Name
     Get-ReleaseFile $source $archive.Name $file
     if ((Get-FileHash -Algorithm SHA256 -LiteralPath $file).Hash -ne $archive.Sha256) {
-        Stop-Here "$($archive.Name) is not what its checksum says: it arrived damaged, or was changed on the way" "try again; if it stays so, install nothing from $source, and report it"
+        Stop-Here "$($archive.Name) does not match its checksum: the download is damaged or was changed" "try again; if this repeats, install nothing from $source and report it"
     }
     Install-Archive $file $archive
     if (-not $installed) {
         Write-Output "bedrock-sso $($archive.Version) is installed in $Prefix"
     } elseif ($installed -eq $archive.Version) {
-        Write-Output "bedrock-sso $installed is whole again in $Prefix"
+        Write-Output "bedrock-sso $installed was repaired in $Prefix"
     } else {
-        Write-Output "bedrock-sso $($archive.Version) is installed in $Prefix in place of $installed; who is signed in stays so"
+        Write-Output "bedrock-sso $($archive.Version) replaced $installed in $Prefix. You stay signed in."
     }
     if (-not $NoPath) { Add-ToPath }
     if (-not $installed) { Write-Output '  next, in a new terminal: bedrock-sso setup' }
 }
 
 function Get-Platform {
-    if ($env:OS -ne 'Windows_NT') { Stop-Here 'this is not Windows' 'use install.sh' }
+    if ($env:OS -ne 'Windows_NT') { Stop-Here 'this is not Windows' 'run install.sh' }
     $architecture = if ($env:PROCESSOR_ARCHITEW6432) { $env:PROCESSOR_ARCHITEW6432 } else { $env:PROCESSOR_ARCHITECTURE }
     # Windows on ARM runs programs for x86-64.
     if ('AMD64', 'ARM64' -notcontains $architecture) {
-        Stop-Here "there is no program for Windows on $architecture" 'build it: in a clone of the repository, cargo install --locked --path .'
+        Stop-Here "bedrock-sso is not available for Windows on $architecture" 'build it from a clone of the repository: cargo install --locked --path .'
     }
     'windows-x86_64'
 }
 
-# One release's own folder or address, or the place of all as GitHub has it.
+# A folder or address with one release, or the address of all releases, laid out as on GitHub.
 function Get-Source {
     $source = if ($From) { $From } else { $Releases }
     if ($source.StartsWith('@')) {
-        Stop-Here 'this copy does not know where releases are' 'take install.ps1 from a release, or say -From URL-or-FOLDER'
+        Stop-Here 'this copy of install.ps1 has no download address' 'download install.ps1 from a release, or pass -From URL-or-FOLDER'
     }
     if ($source -notmatch '://') {
-        if (-not (Test-Path -LiteralPath $source -PathType Container)) { Stop-Here "$source is no folder" 'say -From with a folder that has SHA256SUMS, or an address' }
+        if (-not (Test-Path -LiteralPath $source -PathType Container)) { Stop-Here "$source is not a folder" 'pass -From with a folder that contains SHA256SUMS, or with an https address' }
         return (Resolve-Path -LiteralPath $source).ProviderPath
     }
-    if ($source -notmatch '^(https://|http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]+(/|$))') { Stop-Here "$source is not https" 'use an address that begins with https://, or a folder' }
+    if ($source -notmatch '^(https://|http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]+(/|$))') { Stop-Here "$source is not an https address" 'use an address that begins with https://, or a folder' }
     $source = $source.TrimEnd('/')
     if ($source.EndsWith('/releases')) {
         if ($Version) { $source += "/download/v$Version" } else { $source += '/latest/download' }
@@ -114,26 +114,26 @@ function Get-Source {
 function Get-ReleaseFile([string] $Source, [string] $Name, [string] $To) {
     if ($Source -notmatch '://') {
         $file = Join-Path $Source $Name
-        if (-not (Test-Path -LiteralPath $file -PathType Leaf)) { Stop-Here "$Source has no $Name" 'copy all files of one release there' }
+        if (-not (Test-Path -LiteralPath $file -PathType Leaf)) { Stop-Here "$Source has no $Name" 'copy all files of one release into it' }
         Copy-Item -LiteralPath $file -Destination $To
         return
     }
-    # Windows PowerShell begins with what was current in 2016, and its bar of progress costs minutes.
+    # Windows PowerShell offers only old TLS versions by default, and its progress bar makes downloads take minutes.
     [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
     $ProgressPreference = 'SilentlyContinue'
     try {
         Invoke-WebRequest -UseBasicParsing -Uri "$Source/$Name" -OutFile $To -TimeoutSec 600
     } catch {
-        Stop-Here "$Source/$Name cannot be fetched: $($_.Exception.Message)" 'look at the network and its proxy; or download the files and say -From FOLDER'
+        Stop-Here "cannot download $Source/${Name}: $($_.Exception.Message)" 'check the network and its proxy, or download the files and pass -From FOLDER'
     }
 }
 
 # ---- verifying
 
-# Ed25519, which .NET does not have: minisign, or ssh-keygen with the second signature, which is by the same key.
+# Checks the Ed25519 signature. .NET cannot, so minisign does, or ssh-keygen with the second signature by the same key.
 function Confirm-Signature([string] $Source, [string] $Sums) {
     if (-not $ReleaseKey.StartsWith('RW')) {
-        Stop-Here 'this copy has no release key, so that it can verify nothing' "take install.ps1 from a release, or say -Sha256 with the archive's checksum as you know it from elsewhere"
+        Stop-Here 'this copy of install.ps1 has no release key, so it cannot verify the release' "download install.ps1 from a release, or pass -Sha256 with the archive's checksum from a source that you trust"
     }
     $minisign = Get-Command minisign -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
     $sshKeygen = Find-SshKeygen
@@ -145,10 +145,10 @@ function Confirm-Signature([string] $Source, [string] $Sums) {
         Write-Signers
         $verified = Test-Program $sshKeygen '-Y verify -f signers -I bedrock-sso -n bedrock-sso-release -s SHA256SUMS.sshsig' -Stdin $Sums
     } else {
-        Stop-Here 'the signature cannot be verified here: there is neither minisign nor ssh-keygen' "add the Windows feature OpenSSH Client, or say -Sha256 with the archive's checksum as you know it from elsewhere"
+        Stop-Here 'cannot verify the signature: neither minisign nor ssh-keygen is installed' "add the Windows feature OpenSSH Client, or pass -Sha256 with the archive's checksum from a source that you trust"
     }
     if (-not $verified) {
-        Stop-Here "the signature of SHA256SUMS is not the release key's: these files are not the project's, or not whole" "install nothing from $Source; take the release from its own page, and report it if it stays so"
+        Stop-Here "the signature of SHA256SUMS does not match the release key: the files are forged or damaged" "install nothing from $Source; download the release from its own page, and report it if this repeats"
     }
 }
 
@@ -156,12 +156,12 @@ function Find-SshKeygen {
     $places = @()
     $found = Get-Command ssh-keygen -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
     if ($found) { $places += $found.Source }
-    # A 32-bit PowerShell sees another System32.
+    # A 32-bit PowerShell sees a different System32; Sysnative is the real one.
     foreach ($folder in 'System32', 'Sysnative') { $places += Join-Path $env:SystemRoot "$folder\OpenSSH\ssh-keygen.exe" }
     $places | Where-Object { Test-Path -LiteralPath $_ } | Select-Object -First 1
 }
 
-# "ssh-ed25519" and the key's 32 bytes, each with its length before it (RFC 8709, 4).
+# "ssh-ed25519" and the key's 32 bytes, each after its length (RFC 8709, 4).
 function Write-Signers {
     $name = [Text.Encoding]::ASCII.GetBytes('ssh-ed25519')
     $key = [Convert]::FromBase64String($ReleaseKey)[10..41]
@@ -169,71 +169,72 @@ function Write-Signers {
     [IO.File]::WriteAllText((Join-Path $Scratch 'signers'), "bedrock-sso ssh-ed25519 $([Convert]::ToBase64String($blob))`n")
 }
 
-# Run among the files themselves, whose names need no quotation marks; a pipe of PowerShell's would change the bytes.
+# Runs in the folder of the files, whose names need no quotation marks. A PowerShell pipe would change the bytes.
 function Test-Program([string] $Program, [string] $Arguments, [string] $Stdin) {
     $how = @{
         FilePath = $Program; ArgumentList = $Arguments; WorkingDirectory = $Scratch; Wait = $true; PassThru = $true; NoNewWindow = $true
-        RedirectStandardOutput = (Join-Path $Scratch 'said'); RedirectStandardError = (Join-Path $Scratch 'complained')
+        RedirectStandardOutput = (Join-Path $Scratch 'stdout'); RedirectStandardError = (Join-Path $Scratch 'stderr')
     }
     if ($Stdin) { $how.RedirectStandardInput = $Stdin }
     (Start-Process @how).ExitCode -eq 0
 }
 
-# The archive of this platform, with its checksum and version: what SHA256SUMS says, unless the command line does.
+# Selects the archive for this platform, with its version and checksum from SHA256SUMS. A checksum on the command line
+# overrides it.
 function Find-Archive([string] $Sums, [string] $Platform) {
     $pattern = '^([0-9a-f]{64}) [ *](bedrock-sso-([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)-' + $Platform + '\.zip)$'
     $line = [IO.File]::ReadAllLines($Sums) | Where-Object { $_ -cmatch $pattern } | Select-Object -First 1
-    if (-not $line) { Stop-Here "this release has no archive for $Platform" 'take another: -Version V' }
+    if (-not $line) { Stop-Here "this release has no archive for $Platform" 'choose another release: -Version V' }
     $null = $line -cmatch $pattern
     $archive = [pscustomobject] @{ Name = $Matches[2]; Version = $Matches[3]; Sha256 = $Matches[1] }
     if ($Version -and $Version -ne $archive.Version) {
-        Stop-Here "this is release $($archive.Version), and not $Version" "say -From with the folder or address of release $Version"
+        Stop-Here "this is release $($archive.Version), not $Version" "pass -From with the folder or address of release $Version"
     }
     if ($Sha256) { $archive.Sha256 = $Sha256.ToLowerInvariant() }
     $archive
 }
 
-# By their numbers; of equal ones a preliminary release ("-rc.1") is the older.
+# Compares the numbers. A pre-release ("-rc.1") is older than the release with the same numbers.
 function Test-Older([string] $One, [string] $Other) {
     $left, $right = $One, $Other | ForEach-Object { [version] ($_ -split '-')[0] }
     if ($left -ne $right) { return $left -lt $right }
     $One.Contains('-') -and -not $Other.Contains('-')
 }
 
-# ---- putting in place
+# ---- installing
 
 function Install-Archive([string] $File, $Archive) {
     $unpacked = Join-Path $Scratch 'unpacked'
     Expand-Archive -LiteralPath $File -DestinationPath $unpacked
     $program = Get-ChildItem -LiteralPath $unpacked -Recurse -File -Filter 'bedrock-sso.exe' | Select-Object -First 1
-    if (-not $program) { Stop-Here "$($Archive.Name) holds no program" 'report it: a release must not be so' }
+    if (-not $program) { Stop-Here "$($Archive.Name) does not contain the program" 'report this error: the release is incomplete' }
     try {
         $null = New-Item -ItemType Directory -Force -Path (Join-Path $Prefix 'completions')
         $new = Join-Path $Prefix 'bedrock-sso.exe.new'
         Copy-Item -LiteralPath $program.FullName -Destination $new -Force
     } catch {
-        Stop-Here "$Prefix cannot be written: $($_.Exception.Message)" "say -Prefix with a folder of yours; nothing needs an administrator"
+        Stop-Here "cannot write to ${Prefix}: $($_.Exception.Message)" "pass -Prefix with a folder that you own; administrator rights are not needed"
     }
-    # It has to run from where it will be, and by that name, before anything is replaced.
+    # The program must run in its final folder before anything is replaced.
     $trial = Join-Path $Prefix 'bedrock-sso-new.exe'
     Move-Item -LiteralPath $new -Destination $trial -Force
     try {
-        $said = & $trial --version
-        if ("$said" -ne "bedrock-sso $($Archive.Version)") { Stop-Here "the program does not run in ${Prefix}: it said $said" 'if programs may not be run from there, say -Prefix with another folder' }
+        $output = &  $trial --version
+        if ("$output" -ne "bedrock-sso $($Archive.Version)") { Stop-Here "the program does not run in ${Prefix}: it printed $output" 'if programs must not run there, pass -Prefix with another folder' }
         $completions = (& $trial completions powershell) -join "`n"
         [IO.File]::WriteAllText((Join-Path $Prefix 'completions\bedrock-sso.ps1'), "$completions`n")
         $sum = (Get-FileHash -Algorithm SHA256 -LiteralPath $trial).Hash.ToLowerInvariant()
-        $path = Get-Noted 'path'
-        $noted = @("version $($Archive.Version)", "archive $($Archive.Sha256)", "file $sum bedrock-sso.exe")
-        if ($path) { $noted += "path $path" }
-        [IO.File]::WriteAllText((Get-Manifest), ($noted -join "`n") + "`n")
+        $path = Get-ManifestValue 'path'
+        $manifest = @("version $($Archive.Version)", "archive $($Archive.Sha256)", "file $sum bedrock-sso.exe")
+        if ($path) { $manifest += "path $path" }
+        [IO.File]::WriteAllText((Get-Manifest), ($manifest -join "`n") + "`n")
         Switch-Program $trial
     } finally {
         Remove-Item -LiteralPath $trial -Force -ErrorAction SilentlyContinue
     }
 }
 
-# A program that runs cannot be overwritten, but renamed; the old one goes when it has ended.
+# A running program cannot be overwritten, but renamed. The old file is deleted once no process runs it.
 function Switch-Program([string] $New) {
     $program = Join-Path $Prefix 'bedrock-sso.exe'
     Get-ChildItem -LiteralPath $Prefix -Filter 'bedrock-sso.exe.old*' | Remove-Item -Force -ErrorAction SilentlyContinue
@@ -248,7 +249,7 @@ function Switch-Program([string] $New) {
 
 function Get-Manifest { Join-Path $Prefix 'installed' }
 
-function Get-Noted([string] $Word) {
+function Get-ManifestValue([string] $Word) {
     $manifest = Get-Manifest
     if (-not (Test-Path -LiteralPath $manifest)) { return }
     $line = [IO.File]::ReadAllLines($manifest) | Where-Object { $_.StartsWith("$Word ") } | Select-Object -First 1
@@ -258,12 +259,12 @@ function Get-Noted([string] $Word) {
 function Test-Whole {
     $program = Join-Path $Prefix 'bedrock-sso.exe'
     if (-not (Test-Path -LiteralPath $program)) { return $false }
-    (Get-Noted 'file') -eq "$((Get-FileHash -Algorithm SHA256 -LiteralPath $program).Hash.ToLowerInvariant()) bedrock-sso.exe"
+    (Get-ManifestValue 'file') -eq "$((Get-FileHash -Algorithm SHA256 -LiteralPath $program).Hash.ToLowerInvariant()) bedrock-sso.exe"
 }
 
-# ---- the PATH of this person alone
+# ---- the current user's PATH
 
-# Read and written as it is stored: `%USERPROFILE%` in it stays so.
+# Reads and writes the PATH without expanding it, so that `%USERPROFILE%` stays in it.
 function Get-UserPath {
     $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment')
     if (-not $key) { return '' }
@@ -273,7 +274,7 @@ function Get-UserPath {
 function Set-UserPath([string] $Path) {
     $key = [Microsoft.Win32.Registry]::CurrentUser.CreateSubKey('Environment')
     try { $key.SetValue('Path', $Path, 'ExpandString') } finally { $key.Dispose() }
-    # Tells Explorer, so that the next terminal knows it.
+    # Notifies Explorer, so that new terminals get the new PATH.
     [Environment]::SetEnvironmentVariable('BEDROCK_SSO_INSTALLED', $null, 'User')
 }
 
@@ -282,42 +283,42 @@ function Add-ToPath {
     if (@($folders) -notcontains $Prefix) {
         Set-UserPath ((@($folders) + $Prefix) -join ';')
         [IO.File]::AppendAllText((Get-Manifest), "path added`n")
-        Write-Output "  $Prefix is on your PATH from now on"
+        Write-Output "  $Prefix was added to your PATH"
     }
     if (($env:Path -split ';') -notcontains $Prefix) { $env:Path = "$env:Path;$Prefix" }
 }
 
 function Remove-FromPath {
-    if ((Get-Noted 'path') -ne 'added') { return }
+    if ((Get-ManifestValue 'path') -ne 'added') { return }
     $stored = Get-UserPath
     Set-UserPath ((($stored -split ';') | Where-Object { $_ -ne $Prefix }) -join ';')
 }
 
-# ---- taking it away
+# ---- uninstalling
 
 function Uninstall-Program {
     if (-not (Test-Path -LiteralPath (Get-Manifest))) {
-        Stop-Here "this script has installed nothing in $Prefix" 'say -Prefix with the folder that it was given then; packages go as they came'
+        Stop-Here "install.ps1 has not installed bedrock-sso in $Prefix" 'pass -Prefix with the folder that you installed to; remove a package with your package manager'
     }
     $program = Join-Path $Prefix 'bedrock-sso.exe'
     $signedOut = $false
     if (Test-Path -LiteralPath $program) {
-        # In this order: without the configuration nobody could tell the provider.
-        if (Test-Agreed 'Sign out everywhere, and forget what is kept? (bedrock-sso logout --all)') {
+        # Signs out first, because without the configuration the program could not reach the provider.
+        if (Test-Agreed 'Sign out everywhere and delete the stored sign-in? (bedrock-sso logout --all)') {
             & $program logout --all
-            if ($LASTEXITCODE) { Stop-Here 'signing out failed, and nothing was removed' 'mend that, or say -KeepSignIn' }
+            if ($LASTEXITCODE) { Stop-Here 'sign-out failed, so nothing was removed' 'fix the error above, or pass -KeepSignIn' }
             $signedOut = $true
         }
-        if (Test-Agreed 'Take back what setup wrote? (bedrock-sso setup --remove)') {
+        if (Test-Agreed 'Undo the changes of setup? (bedrock-sso setup --remove)') {
             & $program setup --remove --yes
-            if ($LASTEXITCODE) { Stop-Here 'setup --remove failed, and the program is still there' 'mend that, or say -KeepSignIn' }
+            if ($LASTEXITCODE) { Stop-Here 'setup --remove failed, so the program was not removed' 'fix the error above, or pass -KeepSignIn' }
         }
     }
     try {
         Get-ChildItem -LiteralPath $Prefix -Filter 'bedrock-sso.exe*' | Remove-Item -Force
         Remove-Item -LiteralPath (Join-Path $Prefix 'completions\bedrock-sso.ps1') -Force -ErrorAction SilentlyContinue
     } catch {
-        Stop-Here "the program cannot be removed: $($_.Exception.Message)" 'end whatever runs it, and try again'
+        Stop-Here "cannot remove the program: $($_.Exception.Message)" 'end the programs that use it, and try again'
     }
     Remove-FromPath
     Remove-Item -LiteralPath (Get-Manifest) -Force
@@ -326,12 +327,13 @@ function Uninstall-Program {
     Write-Output "bedrock-sso is removed from $Prefix"
 }
 
-# `logout --all` leaves locks, which are empty: another process may hold one. Now nobody comes after them.
+# `logout --all` leaves empty lock files, because another process may hold them. After an uninstallation no process
+# does.
 function Remove-Locks {
-    $kept = Join-Path $env:LOCALAPPDATA 'bedrock-sso\data'
-    if (-not (Test-Path -LiteralPath $kept)) { return }
-    Get-ChildItem -LiteralPath $kept -File -Filter '*.lock' | Where-Object { $_.Length -eq 0 } | Remove-Item -Force -ErrorAction SilentlyContinue
-    foreach ($folder in $kept, (Split-Path $kept)) { Remove-IfEmpty $folder }
+    $data = Join-Path $env:LOCALAPPDATA 'bedrock-sso\data'
+    if (-not (Test-Path -LiteralPath $data)) { return }
+    Get-ChildItem -LiteralPath $data -File -Filter '*.lock' | Where-Object { $_.Length -eq 0 } | Remove-Item -Force -ErrorAction SilentlyContinue
+    foreach ($folder in $data, (Split-Path $data)) { Remove-IfEmpty $folder }
 }
 
 function Remove-IfEmpty([string] $Folder) {
@@ -342,7 +344,7 @@ function Test-Agreed([string] $Question) {
     if ($Yes) { return $true }
     if ($KeepSignIn) { return $false }
     if ([Console]::IsInputRedirected -or -not [Environment]::UserInteractive) {
-        Stop-Here 'there is nobody to ask' 'say -Yes (sign out, and take back what setup wrote) or -KeepSignIn'
+        Stop-Here 'there is no terminal to ask at' 'pass -Yes (sign out and undo the changes of setup) or -KeepSignIn'
     }
     '', 'y', 'yes' -contains (Read-Host "$Question [Y/n]").Trim()
 }
@@ -351,10 +353,10 @@ function Invoke-All {
     Set-StrictMode -Version 2
     $ErrorActionPreference = 'Stop'
     $Version = $Version -replace '^v', ''
-    if ($Version -and $Version -notmatch '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$') { Stop-Here "$Version is no version" 'write 0.1.0' }
-    if ($Sha256 -and $Sha256 -notmatch '^[0-9A-Fa-f]{64}$') { Stop-Here '-Sha256 takes 64 hexadecimal digits' 'write the checksum of the archive' }
+    if ($Version -and $Version -notmatch '^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$') { Stop-Here "$Version is not a version" 'pass a version such as 0.1.0' }
+    if ($Sha256 -and $Sha256 -notmatch '^[0-9A-Fa-f]{64}$') { Stop-Here '-Sha256 needs 64 hexadecimal digits' 'pass the checksum of the archive' }
     if (-not $Prefix) { $Prefix = Join-Path $env:LOCALAPPDATA 'Programs\bedrock-sso' }
-    # `setup` writes the program's path into other programs' files.
+    # `setup` writes the program's path into files of other programs, so it must be absolute.
     $Prefix = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Prefix).TrimEnd('\')
     $Scratch = Join-Path ([IO.Path]::GetTempPath()) "bedrock-sso-$([Guid]::NewGuid().ToString('N'))"
     $null = New-Item -ItemType Directory -Path $Scratch
@@ -365,7 +367,7 @@ function Invoke-All {
     }
 }
 
-# Typed as `irm ... | iex` it runs in the person's own session, which must not end with it.
+# With `irm ... | iex` the script runs in the user's session and must not end it.
 try {
     Invoke-All
 } catch [InvalidOperationException] {

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Installs bedrock-sso for one person, or takes it away again: for who has no package manager at hand.
+# Installs or removes bedrock-sso for the current user, without a package manager.
 #
 #   sh install.sh [--version V] [--from URL-or-FOLDER] [--prefix FOLDER] [--sha256 HEX]
 #   sh install.sh --uninstall [--prefix FOLDER] [--yes | --keep-sign-in]
 #
-# It needs no root, no Python and no AWS CLI: curl or wget, tar, and one of minisign, OpenSSL 3 and ssh-keygen. Nothing is
-# installed that was not verified: SHA256SUMS by its signature and the key below, the archive by SHA256SUMS.
-# Everything is a function, called by the last line: of a script that arrived in part nothing is run.
+# It needs no root, no Python and no AWS CLI: only curl or wget, tar, and one of minisign, OpenSSL 3 and ssh-keygen. It
+# verifies everything before it installs: the signature of SHA256SUMS with the key below, and the archive with
+# SHA256SUMS. Everything is in functions, which the last line calls, so a partly downloaded script runs nothing.
 set -eu
 
-# Both are written here by `packaging/installers` when a release is made.
+# `packaging/installers` fills in both when it makes a release.
 release_key='@RELEASE_KEY@'
 releases='@RELEASES@'
 
@@ -30,17 +30,17 @@ main() {
 
 usage() {
     cat <<'TEXT'
-install.sh: installs bedrock-sso, or a newer one over it, and keeps who is signed in.
+install.sh: installs or upgrades bedrock-sso for the current user. You stay signed in.
 
   sh install.sh [OPTIONS]
 
-  --version V            this version in place of the latest; also how to go back to an older one
-  --from URL-or-FOLDER   a release's files, or a mirror's address that ends in /releases [env: BEDROCK_SSO_RELEASES]
-  --prefix FOLDER        where to: FOLDER/bin, FOLDER/share [default: ~/.local]
-  --sha256 HEX           the archive's checksum, as you know it from elsewhere, in place of the signature
-  --uninstall            take everything away, and ask what to do with the sign-in and with what `setup` wrote
-    --yes                ask nothing: sign out everywhere, and take back what `setup` wrote
-    --keep-sign-in       ask nothing: leave both as they are
+  --version V            install this version instead of the latest, which may also be an older one
+  --from URL-or-FOLDER   folder with a release's files, or a mirror's address that ends in /releases [env: BEDROCK_SSO_RELEASES]
+  --prefix FOLDER        install into FOLDER/bin and FOLDER/share [default: ~/.local]
+  --sha256 HEX           verify the archive with this checksum, from a source that you trust, instead of the signature
+  --uninstall            remove bedrock-sso, and ask whether to sign out and to undo the changes of `setup`
+    --yes                do not ask: sign out everywhere, and undo the changes of `setup`
+    --keep-sign-in       do not ask: leave the sign-in and the changes of `setup`
   --help
 TEXT
 }
@@ -68,18 +68,18 @@ read_arguments() {
             --yes) answer=yes ;;
             --keep-sign-in) answer=no ;;
             -h | --help) usage && exit 0 ;;
-            *) wrong_usage "$1 is no option" ;;
+            *) wrong_usage "unknown option: $1" ;;
         esac
         shift
     done
-    if [ -n "$version" ] && ! is_version "$version"; then wrong_usage "$version is no version: write 0.1.0"; fi
-    if [ -n "$sha256" ] && ! is_sha256 "$sha256"; then wrong_usage "--sha256 takes 64 hexadecimal digits"; fi
+    if [ -n "$version" ] && ! is_version "$version"; then wrong_usage "$version is not a version such as 0.1.0"; fi
+    if [ -n "$sha256" ] && ! is_sha256 "$sha256"; then wrong_usage "--sha256 needs 64 hexadecimal digits"; fi
     asked=$version
     if [ -z "$prefix" ]; then
-        if [ -z "${HOME-}" ]; then fail "HOME is not set" "say where to: --prefix FOLDER"; fi
+        if [ -z "${HOME-}" ]; then fail "HOME is not set" "pass --prefix FOLDER"; fi
         prefix=$HOME/.local
     fi
-    # `setup` writes the program's path into other programs' files.
+    # `setup` writes the program's path into files of other programs, so it must be absolute.
     case $prefix in
         /*) ;;
         *) prefix=$(pwd)/$prefix ;;
@@ -96,31 +96,31 @@ install() {
     fetch SHA256SUMS "$scratch/SHA256SUMS" 1048576
     if [ -z "$sha256" ]; then verify_signature; fi
     choose_archive
-    installed=$(noted version)
-    if [ "$installed" = "$version" ] && [ "$(noted archive)" = "$sha256" ] && is_whole; then
-        say "bedrock-sso $version is installed in $prefix/bin already, unchanged"
+    installed=$(manifest_value version)
+    if [ "$installed" = "$version" ] && [ "$(manifest_value archive)" = "$sha256" ] && is_whole; then
+        say "bedrock-sso $version is already installed in $prefix/bin"
         return
     fi
     refuse_older
     fetch "$archive" "$scratch/$archive" 67108864
     found=$(sha256_of "$scratch/$archive")
     if [ "$found" != "$sha256" ]; then
-        fail "$archive is not what its checksum says: it arrived damaged, or was changed on the way" \
-            "try again; if it stays so, install nothing from $from, and report it"
+        fail "$archive does not match its checksum: the download is damaged or was changed" \
+            "try again; if this repeats, install nothing from $from and report it"
     fi
     unpack
     put_in_place
     case $installed in
         "") say "bedrock-sso $version is installed in $prefix/bin" ;;
-        "$version") say "bedrock-sso $version is whole again in $prefix/bin" ;;
-        *) say "bedrock-sso $version is installed in $prefix/bin in place of $installed; who is signed in stays so" ;;
+        "$version") say "bedrock-sso $version was repaired in $prefix/bin" ;;
+        *) say "bedrock-sso $version replaced $installed in $prefix/bin. You stay signed in." ;;
     esac
     advise
 }
 
 make_scratch() {
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/bedrock-sso.XXXXXXXX") ||
-        fail "no scratch folder can be made" "name one that can be written: TMPDIR=FOLDER sh install.sh"
+        fail "cannot create a temporary folder" "name a writable folder: TMPDIR=FOLDER sh install.sh"
     mkdir "$scratch/texts"
 }
 
@@ -129,23 +129,23 @@ choose_platform() {
         Linux/x86_64 | Linux/amd64) platform=linux-x86_64 ;;
         Linux/aarch64 | Linux/arm64) platform=linux-aarch64 ;;
         Darwin/x86_64 | Darwin/arm64) platform=macos ;;
-        MINGW*/* | MSYS*/* | CYGWIN*/*) fail "this is Windows" "use install.ps1, in PowerShell" ;;
+        MINGW*/* | MSYS*/* | CYGWIN*/*) fail "this is Windows" "run install.ps1 in PowerShell" ;;
         *)
-            fail "there is no program for $(uname -s) on $(uname -m)" \
-                "build it: in a clone of the repository, cargo install --locked --path ."
+            fail "bedrock-sso is not available for $(uname -s) on $(uname -m)" \
+                "build it from a clone of the repository: cargo install --locked --path ."
             ;;
     esac
 }
 
-# One release's own folder or address, or the place of all as GitHub has it.
+# A folder or address with one release, or the address of all releases, laid out as on GitHub.
 choose_source() {
     from=$(without_slash "${from:-$releases}")
     case $from in
-        @*) fail "this copy does not know where releases are" "take install.sh from a release, or say --from URL-or-FOLDER" ;;
+        @*) fail "this copy of install.sh has no download address" "download install.sh from a release, or pass --from URL-or-FOLDER" ;;
         https://*) ;;
-        *://*) is_loopback "$from" || fail "$from is not https" "use an address that begins with https://, or a folder" ;;
+        *://*) is_loopback "$from" || fail "$from is not an https address" "use an address that begins with https://, or a folder" ;;
         *)
-            if [ ! -d "$from" ]; then fail "$from is no folder" "say --from with a folder that has SHA256SUMS, or an address"; fi
+            if [ ! -d "$from" ]; then fail "$from is not a folder" "pass --from with a folder that contains SHA256SUMS, or with an https address"; fi
             from=$(cd "$from" && pwd)
             return
             ;;
@@ -155,8 +155,8 @@ choose_source() {
     esac
 }
 
-# Whether an address is plain http to this machine: a host, a port, and nothing else before the path. In
-# http://localhost:1@example.com/ the host comes last.
+# Whether an address is plain http to this machine: a loopback host and a port, with nothing else before the path. The
+# host of http://localhost:1@example.com/ is example.com.
 is_loopback() {
     authority=${1#http://}
     if [ "$authority" = "$1" ]; then return 1; fi
@@ -172,13 +172,13 @@ is_loopback() {
     esac
 }
 
-# fetch NAME TO LIMIT: one file of the release.
+# fetch NAME TO LIMIT: gets one file of the release.
 fetch() {
     case $from in
         *://*) download "$from/$1" "$2" "$3" ;;
         *)
-            if [ ! -f "$from/$1" ]; then fail "$from has no $1" "copy all files of one release there"; fi
-            cp "$from/$1" "$2" || fail "$from/$1 cannot be read" "look at its rights"
+            if [ ! -f "$from/$1" ]; then fail "$from has no $1" "copy all files of one release into it"; fi
+            cp "$from/$1" "$2" || fail "cannot read $from/$1" "check the file's permissions"
             ;;
     esac
 }
@@ -188,31 +188,34 @@ download() {
         https:*) protocol='=https' ;;
         *) protocol='=http' ;;
     esac
-    # What comes too large is cut off: before version 8.4, curl's own limit counts only for a length that the server announces.
+    # Cuts off a file that exceeds the limit. Before version 8.4, curl's own limit works only if the server announces
+    # the length.
     if has curl; then
         {
             curl --fail --silent --show-error --location --proto "$protocol" --proto-redir "$protocol" --connect-timeout 20 \
                 --max-time 600 --max-filesize "$3" --retry 2 "$1" || echo failed >"$2.failed"
         } | head -c "$3" >"$2"
     elif has wget; then
-        # GNU's would try twenty times. BusyBox's tries once, and one that was built without a time limit crashes when given one.
+        # GNU Wget would try twenty times. BusyBox's tries once, and crashes when given a time limit that it was built
+        # without.
         case $(wget --version 2>/dev/null || :) in
-            "GNU Wget"*) patience="--tries=3 --timeout=60" ;;
-            *) patience= ;;
+            "GNU Wget"*) limits="--tries=3 --timeout=60" ;;
+            *) limits= ;;
         esac
-        # shellcheck disable=SC2086 # Two words, or none.
-        { wget -q $patience -O - "$1" || echo failed >"$2.failed"; } | head -c "$3" >"$2"
+        # shellcheck disable=SC2086 # Two words or nothing.
+        { wget -q $limits -O - "$1" || echo failed >"$2.failed"; } | head -c "$3" >"$2"
     else
-        fail "there is neither curl nor wget" "install one of them, or download the release's files and say --from FOLDER"
+        fail "neither curl nor wget is installed" "install one of them, or download the release's files and pass --from FOLDER"
     fi
-    if [ -e "$2.failed" ]; then not_there "$1"; fi
+    if [ -e "$2.failed" ]; then cannot_download "$1"; fi
 }
 
-not_there() {
-    fail "$1 cannot be fetched" "look at the network, and at HTTPS_PROXY where one is needed; or download the files and say --from FOLDER"
+cannot_download() {
+    fail "cannot download $1" "check the network and HTTPS_PROXY, or download the files and pass --from FOLDER"
 }
 
-# The archive of this platform, and its checksum and version: what SHA256SUMS says, unless the command line does.
+# Selects the archive for this platform, with its version and checksum from SHA256SUMS. A checksum on the command line
+# overrides it.
 choose_archive() {
     archive=
     while read -r sum name; do
@@ -225,42 +228,42 @@ choose_archive() {
                 ;;
         esac
     done <"$scratch/SHA256SUMS"
-    if [ -z "$archive" ]; then fail "this release has no archive for $platform" "take another: --version V"; fi
+    if [ -z "$archive" ]; then fail "this release has no archive for $platform" "choose another release: --version V"; fi
     if [ -n "$version" ] && [ "$version" != "$found" ]; then
-        fail "this is release $found, and not $version" "say --from with the folder or address of release $version"
+        fail "this is release $found, not $version" "pass --from with the folder or address of release $version"
     fi
     version=$found
     sha256=${sha256:-$listed}
 }
 
-# Whoever can answer in the release's place must not bring back a version whose holes are known.
+# A server that answers in the release's place must not install a version with known vulnerabilities.
 refuse_older() {
     if [ -n "$installed" ] && is_older "$version" "$installed" && [ "$asked" != "$version" ]; then
-        fail "release $version is older than what is installed, $installed" \
-            "if that is what you want, say so: --version $version"
+        fail "release $version is older than the installed version, $installed" \
+            "to install it anyway, pass --version $version"
     fi
 }
 
 unpack() {
-    has tar || fail "there is no tar" "install it"
+    has tar || fail "tar is not installed" "install tar"
     mkdir "$scratch/unpacked"
-    (cd "$scratch/unpacked" && tar -xzf "../$archive") || fail "$archive cannot be unpacked" "look at the space left in $scratch"
+    (cd "$scratch/unpacked" && tar -xzf "../$archive") || fail "cannot unpack $archive" "check the free space in $scratch"
     for program in "$scratch"/unpacked/bedrock-sso "$scratch"/unpacked/*/bedrock-sso "$scratch"/unpacked/*/bin/bedrock-sso; do
         if [ -f "$program" ] && [ -x "$program" ]; then return; fi
     done
-    fail "$archive holds no program" "report it: a release must not be so"
+    fail "$archive does not contain the program" "report this error: the release is incomplete"
 }
 
-# Each file is made beside its place and then renamed. First the list, so that nothing is ever unlisted; the program last,
-# and before anything it has to run.
+# Makes each file beside its final place, and then renames it. The manifest comes first, so that it always lists every
+# file. The program comes last, and must run before anything is replaced.
 put_in_place() {
     make_folder "$prefix/bin"
     staged=$prefix/bin/.bedrock-sso.new
     copy_new "$program" "$staged" 755 || cannot_write "$prefix/bin"
-    said=$("$staged" --version 2>&1) || said="nothing (${said:-it was ended})"
-    if [ "$said" != "bedrock-sso $version" ]; then
-        fail "the program does not run in $prefix/bin: it said $said" \
-            "if programs may not be run from there, say --prefix with another folder"
+    output=$("$staged" --version 2>&1) || output="nothing (${output:-it was killed})"
+    if [ "$output" != "bedrock-sso $version" ]; then
+        fail "the program does not run in $prefix/bin: it printed $output" \
+            "if programs must not run there, pass --prefix with another folder"
     fi
     {
         echo "version $version"
@@ -272,8 +275,8 @@ put_in_place() {
     plan share/fish/vendor_completions.d/bedrock-sso.fish completions fish
     plan share/man/man1/bedrock-sso.1 man
     make_folder "$prefix/lib/bedrock-sso"
-    forget_strays
-    # Folders that were missing stay on the list: they are ours to remove.
+    remove_old_files
+    # Remembers the folders that this script has created, so that an uninstallation removes them.
     if [ -f "$manifest" ]; then sed -n '/^folder /p' "$manifest" >>"$scratch/manifest"; fi
     if [ -f "$scratch/made" ]; then sed 's/^/folder /' "$scratch/made" >>"$scratch/manifest"; fi
     replace "$scratch/manifest" "$manifest"
@@ -285,11 +288,11 @@ put_in_place() {
     staged=
 }
 
-# plan PLACE WORD…: a file of what the new program prints when called so.
+# plan PLACE ARGUMENT…: makes a file from what the new program prints with these arguments.
 plan() {
     place=$1
     shift
-    "$staged" "$@" >"$scratch/texts/${place##*/}" || fail "the program cannot write its $1" "report it"
+    "$staged" "$@" >"$scratch/texts/${place##*/}" || fail "the program failed to print its $1" "report this error"
     make_folder "$prefix/${place%/*}"
     echo "file $(sha256_of "$scratch/texts/${place##*/}") $place" >>"$scratch/manifest"
 }
@@ -298,19 +301,19 @@ replace() {
     if ! { copy_new "$1" "$2.new" 644 && mv -f "$2.new" "$2"; }; then cannot_write "${2%/*}"; fi
 }
 
-# copy_new FROM TO MODE: a new file. What lies there is removed first, and a link that somebody puts there meanwhile is not
-# followed: with noclobber the shell opens a new file or none.
+# copy_new FROM TO MODE: makes a new file, and removes what is there first. With noclobber the shell creates a new file
+# or fails, so it does not follow a link that another user puts there meanwhile.
 copy_new() { rm -f "$2" && (set -C && cat "$1" >"$2") && chmod "$3" "$2"; }
 
-# What an earlier version installed and this one does not.
-forget_strays() {
+# Removes files that an earlier version installed and this one does not have.
+remove_old_files() {
     if [ ! -f "$manifest" ]; then return; fi
     while read -r kind _ place; do
         if [ "$kind" = file ] && ! grep -q "^file [0-9a-f]* $place\$" "$scratch/manifest"; then rm -f "$prefix/$place"; fi
     done <"$manifest"
 }
 
-# As `mkdir -p`, keeping in mind which were missing, the outer ones first.
+# Like `mkdir -p`, but records the folders that it creates, outer ones first.
 make_folder() {
     if [ -d "$1" ]; then return; fi
     case $1 in
@@ -321,15 +324,15 @@ make_folder() {
 }
 
 cannot_write() {
-    fail "$1 cannot be written" "say --prefix with a folder of yours; nothing needs root"
+    fail "cannot write to $1" "pass --prefix with a folder that you own; root is not needed"
 }
 
 advise() {
     case :$PATH: in
         *:"$prefix/bin":*) ;;
         *)
-            say "  $prefix/bin is not on your PATH. For the shells that you open from now on:"
-            # shellcheck disable=SC2016 # The line is for a file that a shell reads later.
+            say "  $prefix/bin is not on your PATH. To add it for new shells, run:"
+            # shellcheck disable=SC2016 # A shell expands $PATH later.
             case ${SHELL-} in
                 */fish) say "    fish_add_path '$prefix/bin'" ;;
                 */zsh) printf '    echo '\''export PATH="%s:$PATH"'\'' >>~/.zshrc\n' "$prefix/bin" ;;
@@ -340,7 +343,7 @@ advise() {
     esac
     first=$(command -v bedrock-sso || :)
     if [ -n "$first" ] && [ "$first" != "$prefix/bin/bedrock-sso" ]; then
-        say "  but $first comes before it on your PATH: remove one of them"
+        say "  warning: $first comes first on your PATH. Remove one of them."
     elif [ -z "$installed" ]; then
         say "  next: bedrock-sso setup"
     fi
@@ -348,7 +351,7 @@ advise() {
 
 # ---- what is installed
 
-noted() {
+manifest_value() {
     if [ -f "$manifest" ]; then sed -n "s/^$1 //p" "$manifest"; fi
 }
 
@@ -361,20 +364,20 @@ is_whole() {
 
 # ---- verifying
 
-# Ed25519 over the file's BLAKE2b digest, as minisign signs; where it is missing, OpenSSL checks the same signature, and
-# ssh-keygen (macOS and Windows have it, and neither of the others) a second one by the same key.
+# minisign signs a file's BLAKE2b digest with Ed25519. Without minisign, OpenSSL checks the same signature. macOS and
+# Windows have neither, so ssh-keygen checks a second signature by the same key.
 verify_signature() {
     case $release_key in
         RW*) ;;
         *)
-            fail "this copy has no release key, so that it can verify nothing" \
-                "take install.sh from a release, or say --sha256 with the archive's checksum as you know it from elsewhere"
+            fail "this copy of install.sh has no release key, so it cannot verify the release" \
+                "download install.sh from a release, or pass --sha256 with the archive's checksum from a source that you trust"
             ;;
     esac
     sums=$scratch/SHA256SUMS
     if has minisign; then
         fetch SHA256SUMS.minisig "$sums.minisig" 4096
-        minisign -Vqm "$sums" -x "$sums.minisig" -P "$release_key" >"$scratch/said" 2>&1 || forged
+        minisign -Vqm "$sums" -x "$sums.minisig" -P "$release_key" >"$scratch/minisign-output" 2>&1 || forged
     elif openssl_can; then
         fetch SHA256SUMS.minisig "$sums.minisig" 4096
         verify_with_openssl || forged
@@ -382,14 +385,14 @@ verify_signature() {
         fetch SHA256SUMS.sshsig "$sums.sshsig" 4096
         verify_with_ssh_keygen || forged
     else
-        fail "the signature cannot be verified here: there is neither minisign nor OpenSSL 3 nor ssh-keygen" \
-            "install minisign, or say --sha256 with the archive's checksum as you know it from elsewhere"
+        fail "cannot verify the signature: none of minisign, OpenSSL 3 and ssh-keygen is installed" \
+            "install minisign, or pass --sha256 with the archive's checksum from a source that you trust"
     fi
 }
 
 forged() {
-    fail "the signature of SHA256SUMS is not the release key's: these files are not the project's, or not whole" \
-        "install nothing from ${from%%\?*}; take the release from its own page, and report it if it stays so"
+    fail "the signature of SHA256SUMS does not match the release key: the files are forged or damaged" \
+        "install nothing from ${from%%\?*}; download the release from its own page, and report it if this repeats"
 }
 
 openssl_can() {
@@ -401,13 +404,13 @@ openssl_can() {
     printf '' | openssl dgst -blake2b512 >/dev/null 2>&1
 }
 
-# Of a .minisig, the second line is algorithm (2 bytes), key number (8) and signature (64) in base64; the third is a comment,
-# and the fourth signs signature and comment.
+# The second line of a .minisig has in base64 the algorithm (2 bytes), the key number (8) and the signature (64). The
+# third line is a comment, and the fourth a signature of the first signature and the comment.
 verify_with_openssl() {
     work=$scratch/openssl
     mkdir "$work"
     printf %s "$release_key" | openssl base64 -d -A >"$work/key" || return 1
-    # A SubjectPublicKeyInfo of Ed25519 up to the key (RFC 8410, 4).
+    # The SubjectPublicKeyInfo of an Ed25519 key up to the key (RFC 8410, 4).
     { printf '\060\052\060\005\006\003\053\145\160\003\041\000' && part "$work/key" 11 32; } >"$work/key.der"
     sed -n 2p "$sums.minisig" | tr -d '\r' | openssl base64 -d -A >"$work/first" || return 1
     sed -n 4p "$sums.minisig" | tr -d '\r' | openssl base64 -d -A >"$work/global" || return 1
@@ -421,14 +424,14 @@ verify_with_openssl() {
     is_signed "$work/digest" "$work/signature" && is_signed "$work/commented" "$work/global"
 }
 
-# part FILE FIRST COUNT: some of its bytes, counted from one.
+# part FILE FIRST COUNT: prints bytes of the file, counted from one.
 part() { tail -c "+$2" "$1" | head -c "$3"; }
 
 is_signed() {
     openssl pkeyutl -verify -pubin -keyform DER -inkey "$work/key.der" -rawin -in "$1" -sigfile "$2" >/dev/null 2>&1
 }
 
-# OpenSSH has it from 8.1 on; others answer with their usage.
+# OpenSSH verifies signatures since 8.1. Older versions print their usage.
 ssh_keygen_can() {
     has ssh-keygen && { has base64 || has openssl; } || return 1
     case $(ssh-keygen -Y verify 2>&1 </dev/null || :) in
@@ -439,7 +442,7 @@ ssh_keygen_can() {
 
 verify_with_ssh_keygen() {
     printf %s "$release_key" | from_base64 >"$scratch/key" || return 1
-    # "ssh-ed25519" and the key, each with its length before it (RFC 8709, 4).
+    # "ssh-ed25519" and the key, each after its length (RFC 8709, 4).
     { printf '\000\000\000\013ssh-ed25519\000\000\000\040' && part "$scratch/key" 11 32; } >"$scratch/blob"
     printf 'bedrock-sso ssh-ed25519 %s\n' "$(to_base64 <"$scratch/blob")" >"$scratch/signers"
     ssh-keygen -Y verify -f "$scratch/signers" -I bedrock-sso -n bedrock-sso-release -s "$sums.sshsig" <"$sums" >/dev/null 2>&1
@@ -465,65 +468,66 @@ sha256_of() {
     elif has openssl; then
         sum=$(openssl dgst -sha256 -r <"$1")
     else
-        fail "there is no sha256sum, shasum or openssl" "install one of them (coreutils has the first)"
+        fail "none of sha256sum, shasum and openssl is installed" "install one of them (sha256sum is part of coreutils)"
     fi
     echo "${sum%% *}"
 }
 
-# ---- taking it away
+# ---- uninstalling
 
 uninstall() {
     if [ ! -f "$manifest" ]; then
-        fail "this script has installed nothing in $prefix" "say --prefix with the folder that it was given then; packages go as they came"
+        fail "install.sh has not installed bedrock-sso in $prefix" "pass --prefix with the folder that you installed to; remove a package with your package manager"
     fi
     make_scratch
     program=$prefix/bin/bedrock-sso
     if [ -x "$program" ]; then
-        # In this order: without the configuration nobody could tell the provider.
-        if agreed "Sign out everywhere, and forget what is kept? (bedrock-sso logout --all)"; then
-            "$program" logout --all || fail "signing out failed, and nothing was removed" "mend that, or say --keep-sign-in"
+        # Signs out first, because without the configuration the program could not reach the provider.
+        if agreed "Sign out everywhere and delete the stored sign-in? (bedrock-sso logout --all)"; then
+            "$program" logout --all || fail "sign-out failed, so nothing was removed" "fix the error above, or pass --keep-sign-in"
             signed_out=yes
         fi
-        if agreed "Take back what setup wrote? (bedrock-sso setup --remove)"; then
-            "$program" setup --remove --yes || fail "setup --remove failed, and the program is still there" "mend that, or say --keep-sign-in"
+        if agreed "Undo the changes of setup? (bedrock-sso setup --remove)"; then
+            "$program" setup --remove --yes || fail "setup --remove failed, so the program was not removed" "fix the error above, or pass --keep-sign-in"
         fi
     fi
     while read -r kind _ place; do
         if [ "$kind" = file ]; then rm -f "$prefix/$place" "$prefix/$place.new" || cannot_write "$prefix"; fi
     done <"$manifest"
     rm -f "$prefix/bin/.bedrock-sso.new"
-    # The folders go with the end of the script, as those of an installation that failed.
-    noted folder >"$scratch/made"
+    # The script removes the folders when it ends, as after a failed installation.
+    manifest_value folder >"$scratch/made"
     rm -f "$manifest" "$manifest.new"
-    if [ "${signed_out-}" = yes ]; then forget_locks; fi
+    if [ "${signed_out-}" = yes ]; then remove_locks; fi
     say "bedrock-sso is removed from $prefix"
 }
 
-# Folders that this script made, the inner ones first; what others have put there since keeps its folder.
+# Removes the folders that this script has created, inner ones first. Folders with other files stay.
 remove_made() {
     if [ ! -f "$scratch/made" ]; then return; fi
     sed '1!G;h;$!d' "$scratch/made" | while IFS= read -r folder; do rmdir "$folder" 2>/dev/null || :; done
 }
 
-# `logout --all` leaves locks, which are empty: another process may hold one. Now nobody comes after them.
-forget_locks() {
+# `logout --all` leaves empty lock files, because another process may hold them. After an uninstallation no process
+# does.
+remove_locks() {
     case $(uname -s) in
-        Darwin) kept="$HOME/Library/Application Support/bedrock-sso" ;;
-        *) kept=${XDG_DATA_HOME:-$HOME/.local/share}/bedrock-sso ;;
+        Darwin) data="$HOME/Library/Application Support/bedrock-sso" ;;
+        *) data=${XDG_DATA_HOME:-$HOME/.local/share}/bedrock-sso ;;
     esac
-    if [ ! -d "$kept" ]; then return; fi
-    find "$kept" -type f -name '*.lock' -size 0 -exec rm -f {} +
-    rmdir "$kept" 2>/dev/null || say "  $kept holds more than this program's: it stays"
+    if [ ! -d "$data" ]; then return; fi
+    find "$data" -type f -name '*.lock' -size 0 -exec rm -f {} +
+    rmdir "$data" 2>/dev/null || say "  $data contains other files, so it was not removed"
 }
 
-# agreed QUESTION: what the command line says, else who sits at the terminal.
+# agreed QUESTION: the answer from the command line, or else from the user at the terminal.
 agreed() {
     case $answer in
         yes) return 0 ;;
         no) return 1 ;;
     esac
     if ! (: </dev/tty) 2>/dev/null; then
-        fail "there is nobody to ask" "say --yes (sign out, and take back what setup wrote) or --keep-sign-in"
+        fail "there is no terminal to ask at" "pass --yes (sign out and undo the changes of setup) or --keep-sign-in"
     fi
     printf '%s [Y/n] ' "$1" >/dev/tty
     read -r reply </dev/tty || reply=n
@@ -533,7 +537,7 @@ agreed() {
     esac
 }
 
-# ---- small words
+# ---- helpers
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -581,7 +585,7 @@ is_version() {
     esac
 }
 
-# is_older A B: by their numbers; of equal ones a preliminary release ("-rc.1") is the older.
+# is_older A B: compares the numbers. A pre-release ("-rc.1") is older than the release with the same numbers.
 is_older() {
     left=${1%%-*}.
     right=${2%%-*}.

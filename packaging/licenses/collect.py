@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The licences of everything that is linked into the program, as one text on stdout: `collect.py TARGET …`.
+"""Prints the licences of all code that is linked into the program, as one text: `collect.py TARGET …`.
 
-It asks cargo which crates these targets have and reads the licences out of the crates themselves, those of Rust's own library
-out of the compiler. What neither brings lies beside this file: the C libraries, and standard texts. The same bytes each time.
+It asks cargo for the crates of these targets, and reads the licences from the crates and those of Rust's library from the compiler.
+The files beside this one are for C libraries, and for crates without a text. The output has the same bytes each time.
 """
 
 import html
@@ -17,25 +17,25 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-ITS_NAME_SAYS_SO = re.compile(r"(un)?licen[cs]es?\b|copying|copyright|notice|authors|patents", re.IGNORECASE)
+LICENCE_FILE = re.compile(r"(un)?licen[cs]es?\b|copying|copyright|notice|authors|patents", re.IGNORECASE)
 CODE = {".rs", ".c", ".h", ".py", ".go"}
-# What C is linked in beside the crates', by a part of the target's name.
+# C libraries that are linked in besides those of crates, by a part of the target's name.
 C_LIBRARIES = {
     "musl": ("musl", "MIT", "https://musl.libc.org"),
     "windows-gnu": ("mingw-w64", "ZPL-2.1 and others", "https://www.mingw-w64.org"),
 }
-# For crates without a text of their own, in the order of preference where a crate leaves the choice.
+# For crates without a text. If a crate offers a choice, the first of these is taken.
 STANDARD = {"MIT": HERE / "MIT.txt", "Apache-2.0": REPOSITORY / "LICENSE"}
 OPENING = """\
-What is linked into bedrock-sso besides its own code, with licences, the address of the sources, and, below, the licences'
-texts. bedrock-sso itself is licensed under the Apache License, version 2.0.
+The code that is linked into bedrock-sso besides its own, with its licences and the addresses of its sources, followed by the
+texts of the licences. bedrock-sso itself is licensed under the Apache License, version 2.0.
 
 """
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something that is linked in: what it is called, its licence's short name, where its sources are, its texts."""
+    """Linked code: its name, the short name of its licence, the address of its sources, and the texts of its licences."""
 
     name: str
     license: str
@@ -46,9 +46,9 @@ class Part:
 def main() -> None:
     targets = sys.argv[1:]
     if not targets:
-        sys.exit("collect.py: say the targets, as x86_64-unknown-linux-musl")
+        sys.exit("collect.py: pass the targets, such as x86_64-unknown-linux-musl")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    sys.stdout.writelines(told([*crates(targets), library(), *c_libraries(targets)]))
+    sys.stdout.writelines(render([*crates(targets), library(), *c_libraries(targets)]))
 
 
 def crates(targets: list[str]) -> Iterator[Part]:
@@ -56,16 +56,16 @@ def crates(targets: list[str]) -> Iterator[Part]:
     known = json.loads(cargo("metadata", "--format-version=1"))["packages"]
     for package in sorted(known, key=lambda package: (package["name"], package["version"])):
         name = f"{package['name']} {package['version']}"
-        # Without a registry it is a part of these sources, whose licence lies beside.
+        # A package without a registry is part of this repository, whose licence is in LICENSE.
         if name in linked and package["source"]:
             texts = tuple(texts_in(Path(package["manifest_path"]).parent)) or (standard_text(package),)
             yield Part(name, package["license"], f"https://crates.io/crates/{name.replace(' ', '/')}", texts)
 
 
 def linked_for(target: str) -> Iterator[str]:
-    """Neither what runs while the program is built nor what is for tests alone."""
-    told = cargo("tree", f"--target={target}", "--edges=normal,no-proc-macro", "--prefix=none", "--format={p}")
-    for line in told.splitlines():
+    """The crates of a target, without build dependencies, procedural macros and test dependencies."""
+    listing = cargo("tree", f"--target={target}", "--edges=normal,no-proc-macro", "--prefix=none", "--format={p}")
+    for line in listing.splitlines():
         name, version, *_ = line.split()
         yield f"{name} {version.removeprefix('v')}"
 
@@ -75,9 +75,9 @@ def cargo(*words: str) -> str:
 
 
 def texts_in(folder: Path) -> Iterator[str]:
-    # What a crate took from others has its licence deeper down.
+    # Code that a crate contains from other projects has its licence in a deeper folder.
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and ITS_NAME_SAYS_SO.match(file.name) and file.suffix not in CODE:
+        if file.is_file() and LICENCE_FILE.match(file.name) and file.suffix not in CODE:
             yield file.read_text(encoding="utf-8", errors="replace")
 
 
@@ -87,20 +87,20 @@ def standard_text(package: dict) -> str:
         if license in re.split(r"[\s/()]+", package["license"] or ""):
             authors = ", ".join(package["authors"]) or f"the authors of {name}, {package['repository']}"
             return file.read_text(encoding="utf-8").replace("@AUTHORS@", authors)
-    sys.exit(f"collect.py: {name} brings no licence, and there is no text here for {package['license']}")
+    sys.exit(f"collect.py: {name} has no licence file, and this folder has no text for {package['license']}")
 
 
 def library() -> Part:
-    """Rust's own, as the compiler tells of it, with the crates in it; not all of them are in it on each system."""
-    told = documents() / "COPYRIGHT-library.html"
-    if not told.is_file():
-        sys.exit(f"collect.py: this compiler does not say what its library is licensed under, as rustup's does in {told}")
-    page = told.read_text(encoding="utf-8")
-    _, in_tree, brought = re.split(r'<h2 id="(?:in-tree-files|out-of-tree-dependencies)">', page)
-    whose = "\n".join(line.strip() for line in bare(in_tree.partition("</h2>")[2]).splitlines() if line.strip())
-    texts = [whose, STANDARD["MIT"].read_text(encoding="utf-8").replace("@AUTHORS@", "The Rust Project Developers")]
+    """Rust's own library and the crates in it, as the compiler's documentation lists them. Not every system has all of them."""
+    page_file = documents() / "COPYRIGHT-library.html"
+    if not page_file.is_file():
+        sys.exit(f"collect.py: this compiler has no licences of its library; rustup's has them in {page_file}")
+    page = page_file.read_text(encoding="utf-8")
+    _, in_tree, dependencies = re.split(r'<h2 id="(?:in-tree-files|out-of-tree-dependencies)">', page)
+    owners = "\n".join(line.strip() for line in bare(in_tree.partition("</h2>")[2]).splitlines() if line.strip())
+    texts = [owners, STANDARD["MIT"].read_text(encoding="utf-8").replace("@AUTHORS@", "The Rust Project Developers")]
     texts += [(documents() / "licenses" / f"{name}.txt").read_text(encoding="utf-8") for name in ("Apache-2.0", "LLVM-exception", "Unicode-3.0")]
-    texts += map(bare, re.findall(r"<pre>(.*?)</pre>", brought, re.DOTALL))
+    texts += map(bare, re.findall(r"<pre>(.*?)</pre>", dependencies, re.DOTALL))
     name = f"Rust's standard library {rustc('--version').split()[1]}"
     return Part(name, "MIT OR Apache-2.0", "https://github.com/rust-lang/rust", tuple(texts))
 
@@ -121,20 +121,21 @@ def c_libraries(targets: list[str]) -> Iterator[Part]:
     for named, (name, license, source) in C_LIBRARIES.items():
         if any(named in target for target in targets):
             yield Part(name, license, source, ((HERE / f"{name}.txt").read_text(encoding="utf-8"),))
-            # What begins and ends a program, and divides where the processor cannot; its exception is why nothing more is asked.
+            # libgcc has the code that starts and ends a program, and division for processors without it. The
+            # exception is all that its licence requires.
             exception = (documents() / "licenses/GCC-exception-3.1.txt").read_text(encoding="utf-8")
             yield Part("libgcc", "GPL-3.0-or-later WITH GCC-exception-3.1", "https://gcc.gnu.org", (exception,))
 
 
-def told(parts: list[Part]) -> Iterator[str]:
-    """A list of the parts, then each text once, under the names of those whose it is."""
+def render(parts: list[Part]) -> Iterator[str]:
+    """A list of the parts, then each text once, below the names of its parts."""
     yield OPENING
     users: dict[str, list[str]] = {}
     whole: dict[str, str] = {}
     for part in parts:
         yield f"{part.name}: {part.license}; {part.source}\n"
         for text in part.texts:
-            # Lines that are broken elsewhere make no other text.
+            # Texts that differ only in their line breaks count as one.
             same = " ".join(text.split())
             users.setdefault(same, []).append(part.name)
             whole.setdefault(same, "\n".join(line.rstrip() for line in text.strip("\ufeff\r\n").splitlines()))

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes an installer package of macOS ("flat package") from a folder, on any system, the same bytes every time.
+"""Writes a macOS installer package ("flat package") from a folder, on any system, with the same bytes every time.
 
-It knows nothing of what is in the folder, signs nothing, and leaves Apple's tools to say whether they agree.
+It works for any folder, and signs nothing.
 
-    flat_package.py --root DIR --scripts DIR --identifier ID --version 1.2.3 --system 11.0 --title NAME --out FILE
+    flat_package.py --root FOLDER --scripts FOLDER --out FILE --identifier NAME --version V --system V --title TEXT
 
 A flat package is a xar archive of `Distribution`, which the Installer shows and checks, and of one component: `PackageInfo`,
-`Bom` (what is to lie where: the receipt), `Payload` and `Scripts`. Everything belongs to root:wheel. The time in it is SOURCE_DATE_EPOCH.
+`Bom` (the list of files, which becomes the receipt), `Payload` and `Scripts`. Everything belongs to root:wheel. All times are
+SOURCE_DATE_EPOCH.
 """
 
 import argparse
@@ -27,7 +28,7 @@ TIME = int(os.environ["SOURCE_DATE_EPOCH"])
 
 @dataclass
 class Entry:
-    """One file or folder, named as from the root: `.`, `./usr`."""
+    """One file or folder, with its name relative to the root: `.`, `./usr`."""
 
     name: str
     mode: int
@@ -40,9 +41,9 @@ class Entry:
 
 
 def entries_under(root: Path) -> list[Entry]:
-    """Folders before what is in them, level by level, each level in the order of bytes."""
+    """Folders before their content, level by level, each level sorted by bytes."""
     found = [Entry(".", stat.S_IFDIR | 0o755, b"", root)]
-    for entry in found:  # grows as it goes
+    for entry in found:  # the loop extends the list
         if entry.is_folder:
             found += [entry_of(f"{entry.name}/{path.name}", path) for path in sorted(entry.path.iterdir(), key=os.fsencode)]
     return found
@@ -58,7 +59,7 @@ def entry_of(name: str, path: Path) -> Entry:
 
 
 def archive(entries: list[Entry]) -> bytes:
-    """A compressed cpio archive in the portable form of POSIX ("odc"), whose numbers are octal digits."""
+    """A compressed cpio archive in the portable format of POSIX ("odc"), whose numbers are octal digits."""
 
     def record(number: int, name: str, mode: int, links: int, content: bytes) -> bytes:
         of_six = "".join(f"{value:06o}" for value in (0, number, mode, 0, 0, links, 0))
@@ -86,14 +87,14 @@ class Bom:
         return len(self.blocks) - 1
 
     def add_tree(self, pairs: list[tuple[int, int]], page: int, name: str = "") -> int:
-        """Keys and values, by the numbers of their blocks, in one leaf: a page has room for all that we ever ship."""
+        """Keys and values, by the numbers of their blocks, in one leaf. One page has room for all files that we ship."""
         leaf = struct.pack(">HHII", 1, len(pairs), 0, 0) + b"".join(struct.pack(">II", *pair) for pair in pairs)
         if len(leaf) > page:
             raise SystemExit(f"flat_package.py: {len(pairs)} files and folders do not fit into one page of the Bom")
         return self.add(struct.pack(">4sIIIIx", b"tree", 1, self.add(leaf.ljust(page, b"\0")), page, len(pairs)), name)
 
     def written(self) -> bytes:
-        """Header, blocks, names, and where each block is; two empty places close the list of free ones, as Apple's do."""
+        """Header, blocks, names, and the position of each block. Two empty entries end the list of free blocks, as Apple's do."""
         header, body, places = 512, b"", []
         for block in self.blocks:
             places.append((header + len(body), len(block)) if block else (0, 0))
@@ -115,7 +116,7 @@ def bom(entries: list[Entry]) -> bytes:
     pairs = []
     for entry in entries:
         parent, _, name = entry.name.rpartition("/")
-        # The low bits: all of what follows is told.
+        # The low bits say that all of the following fields are present.
         kind = 2 if entry.is_folder else 1
         facts = struct.pack(">BBHHIIIIB", kind, 1, 0xF, entry.mode, 0, 0, TIME, len(entry.content), 1)
         facts += b"" if entry.is_folder else struct.pack(">I", checksum(entry.path))
@@ -123,7 +124,7 @@ def bom(entries: list[Entry]) -> bytes:
         key = made.add(struct.pack(">II", numbers[entry.name], made.add(facts)))
         pairs.append((key, made.add(struct.pack(">I", numbers.get(parent, 0)) + name.encode() + b"\0")))
     made.add_tree(pairs, 4096, "Paths")
-    # Hard links, what a bundle's languages would need, and files of more than 4 GiB: there are none.
+    # Empty: hard links, the languages of bundles, and files of more than 4 GiB.
     made.add_tree([], 4096, "HLIndex")
     made.add(struct.pack(">IIIB", 1, made.add_tree([], 128), 0, 1), "VIndex")
     made.add_tree([], 4096, "Size64")
@@ -173,14 +174,14 @@ def package(options: argparse.Namespace) -> bytes:
     run = "".join(
         f'<{name} file="./{name}"/>' for name in ("preinstall", "postinstall") if (options.scripts / name).exists()
     )
-    # Folders that are there already keep their owner and rights: on an Intel Mac, Homebrew's stay Homebrew's.
+    # The owner and permissions of existing folders stay: on an Intel Mac, Homebrew's folders stay Homebrew's.
     info = (
         '<?xml version="1.0" encoding="utf-8"?>\n'
         f'<pkg-info format-version="2" identifier={identifier} version={version} install-location="/" auth="root" '
         'overwrite-permissions="false" relocatable="false" postinstall-action="none">'
         f'<payload numberOfFiles="{len(entries)}" installKBytes="{kilobytes}"/><scripts>{run}</scripts></pkg-info>\n'
     )
-    # Without `hostArchitectures` the Installer would have Rosetta installed first.
+    # Without `hostArchitectures` the Installer would install Rosetta first.
     distribution = (
         '<?xml version="1.0" encoding="utf-8"?>\n'
         f'<installer-gui-script minSpecVersion="2"><title>{escape(options.title)}</title>'

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs a folder, the same bytes every time and on every system: nobody's, at SOURCE_DATE_EPOCH, in the order of bytes.
+"""Packs a folder with the same bytes every time and on every system: owner root, time SOURCE_DATE_EPOCH, sorted by bytes.
 
 tarball.py FOLDER OUT
 """

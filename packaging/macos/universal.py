@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts programs for single processors into one file for all of them, as `lipo -create` does where there is one.
+"""Combines programs for single processors into one file for all of them, like `lipo -create`.
 
 universal.py OUT PROGRAM …
 """
@@ -9,7 +9,7 @@ import struct
 import sys
 from pathlib import Path
 
-PAGE = 1 << 14  # of Apple's own processors, the larger
+PAGE = 1 << 14  # of Apple's own processors, which have the larger pages
 
 
 def universal(programs: list[bytes]) -> bytes:
@@ -17,7 +17,7 @@ def universal(programs: list[bytes]) -> bytes:
     for program in programs:
         magic, processor, kind = struct.unpack_from("<III", program)
         if magic != 0xFEEDFACF:
-            raise SystemExit("universal.py: this is no program for one 64-bit processor")
+            raise SystemExit("universal.py: this is not a program for one 64-bit processor")
         body += bytes(-len(body) % PAGE)
         table += struct.pack(">IIIII", processor, kind, PAGE + len(body), len(program), 14)
         body += program

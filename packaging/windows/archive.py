@@ -1,4 +1,4 @@
-"""Packs a folder into a zip, byte for byte the same each time: `archive.py FOLDER FILE`, in the folder above."""
+"""Packs a folder into a zip with the same bytes each time: `archive.py FOLDER FILE`, run in the folder above."""
 
 import os
 import sys

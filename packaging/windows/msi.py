@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes an installer for Windows from a folder laid out as `package` does it; needs msibuild and gcab.
 
-Rows become a file here, byte for byte the same each time; what the rows say is told in tables.py.
+This file turns rows into an installer with the same bytes each time; tables.py makes the rows.
 """
 
 import argparse
@@ -12,9 +12,9 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tables import CONFIGURATION, MANUFACTURER, POLICY, PROGRAM, Brought, Package, Table, tables_of
+from tables import CONFIGURATION, MANUFACTURER, POLICY, PROGRAM, PackagedFile, Package, Table, tables_of
 
-# What may lie in the folder, by its path there: key, folder of the machine, short name, long name.
+# The files that the folder may have, by path: key, folder on the machine, short name, long name.
 PLACES = {
     "bedrock-sso.exe": (PROGRAM, "INSTALLDIR", "BEDROCK.EXE", "bedrock-sso.exe"),
     "LICENSE": ("LICENSE", "INSTALLDIR", "LICENSE", "LICENSE"),
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--files", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
-    files = [Brought(key, arguments.files / path, *rest) for path, (key, *rest) in PLACES.items() if (arguments.files / path).exists()]
+    files = [PackagedFile(key, arguments.files / path, *rest) for path, (key, *rest) in PLACES.items() if (arguments.files / path).exists()]
     package = Package(arguments.scope, arguments.version, files)
     with tempfile.TemporaryDirectory() as folder:
         write(package, Path(folder), arguments.out)
@@ -43,18 +43,18 @@ def main() -> None:
 def write(package: Package, folder: Path, out: Path) -> None:
     out.unlink(missing_ok=True)
     for name, table in tables_of(package).items():
-        build(out, "-i", exported(folder, name, table))
-    build(out, "-i", exported(folder, "_SummaryInformation", summary(package)))
+        build(out, "-i", write_table(folder, name, table))
+    build(out, "-i", write_table(folder, "_SummaryInformation", summary(package)))
     build(out, "-a", "files.cab", cabinet(package, folder))
 
 
 def build(out: Path, *words: object) -> None:
-    # One a call: older ones drop the second without a word.
+    # One table per call: older versions of msibuild ignore the second.
     subprocess.run(["msibuild", out, *words], check=True)
 
 
-def exported(folder: Path, name: str, table: Table) -> Path:
-    """A table in the form in which Windows Installer exports them."""
+def write_table(folder: Path, name: str, table: Table) -> Path:
+    """Writes a table in the format in which Windows Installer exports tables."""
     lines = [table.names, table.types, [name, *table.names[: table.keys]], *table.rows]
     file = folder / f"{name}.idt"
     file.write_text("".join("\t".join(str(cell) for cell in line) + "\r\n" for line in lines), encoding="ascii", newline="")
@@ -83,7 +83,7 @@ def summary(package: Package) -> Table:
 
 
 def cabinet(package: Package, folder: Path) -> Path:
-    """The files under their keys, in the order of their sequence, as old as the release."""
+    """The files under their keys, in the order of their sequence, with the time of the release."""
     moment = int(os.environ["SOURCE_DATE_EPOCH"])
     copies = folder / "files"
     copies.mkdir()

@@ -1,7 +1,7 @@
-"""The tables of the installer: what Windows Installer does when the package comes, is replaced, and goes.
+"""The tables of the installer: what Windows Installer does when the package is installed, replaced and removed.
 
-Pure: from the facts of one package to rows. How rows become a file is told in msi.py. The words are those of Microsoft's
-"Database Tables" reference; what its numbers mean is said where they stand.
+The functions compute rows from the properties of one package; msi.py writes them to a file. The names are those of Microsoft's
+"Database Tables" reference, and named constants explain its numbers.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# By these Windows knows an older package as ours: they never change.
+# Windows recognises older packages by these codes, so they must never change.
 UPGRADE_CODES = {
     "machine": "{0BFDF532-2DD0-59EB-A5FD-4881D9F86567}",
     "user": "{8A6796CC-EE6B-55A9-A4B6-5510F1AD10BF}",
@@ -21,13 +21,13 @@ IS_64_BIT = 256
 KEY_PATH_IN_REGISTRY = 4
 MUST_BE_INSTALLED = 512
 HKCU, HKLM = 1, 2
-# Everybody reads, administrators write: below %ProgramData% every user may otherwise add files.
+# Everyone reads, only administrators write. Below %ProgramData% every user could otherwise add files.
 WRITTEN_BY_ADMINISTRATORS = "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
 
 
 @dataclass(frozen=True)
-class Brought:
-    """A file of the package: where it comes from, the folder it goes to, its names there."""
+class PackagedFile:
+    """A file of the package: its source, its folder on the machine, and its names there."""
 
     key: str
     source: Path
@@ -52,7 +52,7 @@ class Table:
 class Package:
     scope: str
     version: str
-    files: list[Brought]
+    files: list[PackagedFile]
     tables: dict[str, "Table"] = field(default_factory=dict)
 
     @property
@@ -64,16 +64,16 @@ class Package:
         return any(file.key == CONFIGURATION for file in self.files)
 
     def identity(self, *parts: str) -> str:
-        """The same for the same parts, on every machine and for ever."""
+        """An identifier that is the same for the same parts, on every machine and at any time."""
         return "{" + str(uuid.uuid5(IDENTITIES, "/".join((self.scope, *parts)))).upper() + "}"
 
     @property
     def product_code(self) -> str:
-        """Another one for every version and every content: Windows takes packages of one code for the same."""
+        """A different code for each version and content, because Windows treats packages with the same code as the same."""
         return self.identity("product", self.version, *(digest(file.source) for file in self.files))
 
     def add(self, table: str, columns: str, *rows: tuple, keys: int = 1) -> None:
-        """Columns as `Name:type`, the types in the notation of exported tables."""
+        """Adds a table. A column is `Name:type`, with types in the notation of exported tables."""
         names, types = zip(*(column.split(":") for column in columns.split()))
         self.tables[table] = Table(list(names), list(types), keys, list(rows))
 
@@ -108,7 +108,7 @@ def properties(package: Package) -> None:
         "UpgradeCode": UPGRADE_CODES[package.scope],
         "ARPCOMMENTS": "Corporate SSO to short-lived AWS credentials",
         "ARPNOMODIFY": "1",
-        # A program in use is replaced at the next start of the machine, which nobody is forced into.
+        # A program in use is replaced at the next restart of the machine, which the installer does not force.
         "REBOOT": "ReallySuppress",
         "SecureCustomProperties": "NEWERFOUND;OLDERFOUND;REPLACE;SIGNOUT",
     }
@@ -134,11 +134,11 @@ def folders(package: Package) -> None:
 
 
 def files(package: Package) -> None:
-    """A component a file, so that each can come and go by itself."""
+    """One component per file, so that each can be installed and removed separately."""
     user = not package.is_for_machine
     attributes = IS_64_BIT | (KEY_PATH_IN_REGISTRY if user else 0)
     components = [
-        # In a person's profile Windows looks into the registry for what is installed.
+        # For files in a user's profile, Windows finds out from the registry what is installed.
         (file.key, package.identity("component", file.folder, file.long), file.folder, attributes, condition(file), file.key)
         for file in package.files
     ]
@@ -161,72 +161,72 @@ def files(package: Package) -> None:
     package.add("RemoveFile", "FileKey:s72 Component_:s72 FileName:L255 DirProperty:s72 InstallMode:i2", *emptied)
 
 
-def condition(file: Brought) -> str:
-    """Another's policy for Claude Code stays as it is, unless it is to be replaced."""
+def condition(file: PackagedFile) -> str:
+    """An existing policy for Claude Code is not replaced, unless REPLACE is set."""
     return "OURPOLICY OR NOT POLICYFOUND OR REPLACE = 1" if file.key == POLICY else ""
 
 
-def version(package: Package, file: Brought) -> tuple[str, str]:
+def version(package: Package, file: PackagedFile) -> tuple[str, str]:
     if file.key == PROGRAM:
         return program_version(file.source), "1033"
-    # A companion comes whenever the program does, whatever lies in its place.
+    # A companion is installed whenever the program is, whatever file is in its place.
     return (PROGRAM, "") if file.key in (CONFIGURATION, POLICY) else ("", "")
 
 
 def program_version(program: Path) -> str:
-    """As the program itself says it, in VS_FIXEDFILEINFO: the signature, the structure's version, then the file's."""
+    """The version in the program's VS_FIXEDFILEINFO: the signature, the structure's version, then the file's version."""
     found = program.read_bytes()
     place = found.find(bytes.fromhex("bd04effe00000100"))
     if place < 0:
-        raise SystemExit(f"{program} does not say its version: it was linked without `windres`")
+        raise SystemExit(f"{program} has no version: it was linked without `windres`")
     high, low = (int.from_bytes(found[place + skip : place + skip + 4], "little") for skip in (8, 12))
     return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
 
 
 def quarters(file: Path) -> list[int]:
-    """MD5, for this is what Windows compares unversioned files by; nothing rests on it."""
+    """The MD5, by which Windows compares files without a version. Security does not depend on it."""
     found = hashlib.md5(file.read_bytes(), usedforsecurity=False).digest()
     return [int.from_bytes(found[place : place + 4], "little", signed=True) for place in range(0, 16, 4)]
 
 
 def environment(package: Package) -> None:
-    # Set at installation, taken back at removal; `*`: the machine's. `[~]` is what is there already.
+    # Set at installation and removed at removal. `*` means the machine's variable, `[~]` its present value.
     name = "=-*PATH" if package.is_for_machine else "=-PATH"
     package.add("Environment", "Environment:s72 Name:l255 Value:L255 Component_:s72", ("path", name, "[~];[INSTALLDIR]", PROGRAM))
 
 
 def upgrades(package: Package) -> None:
-    only_detect, with_minimum, with_maximum, keep_features = 2, 256, 512, 1
+    only_detect, with_minimum, with_maximum, migrate_features = 2, 256, 512, 1
     code = UPGRADE_CODES[package.scope]
     columns = "UpgradeCode:s38 VersionMin:S20 VersionMax:S20 Language:S255 Attributes:i4 Remove:S255 ActionProperty:s72"
     package.add("Upgrade", columns,
-                # Of the same version, too: the organisation's configuration may have changed alone.
-                (code, "0.0.0", package.version, "", with_minimum | with_maximum | keep_features, "", "OLDERFOUND"),
+                # Also replaces the same version, because only the organisation's configuration may have changed.
+                (code, "0.0.0", package.version, "", with_minimum | with_maximum | migrate_features, "", "OLDERFOUND"),
                 (code, package.version, "", "", only_detect, "", "NEWERFOUND"), keys=5)
 
 
 def actions(package: Package) -> None:
     fails_with_message, program_that_was_installed = 19, 18
-    # In its turn among the changes, as the person, and without a say in whether the removal goes on.
-    as_person = program_that_was_installed | 1024 | 64
+    # Runs in order with the other changes, as the user, and its failure does not stop the removal.
+    as_user = program_that_was_installed | 1024 | 64
     package.add("CustomAction", "Action:s72 Type:i2 Source:S72 Target:S255",
                 ("RefuseOlder", fails_with_message, "", "A newer version of bedrock-sso is installed. Remove it first to go back to this one."),
-                ("SignOut", as_person, PROGRAM, "logout --all"),
-                ("UndoSetup", as_person, PROGRAM, "setup --remove --yes"))
+                ("SignOut", as_user, PROGRAM, "logout --all"),
+                ("UndoSetup", as_user, PROGRAM, "setup --remove --yes"))
 
 
 def sequences(package: Package) -> None:
-    person_wants_it = 'SIGNOUT = 1 AND REMOVE = "ALL" AND NOT UPGRADINGPRODUCTCODE'
+    user_wants_it = 'SIGNOUT = 1 AND REMOVE = "ALL" AND NOT UPGRADINGPRODUCTCODE'
     detect = [("FindRelatedProducts", "", 25), ("RefuseOlder", "NEWERFOUND AND NOT Installed", 30), ("LaunchConditions", "", 100)]
-    # On the administrator's side alone, where nobody else may have set what it finds.
+    # Searches only on the administrator's side, where no other user can set the results.
     search = [("AppSearch", "", 50)]
     costs = [("CostInitialize", "", 800), ("FileCost", "", 900), ("CostFinalize", "", 1000)]
     begin, end = [("InstallValidate", "", 1400), ("InstallInitialize", "", 1500)], [("InstallFinalize", "", 6600)]
     publish = [("PublishFeatures", "", 6300), ("PublishProduct", "", 6400)]
-    # The older version goes within the same transaction: if anything fails it is there again.
+    # The older version is removed in the same transaction, so it is restored if anything fails.
     install = [("MigrateFeatureStates", "", 1200), ("RemoveExistingProducts", "", 1501), ("ProcessComponents", "", 1600),
                ("UnpublishFeatures", "", 1800), ("RemoveRegistryValues", "", 2600), ("RemoveEnvironmentStrings", "", 3300),
-               ("SignOut", person_wants_it, 3410), ("UndoSetup", person_wants_it, 3420),
+               ("SignOut", user_wants_it, 3410), ("UndoSetup", user_wants_it, 3420),
                ("RemoveFiles", "", 3500), ("RemoveFolders", "", 3600), ("CreateFolders", "", 3700),
                ("InstallFiles", "", 4000), ("WriteRegistryValues", "", 5000), ("WriteEnvironmentStrings", "", 5200),
                ("RegisterUser", "", 6000), ("RegisterProduct", "", 6100)]
@@ -236,7 +236,7 @@ def sequences(package: Package) -> None:
         "InstallUISequence": detect + costs + [("MigrateFeatureStates", "", 1200)] + execute,
         "AdminExecuteSequence": costs + begin + [("InstallAdminPackage", "", 3900), ("InstallFiles", "", 4000)] + end,
         "AdminUISequence": costs + execute,
-        # Group Policy assigns by it.
+        # For assignment by Group Policy.
         "AdvtExecuteSequence": [costs[0], costs[2], *begin, *publish, *end],
     }
     for table, rows in written.items():
@@ -244,7 +244,7 @@ def sequences(package: Package) -> None:
 
 
 def configuration(package: Package) -> None:
-    """The organisation's: its folder is closed to users, and what somebody else put in its place is not taken over."""
+    """The organisation's configuration: users cannot write to its folder, and a file that was there before is not trusted."""
     found = {
         "CONFIGFOUND": ("CONFIG~1.TOM|config.toml", "[CommonAppDataFolder]bedrock-sso\\"),
         "POLICYFOUND": ("MANAGE~1.JSO|managed-settings.json", "[ProgramFiles64Folder]ClaudeCode\\"),
@@ -261,10 +261,10 @@ def configuration(package: Package) -> None:
     values = [(name, HKLM, key, file, value_in_64_bit_view) for name, (file, _) in ours.items()]
     package.add("RegLocator", "Signature_:s72 Root:i2 Key:s255 Name:S255 Type:I2", *values)
     package.rows("Registry").extend((name, HKLM, key, file, folder, file) for name, (file, folder) in ours.items())
-    # Neither passed over in silence nor written into: whose file it was, theirs it would stay.
+    # The installation fails if another user's file exists: that user would still be its owner.
     package.rows("LaunchCondition").append((
         "Installed OR NOT CONFIGFOUND OR OURCONFIG",
-        "The file config.toml in [CommonAppDataFolder]bedrock-sso is not this package's, and may be any user's. Remove that folder first.",
+        "The file config.toml in [CommonAppDataFolder]bedrock-sso was not installed by this package, so any user may have written it. Remove that folder first.",
     ))
     package.add("CreateFolder", "Directory_:s72 Component_:s72", ("CONFIGURATION", CONFIGURATION), keys=2)
     package.add("MsiLockPermissionsEx", "MsiLockPermissionsEx:s72 LockObject:s72 Table:s32 SDDLText:s255 Condition:S255",

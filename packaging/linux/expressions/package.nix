@@ -14,15 +14,15 @@ stdenvNoCC.mkDerivation (self: {
   src =
     let
       tarball = "bedrock-sso-${self.version}-linux-${stdenvNoCC.hostPlatform.parsed.cpu.name}.tar.gz";
-      hash = hashes.${system} or (throw "bedrock-sso: there is no program for ${system}");
+      hash = hashes.${system} or (throw "bedrock-sso is not available for ${system}");
     in
-    # Without an address of releases it lies in the folder above, where both were made.
+    # Without an address of releases, the tarball is in the folder above, where both were made.
     if releases == "" then
       builtins.path { path = ./.. + "/${tarball}"; sha256 = hash; recursive = false; }
     else
       fetchurl { inherit hash; url = "${releases}/download/v${self.version}/${tarball}"; };
 
-  # The program is static, and stripped.
+  # The program is static and already stripped.
   dontConfigure = true;
   dontBuild = true;
   dontFixup = true;

@@ -1,7 +1,7 @@
-"""An attacker's server: it records every byte that it is sent, and answers so that a caller goes on talking.
+"""An attacker's server: it records every byte that it receives, and answers so that the caller continues.
 
-It speaks HTTP as an STS, a quota service, an identity provider or a collector would be asked, and it is a proxy that opens TLS
-with an authority of its own.
+It answers HTTP like an STS, a quota service, an identity provider or a collector. It is also a proxy that intercepts TLS with its
+own authority.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ class Attacker:
         self.authority = folder / "ca.pem"
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(folder / "server.pem", folder / "server.key")
-        self.anybody = ssl._create_unverified_context()
+        self.unverified = ssl._create_unverified_context()
         self.lock, self.received = threading.Lock(), bytearray()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.serve, daemon=True).start()
 
     def take(self):
-        """Everything that arrived since the last time."""
+        """Returns everything that arrived since the last call."""
         with self.lock:
             received, self.received = bytes(self.received), bytearray()
         return received
@@ -44,9 +44,9 @@ class Attacker:
         while True:
             connection, _ = self.listener.accept()
             connection.settimeout(20)
-            threading.Thread(target=self.meet, args=[connection], daemon=True).start()
+            threading.Thread(target=self.handle, args=[connection], daemon=True).start()
 
-    def meet(self, connection):
+    def handle(self, connection):
         with contextlib.suppress(OSError), connection:
             head = self.head(connection)
             if head.startswith(b"CONNECT "):
@@ -73,21 +73,21 @@ class Attacker:
             if not more:
                 return
             body += more
-        if b"GetCallerIdentity" in body:  # has `login` renew, and post a fresh ID token
+        if b"GetCallerIdentity" in body:  # makes `login` renew, and post a new ID token
             status, content = b"403 Forbidden", REFUSED
         else:
             status, content = b"200 OK", b'{"allowed":true}'
         connection.sendall(b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(content), content))
 
     def intercept(self, connection, target):
-        """Opens TLS in the middle, and hands on what it reads."""
+        """Intercepts TLS, and forwards and records the content."""
         host, _, port = target.rpartition(":")
         inside = self.tls.wrap_socket(connection, server_side=True)
-        outside = self.anybody.wrap_socket(socket.create_connection((host, int(port)), timeout=20), server_hostname=host)
-        threading.Thread(target=self.hand_on, args=[outside, inside], daemon=True).start()
-        self.hand_on(inside, outside)
+        outside = self.unverified.wrap_socket(socket.create_connection((host, int(port)), timeout=20), server_hostname=host)
+        threading.Thread(target=self.forward, args=[outside, inside], daemon=True).start()
+        self.forward(inside, outside)
 
-    def hand_on(self, source, sink):
+    def forward(self, source, sink):
         with contextlib.suppress(OSError):
             while content := source.recv(65536):
                 sink.sendall(self.record(content))

@@ -1,7 +1,7 @@
-"""Amazon Bedrock's runtime as Claude Code needs it, and a collector for its telemetry: two servers in one process.
+"""Amazon Bedrock's runtime for Claude Code, and a collector for its telemetry: two servers in one process.
 
-Each request for a model must be signed for Bedrock with credentials that the STS of this run issued (it asks the STS, by
-its control path, for whoever has that key). The collector keeps the headers of what it is sent. No model thinks here.
+Each request for a model must be signed for Bedrock with credentials that this run's STS issued: the control path of the STS returns
+the session of an access key. The collector records the headers of its requests. The answer of every model is the same.
 
     bedrock.py --sts ENDPOINT --ca FILE --events FILE
 
@@ -28,7 +28,7 @@ ANSWER = "Good morning from Bedrock."
 
 
 def frame(payload):
-    """A message of the type `chunk`: lengths, their checksum, headers, payload, and the checksum of it all."""
+    """A message of the type `chunk`: lengths, their checksum, headers, payload, and a checksum of everything."""
     headers = b"".join(
         struct.pack("!B", len(name)) + name + b"\x07" + struct.pack("!H", len(value)) + value
         for name, value in [(b":event-type", b"chunk"), (b":content-type", b"application/json"), (b":message-type", b"event")]
@@ -50,7 +50,7 @@ def message(content, stop_reason):
     }  # fmt: skip
 
 
-def whole():
+def whole_answer():
     return message([{"type": "text", "text": ANSWER}], "end_turn")
 
 
@@ -93,19 +93,19 @@ class Bedrock(Connection):
     context: ssl.SSLContext
 
     def session(self, key):
-        """Whoever the STS gave this key to."""
+        """The session to which the STS issued this key."""
         asked = json.dumps({"session": key}).encode()
         request = urllib.request.Request(f"{self.sts}/session", data=asked)
         with urllib.request.urlopen(request, context=self.context, timeout=10) as answer:
             return json.load(answer)
 
     def do_GET(self):
-        self.obey()
+        self.respond()
 
     def do_POST(self):
-        self.obey()
+        self.respond()
 
-    def obey(self):
+    def respond(self):
         self.body = self.read()
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         verb = path.rsplit("/", 1)[-1]
@@ -119,7 +119,7 @@ class Bedrock(Connection):
         if verb == "invoke-with-response-stream":
             return self.answer(200, b"".join(map(chunk, stream())), "application/vnd.amazon.eventstream")
         if verb == "invoke":
-            return self.answer(200, json.dumps(whole()).encode())
+            return self.answer(200, json.dumps(whole_answer()).encode())
         if verb == "inference-profiles":
             return self.answer(200, b'{"inferenceProfileSummaries":[]}')
         self.answer(404, b'{"message":"no such operation"}')

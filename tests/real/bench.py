@@ -1,6 +1,6 @@
-"""The world a scenario plays in: provider, STS, homes with a profile, and runs of the program and of its callers.
+"""The environment of a scenario: provider, STS, homes with a profile, and runs of the program and of its callers.
 
-It starts, configures and records; what must be true is the scenarios' business.
+It starts, configures and records. The scenarios check.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from pathlib import Path
 from terminal import Terminal
 
 HERE = Path(__file__).parent
-PATIENCE = 60  # seconds: a sign-in through a real browser on a busy machine
+TIMEOUT = 60  # seconds: enough for a sign-in through a real browser on a busy machine
 ROLE = "arn:aws:iam::123456789012:role/BedrockUser"
 ARN = "arn:aws:sts::123456789012:assumed-role/BedrockUser/alice@example.com"
 
 
-def wait_until(condition, seconds=PATIENCE):
-    """Whether the condition came true in time; its value."""
+def wait_until(condition, seconds=TIMEOUT):
+    """Waits for a true value of the condition, and returns the last value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -36,7 +36,7 @@ def json_lines(path):
 
 
 def written(value):
-    """A value as TOML writes it: JSON, but for tables."""
+    """A value as TOML: like JSON, except for tables."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {written(inner)}" for key, inner in value.items()) + " }"
     return json.dumps(value)
@@ -51,7 +51,7 @@ def mode(path):
 
 
 class Server:
-    """A child that says `ready ADDRESS`, and writes what it saw to `events` and what it issued to `ledger`."""
+    """A child that prints `ready ADDRESS`, and records requests in `events` and issued secrets in `ledger`."""
 
     def __init__(self, folder, name, command, **environment):
         self.events_file, self.ledger = folder / f"{name}.events", folder / f"{name}.ledger"
@@ -91,7 +91,7 @@ class Outcome:
 
 @dataclass
 class Bench:
-    """Everything that lives for one run of the suite, under one folder."""
+    """The servers and folders of one run of the suite."""
 
     binary: Path
     cache: Path
@@ -107,7 +107,7 @@ class Bench:
         tls = {"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"}
         self.provider = self.start_provider("provider", ALG="ES256", LOGIN="html", **tls)
         self.quick_provider = self.start_provider("quick-provider", ALG="RS256", LOGIN="auto")
-        from office import Office  # which is built of this module's parts
+        from office import Office  # here, because it imports this module
 
         self.office = Office(self)
         self.sts = self.start_sts(tls)
@@ -126,7 +126,7 @@ class Bench:
 
     @property
     def trust(self):
-        """The providers this AWS account knows, with the client it expects of each."""
+        """The providers that this AWS account trusts, each with its expected client."""
         return {provider.address: "bedrock-sso" for provider in self.providers}
 
     @property
@@ -144,33 +144,33 @@ class Bench:
         return Server(self.servers, "sts", command)
 
     def start_moto(self):
-        """AWS as others have written it; `pool` is the identity pool in it, `bedrock` what stands beside it."""
+        """moto's AWS. `pool` is its identity pool, `bedrock` the address of the Bedrock beside it."""
         moto = Server(self.servers, "moto", [self.cache / "python/bin/python", HERE / "moto_server.py"])
         moto.address, moto.pool, moto.bedrock = moto.address.split(" ")
         return moto
 
     def start_bedrock(self):
-        """Bedrock's runtime; `collector` is where telemetry goes."""
+        """Bedrock's runtime. `collector` is the address for telemetry."""
         command = [self.cache / "python/bin/python", HERE / "bedrock.py", "--events", "{EVENTS}"]
         bedrock = Server(self.servers, "bedrock", [*command, "--sts", self.sts.address, "--ca", self.ca])
         bedrock.address, _, bedrock.collector = bedrock.address.partition(" ")
         return bedrock
 
     def control(self, server=None, **settings):
-        """Changes the weather at STS (see sts.py), or at a provider (see provider.mjs)."""
+        """Changes the behaviour of the STS (see sts.py) or of a provider (see provider.mjs)."""
         address = (server or self.sts).address
         request = urllib.request.Request(f"{address}/control", data=json.dumps(settings).encode())
         context = ssl.create_default_context(cafile=self.ca) if address.startswith("https:") else None
         urllib.request.urlopen(request, context=context, timeout=10).close()
 
     def reset_faults(self):
-        self.control(weather=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
+        self.control(faults=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
         for provider in self.providers:
             if provider.process.poll() is None:
-                self.control(provider, weather=[])
+                self.control(provider, faults=[])
 
     def requests_seen(self):
-        """How many requests the program has sent in all: STS's own look-ups at the provider are not its doing."""
+        """The number of requests that the program has sent. The STS's own requests to the provider do not count."""
         asked = [event for server in self.providers for event in server.events() if event.get("agent") != "aws-sts"]
         return len(asked) + len(self.sts.events())
 
@@ -182,7 +182,7 @@ class Bench:
             server.stop()
 
     def save_pages(self, folder):
-        """The final pages as pictures, for people to look at."""
+        """Saves the final pages as pictures, for a review."""
         folder.mkdir(exist_ok=True)
         for home in (self.root / "visits").iterdir():
             for number, visit in enumerate(by_age(home), 1):
@@ -194,7 +194,7 @@ class Bench:
 
 
 class Home:
-    """One person's machine: a home folder with our profile and AWS's, and a browser with that person before it."""
+    """A user's machine: a home folder with our profile and AWS's, and the user at a browser."""
 
     def __init__(self, bench, name, provider, person, settings):
         self.bench, self.name, self.provider = bench, name, provider
@@ -210,7 +210,7 @@ class Home:
             "sts_endpoint": bench.sts.address,
             **settings,
         }
-        self.place = []  # what comes before a command: the place it runs in
+        self.place = []  # a prefix of each command, which changes the network in which it runs
         self.set_person(person)
         self.write(".aws/config", f'[profile real]\nregion = us-east-1\ncredential_process = "{bench.binary}" credentials --profile real\n')
 
@@ -222,7 +222,7 @@ class Home:
     def set_person(self, person):
         browser = self.person(*person, "{url}")
         settings = {**self.settings, "browser": [str(part) for part in browser]}
-        # Whether variables count beside the file: at its top, not in the profile.
+        # This key is at the top of the file, not in the profile: it permits variables besides the file.
         trust = written(settings.pop("trust_environment", False))
         lines = [f"{key} = {written(value)}" for key, value in settings.items() if value is not None]
         top = f"version = 1\ntrust_environment = {trust}\n[profiles.real]\n"
@@ -243,9 +243,9 @@ class Home:
 
     # Runs of the program
 
-    def start(self, command, said=None, folder=None, **extra):
+    def start(self, command, stdin=None, folder=None, **extra):
         environment = {key: value for key, value in self.environment(**extra).items() if value is not None}
-        return Run(self.bench, command, environment, cwd=folder or self.path, place=self.place, said=said)
+        return Run(self.bench, command, environment, cwd=folder or self.path, place=self.place, stdin=stdin)
 
     def credentials(self, *more, **extra):
         return self.start_credentials(*more, **extra).outcome()
@@ -253,27 +253,27 @@ class Home:
     def start_credentials(self, *more, **extra):
         return self.start([self.bench.binary, "credentials", "--profile", "real", *more], **extra)
 
-    def ours(self, *words, said=None, **extra):
-        return self.start([self.bench.binary, *words, "--profile", "real"], said=said, **extra).outcome()
+    def ours(self, *words, stdin=None, **extra):
+        return self.start([self.bench.binary, *words, "--profile", "real"], stdin=stdin, **extra).outcome()
 
     def person(self, *more):
-        """Another browser with somebody before it; it takes an address as its last argument."""
+        """A command with another browser and its user. It takes an address as its last argument."""
         return [self.bench.cache / "node", HERE / "person.mjs", "--out", self.visits_folder, *more]
 
     def at_a_terminal(self, *words, protocol=False):
-        """`protocol`: the terminal shows by design what must be nowhere else, such as the address to open elsewhere."""
+        """Runs the program in a terminal. With `protocol`, the terminal shows secrets by design, such as an address to open elsewhere."""
         capture = self.bench.root / ("protocol" if protocol else "captures") / f"{next(self.bench.numbers)}.terminal"
         return Terminal([self.bench.binary, *words, "--profile", "real"], self.environment(), self.path, capture)
 
     # Runs of those who call it
 
     def caller(self, name):
-        """AWS's own clients, each asking who it is."""
+        """Runs one of AWS's own clients, which asks AWS for its identity."""
         bin_folder, endpoint = self.bench.cache / "python/bin", self.bench.sts.address
         identity = ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"]
         command = {
             "aws_cli_v1": [bin_folder / "aws", *identity],
-            "aws_cli_v2": ["/usr/bin/aws", *identity],  # Debian's 2.9 knows no AWS_ENDPOINT_URL
+            "aws_cli_v2": ["/usr/bin/aws", *identity],  # Debian's 2.9 does not support AWS_ENDPOINT_URL
             "boto3": [bin_folder / "python", HERE / "callers/with_boto3.py"],
             "javascript_sdk": [self.bench.cache / "node", HERE / "callers/with_sdk.mjs"],
         }[name]
@@ -281,7 +281,7 @@ class Home:
         return self.start(command, AWS_PROFILE="real", AWS_ENDPOINT_URL_STS=endpoint, AWS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca)
 
     def claude_code(self, prompt, bedrock, retries=1, folder=None, **more):
-        """One question to Claude Code in a folder, with the settings that lie in this home and Bedrock at this address."""
+        """Asks Claude Code one question in a folder, with this home's settings and this Bedrock."""
         [program] = (self.bench.cache / "node_modules/@anthropic-ai").glob("claude-code-linux-*/claude")
         quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": str(retries)}
         there = {"ANTHROPIC_BEDROCK_BASE_URL": bedrock.address, "AWS_ENDPOINT_URL_STS": self.bench.sts.address}
@@ -291,7 +291,7 @@ class Home:
     # What was left behind
 
     def visits(self):
-        """What the browser saw, oldest first; a visit still under way has no report yet."""
+        """The browser's reports, oldest first. A visit without an end has no report yet."""
         reports = [folder / "visit.json" for folder in by_age(self.visits_folder)]
         return [json.loads(report.read_text()) if report.exists() else None for report in reports]
 
@@ -302,39 +302,39 @@ class Home:
         return [file for file in self.path.rglob("*") if file.is_file()]
 
     def own_files(self):
-        """What the program keeps (all but the configuration that we wrote), with its mode and its folder's."""
+        """The files that the program has written, each with its mode and its folder's mode."""
         named = [file for file in self.files() if "bedrock-sso" in str(file.relative_to(self.path))]
-        kept = [file for file in named if file.name != "config.toml"]
-        return [(file.relative_to(self.path), mode(file), mode(file.parent)) for file in kept]
+        written = [file for file in named if file.name != "config.toml"]
+        return [(file.relative_to(self.path), mode(file), mode(file.parent)) for file in written]
 
 
 class Run:
-    """One process, its streams captured through pipes as its callers do."""
+    """A process whose streams are captured through pipes, as its callers do."""
 
-    def __init__(self, bench, command, environment, cwd, place=(), said=None):
-        self.said = None if said is None else said.encode()  # on its stdin
+    def __init__(self, bench, command, environment, cwd, place=(), stdin=None):
+        self.stdin = stdin.encode() if stdin else None
         self.bench, self.command, self.started = bench, [str(part) for part in command], time.monotonic()
         self.process = subprocess.Popen(
             [*map(str, place), *self.command],
             env=environment,
             cwd=cwd,
-            stdin=subprocess.DEVNULL if said is None else subprocess.PIPE,
+            stdin=subprocess.PIPE if self.stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
 
-    def outcome(self, seconds=PATIENCE):
+    def outcome(self, seconds=TIMEOUT):
         try:
-            stdout, stderr = self.process.communicate(self.said, timeout=seconds)
+            stdout, stderr = self.process.communicate(self.stdin, timeout=seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise AssertionError(f"{' '.join(self.command[:4])} had not ended (or not let go of its streams) after {seconds} s")
+            raise AssertionError(f"{' '.join(self.command[:4])} did not end or close its streams within {seconds} s")
         self.capture(stdout, stderr)
         taken = time.monotonic() - self.started
         return Outcome(self.process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"), taken)
 
     def capture(self, stdout, stderr):
-        """Keeps both streams for the scan; only the protocol's own stdout may hold credentials."""
+        """Saves both streams for the scan. Only the stdout of `credentials` may have credentials."""
         number = next(self.bench.numbers)
         protocol = self.command[:2] == [str(self.bench.binary), "credentials"]
         folder = self.bench.root / ("protocol" if protocol else "captures")

@@ -1,7 +1,7 @@
-"""A Bedrock in which AWS's own Python SDK is the judge: botocore signs each request again, and its service models say what
-is legal in a question and in an answer.
+"""A Bedrock that checks with AWS's own Python SDK: botocore signs each request again, and its service models define valid requests
+and answers.
 
-It is served beside moto, which has no models, and knows the credentials that moto's STS has given out.
+It runs beside moto, which has no models, and accepts the credentials that moto's STS has issued.
 """
 
 import binascii
@@ -27,7 +27,7 @@ USAGE = {"inputTokens": 11, "outputTokens": 1, "totalTokens": 12}
 
 
 class Refusal(Exception):
-    """One of AWS's error answers."""
+    """An error answer of AWS."""
 
     def __init__(self, status, code, message):
         super().__init__(message)
@@ -35,7 +35,7 @@ class Refusal(Exception):
 
 
 def operations():
-    """Every operation of both services by its method and the pattern of its path."""
+    """Every operation of both services, by its method and the pattern of its path."""
     session = botocore.session.Session()
     for service in ("bedrock", "bedrock-runtime"):
         model = session.get_service_model(service)
@@ -50,7 +50,7 @@ OPERATIONS = list(operations())
 
 
 def asked(method, target, body):
-    """The operation, and its parameters as botocore would be given them."""
+    """The operation, and its parameters in botocore's format."""
     path, _, query = target.partition("?")
     for known, pattern, operation in OPERATIONS:
         found = pattern.fullmatch(path)
@@ -66,7 +66,7 @@ def of_query(shape, query):
     found = {}
     for key, value in urllib.parse.parse_qsl(query, strict_parsing=bool(query)):
         if key not in names:
-            raise Refusal(400, "ValidationException", f"no parameter is called {key}")
+            raise Refusal(400, "ValidationException", f"there is no parameter {key}")
         name, member = names[key]
         found[name] = int(value) if member.type_name == "integer" else value
     return found
@@ -79,7 +79,7 @@ def check(parameters, shape):
 
 
 def check_signature(request, secrets):
-    """Signed once more by botocore, the result has to be the same."""
+    """Signs the request again with botocore, and compares the signatures."""
     header = request.headers.get("Authorization", "")
     parts = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d+)/([^/]+)/([^/]+)/aws4_request, SignedHeaders=(\S+), Signature=(\w+)", header)
     if not parts:
@@ -140,7 +140,7 @@ def stream():
     framed = b"".join(framed_event(name, json.dumps(payload).encode()) for name, payload in events)
     buffer = EventStreamBuffer()
     buffer.add_data(framed)
-    assert [event.headers[":event-type"] for event in buffer] == [name for name, _ in events], "botocore does not read it"
+    assert [event.headers[":event-type"] for event in buffer] == [name for name, _ in events], "botocore cannot decode the stream"
     return framed
 
 
@@ -155,7 +155,7 @@ def framed_event(name, payload):
 
 
 def start(secrets):
-    """Serves on a free port of loopback; `secrets` finds secret key and session token of an access key."""
+    """Serves on a free port of loopback. `secrets` returns the secret key and session token of an access key."""
 
     class Handler(BaseHTTPRequestHandler):
         def respond(self):

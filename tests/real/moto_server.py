@@ -1,7 +1,7 @@
-"""moto's AWS on a free port of loopback, with one identity pool in it, and a Bedrock beside it: prints `ready ENDPOINT POOL
-BEDROCK` and serves until it is ended.
+"""moto's AWS on a free port of loopback, with one identity pool, and a Bedrock beside it: prints `ready ENDPOINT POOL BEDROCK` and
+serves until it is killed.
 
-moto checks no token; what it shows is that its idea of AWS's protocols, and ours, are the same.
+moto does not check tokens. It shows that its implementation of AWS's protocols agrees with ours.
 """
 
 import sys
@@ -14,7 +14,7 @@ from moto.sts.models import sts_backends
 
 
 def secrets(access_key):
-    """Secret key and session token of what moto's STS has given out."""
+    """The secret key and session token of credentials that moto's STS has issued."""
     for account in sts_backends.values():
         for backend in account.values():
             role = backend.get_assumed_role_from_access_key(access_key)

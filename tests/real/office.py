@@ -1,7 +1,7 @@
-"""A company's network: names of its own, the proxies that lead out of it, and what goes wrong on the way.
+"""A company's network: its own names, proxies to the outside, and network faults.
 
-It starts and records; what the program must make of it is the scenarios' business. The program is put where the names
-of provider and STS mean something else, or nothing at all: what it reaches, it has reached as the scenario says.
+It starts and records. The scenarios check. In the program's network, the names of provider and STS have another address or none, so
+a request that arrives has taken the path of the scenario.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ LOGIN, STS = "login.acme.test", "sts.acme.test"
 USER, PASSWORD = "alice", "Pa55-word_of-the-proxy"
 ODD_PASSWORD, ODD_IN_AN_ADDRESS = "pa/ss-w%rd@x#y", "pa%2Fss-w%25rd%40x%23y"
 LOOPBACK = "127.0.0.1 localhost\n::1 localhost\n"
-# What /etc/hosts says where the program runs.
+# The contents of /etc/hosts in the program's network.
 HOSTS = {
     "nothing": LOOPBACK,
     "all": f"{LOOPBACK}127.0.0.1 {LOGIN} {STS}\n",
     "sts": f"{LOOPBACK}127.0.0.1 {STS}\n",
     "intercepted": f"{LOOPBACK}127.0.0.2 {LOGIN} {STS}\n",
-    # AWS's own name, where nobody listens: a test sends nothing to the real one.
+    # AWS's real name, at a port without a listener, so that no test sends a request to AWS.
     "no-aws": f"{LOOPBACK}127.0.0.1 {LOGIN} {STS} sts.us-east-1.amazonaws.com\n",
     "both-families": f"{LOOPBACK}::1 {LOGIN} {STS}\n127.0.0.1 {LOGIN} {STS}\n",
 }
@@ -35,8 +35,8 @@ RESERVED = []
 
 
 def free_port():
-    """A port that no other test is given before this run ends, reserved as `tests/support/src/port.rs` does: below the ranges
-    from which systems choose ports, and marked by a UDP socket of the same number."""
+    """A port that no other test gets before this run ends. It is reserved as in `tests/support/src/port.rs`: below the ranges from
+    which systems choose ports, and marked by a UDP socket with the same number."""
     for port in random.sample(range(20_000, 32_000), 12_000):
         mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -59,7 +59,7 @@ def listens(port, host="127.0.0.1"):
 
 
 class Office:
-    """Parts start at their first use, and end with the run."""
+    """Its servers start at their first use, and end with the run."""
 
     def __init__(self, bench):
         self.bench, self.folder = bench, bench.root / "office"
@@ -67,8 +67,8 @@ class Office:
         for name, text in HOSTS.items():
             (self.folder / f"{name}.hosts").write_text(text)
         self.ledger = self.folder / "passwords"
-        kept = [{"kind": "proxy_password", "value": value} for value in (PASSWORD, ODD_PASSWORD, ODD_IN_AN_ADDRESS)]
-        self.ledger.write_text("".join(json.dumps(it) + "\n" for it in kept))
+        secrets = [{"kind": "proxy_password", "value": value} for value in (PASSWORD, ODD_PASSWORD, ODD_IN_AN_ADDRESS)]
+        self.ledger.write_text("".join(json.dumps(it) + "\n" for it in secrets))
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.9\n")
         tls = {"TLS_CERT": bench.servers / "server.pem", "TLS_KEY": bench.servers / "server.key"}
         self.provider = bench.start_provider("office-provider", ALG="ES256", LOGIN="auto", HOST=LOGIN, **tls)
@@ -78,7 +78,7 @@ class Office:
         return self.bench.sts.address.replace("localhost", STS)
 
     def home(self, name, hosts="nothing", places=(), **settings):
-        """A person's machine in this network; `hosts` are the names it knows, `places` what else is put in place."""
+        """A user's machine in this network. `hosts` are the names that it can resolve, `places` other files to replace."""
         home = Home(self.bench, name, self.provider, [], {"sts_endpoint": self.sts_endpoint, **settings})
         self.move(home, hosts, places)
         return home
@@ -99,27 +99,27 @@ class Office:
 
     @cached_property
     def proxy(self):
-        """Tinyproxy, with a password and one host that nobody may go to."""
+        """Tinyproxy, with a password, and with one host that it refuses."""
         return Tinyproxy(self)
 
     @cached_property
     def socks(self):
-        """microsocks, with a password of its own: it takes it on its command line, where the search would find it."""
+        """microsocks, with another password, because it takes the password on its command line, where the scan would find it."""
         return Socks(self)
 
     @cached_property
     def interceptor(self):
         return Interceptor(self)
 
-    # What goes wrong
+    # Network faults
 
     def answering(self, head=None, after=0):
-        """A proxy that takes every connection and gives this answer after so many seconds, or none at all."""
+        """A proxy that accepts every connection, and sends this answer after so many seconds, or none."""
         return Answering(head, after)
 
     @contextlib.contextmanager
     def black_hole(self, port):
-        """Connections to [::1] at this port are neither taken nor refused: its queue is full."""
+        """Connections to [::1] at this port are neither accepted nor refused, because its queue is full."""
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(socket.socket(socket.AF_INET6))
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -130,18 +130,18 @@ class Office:
                 filler.setblocking(False)
                 filler.connect_ex(("::1", port))
             if listens(port, "::1"):
-                raise RuntimeError("a connection was taken although the queue is full")
+                raise RuntimeError("a connection was accepted although the queue is full")
             yield
 
     @contextlib.contextmanager
     def silent_name_server(self):
-        """What /etc/resolv.conf is to be replaced with: a server that never answers."""
+        """A replacement for /etc/resolv.conf, with a name server that never answers."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.9", 53))
             yield f"{self.folder}/resolv.conf=/etc/resolv.conf"
 
     def system_store(self, *authorities):
-        """The system's own store with these added, as `update-ca-certificates` makes it; to be put in its place."""
+        """A copy of the system's trust store with these authorities, made by `update-ca-certificates`, to replace the real one."""
         local, etc = (self.folder / it for it in ("local-certs", "etc-certs"))
         for folder in (local, etc):
             shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +174,7 @@ class Tinyproxy:
         return f"http://{USER}:{password}@{self.name}"
 
     def tunnels(self, host=""):
-        """How many it was asked for."""
+        """The number of tunnels that clients have requested."""
         return sum(f"CONNECT {host}" in line and "Request" in line for line in self.log.read_text().splitlines())
 
 
@@ -194,7 +194,7 @@ class Socks:
 
 
 class Interceptor:
-    """mitmproxy, opening TLS with an authority of its own: as a proxy with a password, and unasked in the way of the names."""
+    """mitmproxy, which intercepts TLS with its own authority: as a proxy with a password, and transparently at the names' address."""
 
     def __init__(self, office):
         self.office, self.port = office, free_port()
@@ -232,11 +232,11 @@ class Answering:
         self.listener.close()
 
     def serve(self):
-        kept = []
+        connections = []
         with contextlib.suppress(OSError):  # closed
             while True:
-                kept.append(self.listener.accept()[0])
-                threading.Thread(target=self.answer, args=kept[-1:], daemon=True).start()
+                connections.append(self.listener.accept()[0])
+                threading.Thread(target=self.answer, args=connections[-1:], daemon=True).start()
 
     def answer(self, connection):
         with contextlib.suppress(OSError):

@@ -1,10 +1,12 @@
-// A person at a browser: opens the address, signs in or refuses at the provider's pages, and reads the page they end on.
-// Each visit leaves a folder under --out: the page as a picture and as HTML, and `visit.json` with what the browser saw.
+// A user at a browser: opens the address, signs in or refuses on the provider's pages, and reads the final page.
+// Each visit writes a folder below --out: the page as a picture and as HTML, and `visit.json` with what the browser
+// saw.
 //
 //   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] URL|-
 //
-// --gate: think until FILE exists, as people do who look for their password.   --refuse: press Cancel.
-// --code: enter it, and end on the provider's own page.   --elsewhere: be on a machine that cannot reach the callback, and print its address.
+// --gate: waits until FILE exists, like a user who searches for a password.   --refuse: presses Cancel.
+// --code: enters the code, and ends on the provider's page.   --elsewhere: on a machine that cannot reach the
+// callback; prints its address.
 
 import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,17 +18,17 @@ const { values: { out, gate, refuse, code, elsewhere }, positionals: [named] } =
   options: { out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' }, code: { type: 'string' }, elsewhere: { type: 'boolean' } },
 });
 
-/** An address that holds what is for the person alone comes by stdin, where no list of processes shows it. */
+/** An address with a secret comes by stdin, so that no process list shows it. */
 const address = named === '-' ? readFileSync(0, 'utf8').trim() : named;
 
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
-/** The provider is `localhost`; for this number there is a proxy that nobody runs. */
+/** The provider is `localhost`. For 127.0.0.1, where the callback is, this sets a proxy that does not exist. */
 const FAR = elsewhere ? ['--proxy-server=127.0.0.1:9', '--proxy-bypass-list=<-loopback>;localhost'] : [];
 const BOX = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
-// The way to the provider that a person's browser has, whatever way the program is given.
+// The browser's own path to the provider, which does not depend on the program's.
 const WAY = [...(elsewhere ? [] : ['--no-proxy-server']), '--host-resolver-rules=MAP *.acme.test 127.0.0.1'];
 
-/** The program's own origins: of the address it gave us, and of the callback it asked the provider for. */
+/** The program's origins: of the address that it printed, and of the callback that it sent to the provider. */
 const ours = new Set(code || elsewhere ? [] : [new URL(address).origin]);
 const local = (url) => ours.has(new URL(url).origin);
 
@@ -39,15 +41,15 @@ async function until(condition) {
   while (!condition()) await new Promise((wake) => setTimeout(wake, 50));
 }
 
-/** The start address redirects with `state` and `nonce`, which are the browser's to know and not ours to keep. */
+/** The start address redirects with `state` and `nonce`, which only the browser may know, so they are not recorded. */
 function withoutLocation({ location, ...headers }) {
   return headers;
 }
 
-/** Our address may also lead to the AWS console, which asks nothing. */
+/** The program's address may also lead to the AWS console, which shows no form. */
 const inConsole = (url) => new URL(url).pathname === '/federation';
 
-/** Walks the provider's pages until the browser stands on our address again. */
+/** Walks through the provider's pages until the browser is at the program's address again. */
 async function answerProvider(page) {
   if (gate) await until(() => existsSync(gate));
   while (!local(page.url()) && !inConsole(page.url())) {
@@ -55,19 +57,19 @@ async function answerProvider(page) {
   }
 }
 
-/** Walks the provider's pages for a device code, which end at the provider. */
+/** Walks through the provider's pages for a device code, which end at the provider. */
 async function enterCode(page) {
   while (!(await page.locator('body').innerText()).includes('successful')) {
     await Promise.all([page.waitForEvent('load'), fillIn(page)]);
   }
 }
 
-/** Walks the provider's pages until they send the browser to an address that this machine does not have. */
-async function arriveElsewhere(page) {
+/** Walks through the provider's pages until they redirect the browser to an address that this machine cannot reach. */
+async function signInElsewhere(page) {
   let last;
-  const arrived = new Promise((tell) => {
+  const arrived = new Promise((resolve) => {
     page.on('request', (request) => {
-      if (new URL(request.url()).pathname === '/callback') tell(last = request.url());
+      if (new URL(request.url()).pathname === '/callback') resolve(last = request.url());
     });
   });
   while (!last) {
@@ -88,14 +90,14 @@ async function fillIn(page) {
 
 async function visit() {
   const folder = mkdtempSync(join(out, 'visit-'));
-  const keep = (report) => {
+  const writeReport = (report) => {
     writeFileSync(join(folder, 'visit.part'), JSON.stringify({ address, ...report }, null, 2));
     renameSync(join(folder, 'visit.part'), join(folder, 'visit.json'));
   };
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...BOX, ...QUIET, ...WAY, ...FAR] });
   try {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, timezoneId: 'UTC', locale: 'en-GB' });
-    // The provider's demonstration pages ask for a web font, which no one here can fetch.
+    // The provider's demonstration pages load a web font, which is not available here.
     await context.route((url) => !['localhost', '127.0.0.1', 'login.acme.test'].includes(url.hostname), (route) => route.abort());
     const page = await context.newPage();
     const documents = [];
@@ -105,7 +107,7 @@ async function visit() {
     });
     page.setDefaultTimeout(60_000);
     await page.goto(address);
-    if (elsewhere) return await arriveElsewhere(page);
+    if (elsewhere) return await signInElsewhere(page);
     await (code ? enterCode(page) : answerProvider(page));
     const html = await page.content();
     for (const colorScheme of ['light', 'dark']) {
@@ -113,7 +115,7 @@ async function visit() {
       await page.screenshot({ path: join(folder, `${colorScheme}.png`), animations: 'disabled' });
     }
     writeFileSync(join(folder, 'page.html'), html);
-    keep({
+    writeReport({
       text: await page.locator('body').innerText(),
       title: await page.title(),
       documents: await Promise.all(documents.map(async (it) => ({
@@ -121,14 +123,14 @@ async function visit() {
       }))),
     });
   } catch (error) {
-    keep({ error: String(error) });
+    writeReport({ error: String(error) });
     process.exitCode = 1;
   } finally {
     await browser.close();
   }
 }
 
-// Browsers chatter; none of it may reach the program's own streams.
+// Browsers print messages. None may reach the program's own streams.
 console.log('chatter');
 console.error('chatter');
 await visit();

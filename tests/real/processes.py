@@ -1,4 +1,4 @@
-"""What the operating system shows about processes: who descends from us, and what anyone can read in their command lines."""
+"""What the operating system shows about processes: our descendants, and the command lines that every user can read."""
 
 import ctypes
 import os
@@ -11,13 +11,13 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans():
-    """Makes detached grandchildren ours, so that none is lost from sight or left behind."""
+    """Makes detached grandchildren our children, so that each can be found and ended."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 def descendants():
-    """The living ones, as {pid: command line}."""
+    """Our running descendants, as {pid: command line}."""
     parents, commands = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -25,7 +25,7 @@ def descendants():
             if state != "Z":
                 parents[int(folder.name)] = int(parent)
                 commands[int(folder.name)] = (folder / "cmdline").read_bytes()
-        except OSError:  # ended while we looked
+        except OSError:  # ended meanwhile
             continue
     ours, more = set(), {os.getpid()}
     while more:
@@ -47,7 +47,7 @@ def end_all():
 
 
 def without_proxies(environment):
-    """A proxy's password has its place in these variables: their owner put it there."""
+    """Removes proxy variables: a proxy's password is there because the user put it there."""
     return b"\0".join(it for it in environment.split(b"\0") if not it.split(b"=")[0].lower().endswith(b"_proxy"))
 
 
@@ -72,7 +72,7 @@ class Sampler(threading.Thread):
             self.seen.add(command)
             if self.program in command:
                 self.seen.add(without_proxies(Path(folder, "environ").read_bytes()))
-        except OSError:  # ended while we looked
+        except OSError:  # ended meanwhile
             pass
 
     def stop(self):

@@ -1,6 +1,6 @@
-"""Looks for secrets where none may be.
+"""Searches for secrets in forbidden places.
 
-A secret counts as found when any telling piece of it is there, so a log that shortens one does not get away with it.
+A part of a secret counts as a finding, because a log may shorten it.
 """
 
 import base64
@@ -9,33 +9,33 @@ import urllib.parse
 
 
 class Secrets:
-    """Everything the servers ever handed out, as byte strings to look for."""
+    """Every secret that the servers have issued, as byte strings to search for."""
 
     def __init__(self, ledgers):
         self.pieces = {}
         for ledger in ledgers:
             for line in ledger.read_text().splitlines():
                 issued = json.loads(line)
-                for piece in telling_pieces(issued["value"]):
+                for piece in secret_pieces(issued["value"]):
                     self.pieces[piece.encode()] = issued["kind"]
 
     def kinds(self):
         return set(self.pieces.values())
 
     def found_in(self, content):
-        """The kinds of secret that `content` (bytes) gives away."""
+        """The kinds of secret that `content` (bytes) contains."""
         return sorted({kind for piece, kind in self.pieces.items() if piece in content})
 
     def found_in_file(self, path):
         try:
             return self.found_in(path.read_bytes())
-        except FileNotFoundError:  # a temporary file of a process that just ended
+        except FileNotFoundError:  # a temporary file of a process that has just ended
             return []
 
 
-def telling_pieces(value):
-    """The secret, its beginning and its end, in the spellings that URLs and encoders give it."""
-    if value.count(".") == 2:  # a JWT's header is everyone's; its claims and signature are not
+def secret_pieces(value):
+    """The secret, its beginning and its end, in the encodings of URLs and logs."""
+    if value.count(".") == 2:  # a JWT's header is public; its claims and signature are secret
         parts = value.split(".")[1:]
     else:
         parts = [value]

@@ -1,6 +1,6 @@
-"""Signature Version 4 in full, as AWS's services check it; and the way in which they refuse.
+"""Signature Version 4, checked in full as AWS's services do, with their errors.
 
-It says who signed. What they may do is for the service.
+It determines who has signed. The services determine what the signer may do.
 """
 
 import datetime
@@ -14,7 +14,7 @@ UTC = datetime.timezone.utc
 
 
 class Refusal(Exception):
-    """One of AWS's error answers."""
+    """An error answer of AWS."""
 
     def __init__(self, status, code, message):
         super().__init__(message)
@@ -27,7 +27,7 @@ class Scope:
 
 
 def signed_by(request, scope, session_of):
-    """The session whose credentials signed the request, else a refusal. `session_of` knows them by their key."""
+    """The session whose credentials signed the request, or else a refusal. `session_of` returns the session of an access key."""
     proof = re.fullmatch(
         rf"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{{8}})/([\w-]+)/{scope.service}/aws4_request, ?"
         r"SignedHeaders=([\w;-]+), ?Signature=(\w{64})",
@@ -50,7 +50,7 @@ def signed_by(request, scope, session_of):
 def expected(session, request, place, signed_headers):
     headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signed_headers.split(";"))
     parts = urllib.parse.urlsplit(request.path)
-    # A path is encoded once more than it came; a query is sorted.
+    # A path is encoded once more than it was received. A query is sorted.
     path = urllib.parse.quote(parts.path, safe="/~")
     query = "&".join(sorted(part if "=" in part else f"{part}=" for part in parts.query.split("&") if part))
     payload = hashlib.sha256(request.body).hexdigest()

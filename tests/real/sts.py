@@ -1,11 +1,11 @@
-"""An STS that believes nothing: it verifies tokens and signatures as AWS documents them, and refuses in AWS's words. Beside
-it, at /federation, the sign-in to the console takes the sessions that it has issued.
+"""An STS that verifies tokens and signatures as AWS documents, and refuses with AWS's messages. Besides, at /federation, the
+console's sign-in accepts the sessions that it has issued.
 
-It knows no more of the program under test than AWS would; a control path makes its weather.
+It knows about the program under test only what AWS would know. A control path sets its faults.
 
     sts.py --cert FILE --key FILE --ca FILE --events FILE --ledger FILE --trust ISSUER=CLIENT_ID [--trust …]
 
-prints `ready ENDPOINT` once it listens. `POST /control` sets what an Account has below: {"weather": ["Throttling", …]}.
+prints `ready ENDPOINT` once it listens. `POST /control` sets attributes of Account below: {"faults": ["Throttling", …]}.
 """
 
 import argparse
@@ -33,7 +33,7 @@ XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
 
 
-WEATHER = {
+FAULTS = {
     "Throttling": Refusal(400, "Throttling", "Rate exceeded"),
     "InternalFailure": Refusal(500, "InternalFailure", "An internal error has occurred."),
     "IDPCommunicationError": Refusal(400, "IDPCommunicationError", "Couldn't retrieve verification key from your identity provider"),
@@ -42,19 +42,19 @@ WEATHER = {
 
 @dataclass
 class Account:
-    """What this AWS account trusts, has issued and is told to do; shared by all connections."""
+    """What this AWS account trusts and has issued, and its faults. All connections share it."""
 
     trust: dict
     roots: ssl.SSLContext
     events: str
     ledger: str
-    weather: list = field(default_factory=list)  # errors for the next exchanges
-    hold: bool = False  # exchanges wait while this is so
-    max_duration: int = 43200  # what the role allows
-    lifetime: int | None = None  # a life of issued credentials shorter than asked
-    sessions: dict = field(default_factory=dict)  # by access key; {} makes AWS forget them all
-    forgotten: list = field(default_factory=list)  # some of those keys, which AWS does not know any more
-    signin_tokens: dict = field(default_factory=dict)  # the sessions that they open
+    faults: list = field(default_factory=list)  # errors for the next exchanges
+    hold: bool = False  # while this is true, exchanges wait
+    max_duration: int = 43200  # the role's limit
+    lifetime: int | None = None  # a shorter lifetime of credentials than requested
+    sessions: dict = field(default_factory=dict)  # by access key; {} makes AWS reject all of them
+    forgotten: list = field(default_factory=list)  # access keys that AWS rejects
+    signin_tokens: dict = field(default_factory=dict)  # the session of each token
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, **event):
@@ -66,9 +66,9 @@ class Account:
         while self.hold:
             time.sleep(0.02)
 
-    def next_weather(self):
+    def next_fault(self):
         with self.lock:
-            return self.weather.pop(0) if self.weather else None
+            return self.faults.pop(0) if self.faults else None
 
 
 def append(path, record):
@@ -81,8 +81,8 @@ def append(path, record):
 
 def assume_role_with_web_identity(account, form, _request):
     account.wait_while_held()
-    if code := account.next_weather():
-        raise WEATHER[code]
+    if code := account.next_fault():
+        raise FAULTS[code]
     check_shape(form)
     claims = verify(account, form["WebIdentityToken"])
     if form["RoleArn"] != ROLE:
@@ -95,7 +95,7 @@ def assume_role_with_web_identity(account, form, _request):
 
 
 def check_shape(form):
-    """The limits of the API reference, before anything is looked at."""
+    """The limits of the API reference, which are checked first."""
     for name, pattern in {
         "RoleArn": r"arn:[\w-]+:iam::\d{12}:role/.{1,2000}",
         "RoleSessionName": r"[\w+=,.@-]{2,64}",
@@ -165,7 +165,7 @@ def verification_key(account, issuer, kid):
 
 
 def fetch(account, url):
-    # The header tells the provider's record which requests are ours.
+    # The header identifies these requests in the provider's record.
     request = urllib.request.Request(url, headers={"User-Agent": "aws-sts"})
     roots = account.roots if url.startswith("https:") else None
     with urllib.request.urlopen(request, context=roots, timeout=10) as answer:
@@ -216,7 +216,7 @@ def signer(account, request):
 
 
 def known(account, key):
-    """A session by its key, as other services of this account ask for it."""
+    """A session by its access key, as other services of this account request it."""
     session = account.sessions.get(key) if key not in account.forgotten else None
     return session and {**session, "Expiration": session["Expiration"].isoformat()}
 
@@ -225,7 +225,7 @@ def known(account, key):
 
 
 def get_signin_token(account, form):
-    """The token that a browser signs in with; None for any session that is not one of ours."""
+    """A token with which a browser signs in; None if the session was not issued here."""
     given = json.loads(form.get("Session", "{}"))
     session = account.sessions.get(given.get("sessionId"), {})
     if set(form) != {"Action", "Session"} or form["Action"] != "getSigninToken":
@@ -270,7 +270,7 @@ class Connection(BaseHTTPRequestHandler):
         self.act(form)
 
     def do_GET(self):
-        """A browser that signs in to the console. One page stands for all of it."""
+        """Signs a browser in to the console. One page replaces the real console."""
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
         session = self.account.signin_tokens.pop(query.get("SigninToken"), None)
@@ -335,7 +335,7 @@ def main():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(options.cert, options.key)
-    # The handshake belongs to the connection's own thread: a silent client must not hold up the others.
+    # The handshake happens in the connection's thread, so that a silent client does not block the others.
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print(f"ready https://localhost:{server.server_port}", flush=True)
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""Runs the scenarios in order and counts them; what they claim is in scenarios/."""
+"""Runs the scenarios in order and counts the results."""
 
 import argparse
 import signal
@@ -27,7 +27,7 @@ def main():
     finally:
         processes.end_all()
         if failed:
-            print(f"what happened is kept in {root}", file=sys.stderr)
+            print(f"the files of this run are in {root}", file=sys.stderr)
     sys.exit(1 if failed else 0)
 
 
@@ -57,7 +57,7 @@ def attempt(scenario, world):
     except AssertionError as failure:
         print(f"FAILED {name}: {one_line(failure)}", flush=True)
         return False
-    except Exception as failure:  # a scenario that stumbles has not shown what it should
+    except Exception as failure:  # an error in a scenario also counts as a failure
         print(f"FAILED {name}: {type(failure).__name__}: {one_line(failure)}", flush=True)
         return False
     print(f"ok {name}", flush=True)
@@ -65,7 +65,7 @@ def attempt(scenario, world):
 
 
 def one_line(failure):
-    return " ".join(str(failure).split()) or "an expectation without words"
+    return " ".join(str(failure).split()) or "an expectation without a message"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A program at a terminal of its own, and the person typing there."""
+"""A program in a terminal, and the user who types there."""
 
 import os
 import pty
@@ -9,7 +9,7 @@ import time
 
 
 class Terminal:
-    """Runs the command as a shell would: its own session, with the terminal to control it. `capture` gets what it shows."""
+    """Runs a command as a shell does: in a new session, which the terminal controls. `capture` gets the output."""
 
     def __init__(self, command, environment, cwd, capture):
         self.started, self.text, self.age, self.capture = time.monotonic(), "", 0.0, capture
@@ -26,7 +26,7 @@ class Terminal:
         os.close(slave)
 
     def shows(self, words, seconds):
-        """Whether the words appear in time; `age` is then how old the terminal was."""
+        """Whether the words appear in time. `age` is then the terminal's age."""
         deadline = time.monotonic() + seconds
         while words not in self.text and self.read(deadline - time.monotonic()):
             pass
@@ -48,7 +48,7 @@ class Terminal:
         os.write(self.master, key)
 
     def ends(self, seconds):
-        """The exit code, or None if it goes on."""
+        """Waits for the end. Returns the exit code, or None if the program still runs."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
             self.read(0.05)

@@ -1,7 +1,4 @@
-"""A Windows machine under Wine with one person's profile: starts programs there and looks at the files they leave.
-
-It knows nothing of what bedrock-sso is for.
-"""
+"""A Windows machine under Wine with one user's profile: starts programs there and reads the files that they write."""
 
 import os
 import shutil
@@ -10,13 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-# Nothing of this system's own configuration may reach the program under test.
+# The program under test must not see this system's configuration.
 PASSED_ON = ("PATH", "HOME", "USER", "LC_ALL", "WINEPREFIX", "WINEDEBUG", "WINEDLLOVERRIDES")
 
 
 @dataclass
 class Ended:
-    """What a program left."""
+    """The result of a program."""
 
     code: int
     out: str
@@ -30,7 +27,7 @@ class Machine:
         self.program = programs / "bedrock-sso.exe"
         self.person = programs / "examples" / "person.exe"
         self.profile = self.drive / "users" / os.environ["USER"]
-        # Where the `directories` crate puts configuration and data on Windows.
+        # The folders in which the `directories` crate puts configuration and data on Windows.
         self.config_file = self.profile / "AppData/Roaming/bedrock-sso/config/config.toml"
         self.data = self.profile / "AppData/Local/bedrock-sso/data"
 
@@ -39,19 +36,19 @@ class Machine:
         return Caller([self.wine, str(self.program), *words], environment() | variables)
 
     def start_command(self, *words: str, **variables: str) -> "Caller":
-        """Starts another program of the machine likewise."""
+        """Starts another program of the machine in the same way."""
         return Caller([self.wine, *words], environment() | variables)
 
     def run(self, *words: str, **variables: str) -> Ended:
         return self.start(*words, **variables).ended()
 
     def end(self, program: Path) -> None:
-        """Ends every process of a program as the Task Manager does."""
+        """Ends every process of a program, as the Task Manager does."""
         command = [self.wine, "taskkill", "/f", "/im", program.name]
         subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
 
     def start_over(self, configuration: str) -> None:
-        """A person who never used the program, and whose administrator left a configuration."""
+        """Prepares a user who never used the program, with a configuration from the administrator."""
         self.end(self.program)
         self.end(self.person)
         for folder in (self.config_file.parents[1], self.data.parent):
@@ -60,11 +57,11 @@ class Machine:
         self.config_file.write_text(configuration, encoding="utf-8")
 
     def credential(self, target: str) -> dict[str, str] | None:
-        """A generic credential as Wine's Credential Manager keeps it, its secret encrypted; `None` if there is none."""
-        told = self.registry("query", target)
-        if told.returncode:
+        """A generic credential in Wine's Credential Manager, with its secret encrypted; `None` if it does not exist."""
+        answer = self.registry("query", target)
+        if answer.returncode:
             return None
-        values = (line.split(None, 2) for line in told.stdout.splitlines() if line.startswith("    "))
+        values = (line.split(None, 2) for line in answer.stdout.splitlines() if line.startswith("    "))
         return {name: value for name, _, value in (words for words in values if len(words) == 3)}
 
     def forget_credential(self, target: str) -> None:
@@ -78,7 +75,7 @@ class Machine:
         return subprocess.run([self.wine, "reg", *words], env=environment(), timeout=30, **streams)
 
     def set_proxy(self, **settings: str | int) -> None:
-        """The system's proxy as Settings writes it (WinINET), and nothing else of it."""
+        """Sets the system's proxy as Windows' Settings do (WinINET), and removes all other proxy settings."""
         key = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
         for name in ("ProxyEnable", "ProxyServer", "ProxyOverride", "AutoConfigURL"):
             self.reg("delete", key, "/v", name, "/f")
@@ -88,22 +85,23 @@ class Machine:
             assert written.returncode == 0, written
 
     def files(self) -> set[Path]:
-        """Every file that is anybody's."""
+        """Every file of the users and of the administrator."""
         places = (self.drive / "users", self.drive / "ProgramData")
         return {path for place in places for path in place.rglob("*") if path.is_file()}
 
 
 class Caller:
-    """A program that was started, seen from the one who waits for it."""
+    """A started program, as its caller sees it."""
 
     def __init__(self, command: list[str], variables: dict[str, str]):
-        # Wine hands its own descriptor 2 to every child, whatever Windows' flags say: only stdout can be a pipe here.
+        # Wine passes its own descriptor 2 to every child, whatever flags Windows' API sets, so only stdout can be a
+        # pipe here.
         self.err = tempfile.TemporaryFile()
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": self.err}
         self.process = subprocess.Popen(command, env=variables, **streams)
 
     def ended(self, limit: float = 60) -> Ended:
-        """Waits as SDKs do, until the pipe is closed by whomever it was held."""
+        """Waits, as SDKs do, until the program has ended and no process holds the pipe."""
         try:
             out, _ = self.process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -123,5 +121,5 @@ def environment() -> dict[str, str]:
 
 
 def windows_path(path: Path) -> str:
-    """The same file as programs on the machine name it: Wine shows this system's root as Z:."""
+    """The path as programs on the machine see it: Wine shows this system's root as Z:."""
     return "Z:" + str(path.resolve()).replace("/", "\\")

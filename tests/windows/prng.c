@@ -1,4 +1,4 @@
-/* bcryptprimitives.dll for Wine 8, which lacks it while Rust's standard library imports this one function from it. */
+/* bcryptprimitives.dll for Wine 8, which does not have it. Rust's standard library imports this one function from it. */
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length); /* RtlGenRandom, in advapi32 */

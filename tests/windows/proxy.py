@@ -1,4 +1,4 @@
-"""A proxy that leads nowhere, and writes down where people wanted to go."""
+"""A proxy that refuses every connection, and records the requests."""
 
 import socket
 import threading

@@ -1,6 +1,6 @@
-"""bedrock-sso on Windows, scenario by scenario: each starts as a person who never used it, against the test world.
+"""bedrock-sso on Windows, scenario by scenario. Each starts with a user who never used it, against the test world.
 
-Run by `run`, which builds the programs and the machine.
+`run` builds the programs and the machine, and runs this file.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from proxy import Proxy
 from world import World
 
 SCENARIOS = []
-# What Credential Manager lists, and what it calls an item that stays on its machine.
+# The name in Credential Manager, and the value for an item that stays on its machine.
 KEY = "bedrock-sso/sealing-key"
 LOCAL_MACHINE = "0x2"
 MEMBERS = ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]
 
 
 class Desk:
-    """A person's machine, the world outside, and a folder for what the test alone may see."""
+    """A user's machine, the test world, and a folder for files of the test."""
 
     def __init__(self, machine: Machine, world: World, seen: Path):
         self.machine = machine
@@ -74,13 +74,13 @@ class Desk:
 
 
 def scenario(function):
-    """What is marked so is run, in the order written."""
+    """Adds a scenario; they run in this order."""
     SCENARIOS.append((function.__name__.replace("_", " "), function))
     return function
 
 
 def document(ended: Ended) -> dict:
-    """The one JSON document that SDKs read, from a call that went well and said nothing else."""
+    """The one JSON document that SDKs read, from a call that succeeded with an empty stderr."""
     assert ended.code == 0, ended
     assert ended.err == "", f"stderr on success: {ended.err}"
     found = json.loads(ended.out)
@@ -89,11 +89,11 @@ def document(ended: Ended) -> dict:
 
 
 def refused(ended: Ended, code: int, slug: str) -> None:
-    """A failure as the contract has it: the code, one line of what with its slug, one of what to do, no output."""
+    """Checks a failure: the code, one line with the message and the slug, one line with the hint, no output."""
     assert ended.code == code, ended
     assert ended.out == "", f"stdout of a failure: {ended.out}"
-    what, hint = ended.err.splitlines()
-    assert what.startswith("bedrock-sso: ") and f"[{slug}" in what, what
+    message, hint = ended.err.splitlines()
+    assert message.startswith("bedrock-sso: ") and f"[{slug}" in message, message
     assert hint.startswith("  hint: "), hint
 
 
@@ -135,7 +135,7 @@ def ten_warm_callers_are_all_served(desk: Desk) -> None:
 def running_browser_does_not_hold_the_callers_pipe(desk: Desk) -> None:
     ended = desk.start("credentials", person="stays").ended(limit=30)
     document(ended)
-    # It stays for two minutes.
+    # The browser runs for two minutes.
     desk.machine.end(desk.machine.person)
 
 
@@ -163,7 +163,7 @@ def killed_sign_in_does_not_block_the_next_one(desk: Desk) -> None:
 
 @scenario
 def expiring_credentials_are_served_and_renewed_in_background(desk: Desk) -> None:
-    desk.world.turn("credential-lifetime", 900)
+    desk.world.set_knob("credential-lifetime", 900)
     first = desk.sign_in()
     desk.world.start_over()
     assert desk.sign_in() == first
@@ -177,9 +177,9 @@ def login_and_status_show_identity_and_expiry(desk: Desk) -> None:
     ended = desk.run("login")
     assert ended.code == 0 and "BedrockUser" in ended.out, ended
     desk.world.start_over()
-    told = json.loads(desk.run("status", "--json").out)
-    assert told["signed_in"] and told["account"] == "123456789012" and told["can_renew"], told
-    assert told["config"] and told["config"][0].endswith("config.toml"), told
+    status = json.loads(desk.run("status", "--json").out)
+    assert status["signed_in"] and status["account"] == "123456789012" and status["can_renew"], status
+    assert status["config"] and status["config"][0].endswith("config.toml"), status
     assert desk.world.asked() == {}, desk.world.asked()
 
 
@@ -202,13 +202,13 @@ def files_are_written_only_in_the_user_profile(desk: Desk) -> None:
     before = desk.machine.files()
     desk.sign_in()
     fresh = desk.machine.files() - before
-    assert fresh, "nothing was kept"
+    assert fresh, "no file was written"
     strays = [str(path) for path in fresh if desk.machine.data not in path.parents]
     assert not strays, strays
 
 
 @scenario
-def an_administrators_file_that_somebody_else_could_have_written_is_not_believed(desk: Desk) -> None:
+def administrator_file_writable_by_others_is_rejected(desk: Desk) -> None:
     folder = desk.machine.drive / "ProgramData/bedrock-sso"
     folder.mkdir(parents=True)
     try:
@@ -217,7 +217,7 @@ def an_administrators_file_that_somebody_else_could_have_written_is_not_believed
         file.chmod(0o644)
         desk.sign_in()
         desk.world.start_over()
-        # Wine makes Windows' rights of these: everybody's (WD), and for another's file an owner who is nobody (AN).
+        # Wine translates these to Windows' rights: everyone's (WD), and an unknown owner (AN) for another user's file.
         for mode, owner, who in [(everybody, mine, "everybody "), (0o644, somebody, "AN ")]:
             file.chmod(mode)
             os.chown(file, owner, -1)
@@ -242,7 +242,7 @@ def changed_programdata_does_not_hide_administrator_file(desk: Desk) -> None:
     try:
         file = Path(shutil.move(desk.machine.config_file, folder))
         file.chmod(0o644)
-        # Wine sets the variable anew for the first program of a process tree, so a shell must set it for the second.
+        # Wine sets the variable again for the first program of a process tree, so a shell must set it for the second.
         program, administrators = windows_path(desk.machine.program), "C:\\ProgramData\\bedrock-sso\\config.toml"
         for words, expected in (("config path", administrators), ("credentials", '"Version":1')):
             line = f"set ProgramData=C:\\evil&& {program} {words}"
@@ -258,14 +258,14 @@ def no_secret_is_in_any_file_or_log(desk: Desk) -> None:
 
 
 def search_everything(desk: Desk) -> None:
-    """Signs in twice as loudly as it goes, and looks wherever a secret could have been left."""
+    """Signs in twice with all logging, and searches every place for secrets."""
     log = desk.seen / "log.txt"
     talkative = {"BEDROCK_SSO_LOG": "debug", "BEDROCK_SSO_LOG_FILE": windows_path(log)}
     given = document(desk.run("credentials", **talkative))
     assert log.exists(), "nothing was logged"
     err = desk.run("login", "--force", "-v", **talkative).err
     secrets = desk.world.secrets()
-    assert given["SecretAccessKey"] in [value for _, value in secrets], "the world forgets what it gave"
+    assert given["SecretAccessKey"] in [value for _, value in secrets], "the world does not record what it issued"
     places = {str(path): path.read_bytes() for path in [*desk.machine.files(), log]} | {"stderr": err.encode()}
     found = [f"a {kind} in {place}" for place, bytes in places.items() for kind, value in secrets if holds(bytes, value)]
     assert not found, found
@@ -310,14 +310,14 @@ def provider_refusal_has_code_5_and_opens_no_second_tab(desk: Desk) -> None:
 
 @scenario
 def forged_token_has_code_6(desk: Desk) -> None:
-    desk.world.turn("forgery", "other-key")
+    desk.world.set_knob("forgery", "other-key")
     refused(desk.run("credentials"), 6, "token/")
     assert "assume" not in desk.world.asked(), desk.world.asked()
 
 
 @scenario
 def aws_refusal_has_code_7(desk: Desk) -> None:
-    desk.world.turn("registered", [])
+    desk.world.set_knob("registered", [])
     refused(desk.run("credentials"), 7, "aws/")
 
 
@@ -335,13 +335,13 @@ def network_failure_has_code_9(desk: Desk) -> None:
 def keyring_serves_a_second_process_without_a_key_file(desk: Desk) -> None:
     desk.store_key_in_keyring()
     first = desk.sign_in()
-    kept = desk.machine.credential(KEY)
-    assert kept is not None, "nothing in the keyring"
-    assert kept["Persist"] == LOCAL_MACHINE, f"the key roams with the profile: {kept}"
+    item = desk.machine.credential(KEY)
+    assert item is not None, "the keyring has no key"
+    assert item["Persist"] == LOCAL_MACHINE, f"the key roams with the profile: {item}"
     desk.world.start_over()
     assert desk.sign_in() == first
     assert desk.world.asked() == {} and desk.tabs() == 1, desk.world.asked()
-    assert desk.machine.credential(KEY) == kept, "a warm call touched the item"
+    assert desk.machine.credential(KEY) == item, "a warm call changed the item"
     keys = [str(path) for path in desk.machine.files() if path.name == "key"]
     assert not keys, keys
 
@@ -360,7 +360,7 @@ def keyring_gets_one_key_from_ten_callers(desk: Desk) -> None:
 @scenario
 def keyring_credentials_are_renewed_without_a_prompt(desk: Desk) -> None:
     desk.store_key_in_keyring()
-    desk.world.turn("credential-lifetime", 900)
+    desk.world.set_knob("credential-lifetime", 900)
     first = desk.sign_in()
     desk.world.start_over()
     assert desk.sign_in() == first
@@ -387,7 +387,7 @@ def logout_removes_session_and_key_and_revokes(desk: Desk) -> None:
     desk.store_key_in_keyring()
     for words in (["logout"], ["logout", "--all"]):
         desk.sign_in()
-        assert desk.machine.credential(KEY) is not None, "nothing in the keyring"
+        assert desk.machine.credential(KEY) is not None, "the keyring has no key"
         desk.world.start_over()
         ended = desk.run(*words)
         assert (ended.code, ended.out) == (0, "") and "revoked" in ended.err, ended
@@ -414,19 +414,19 @@ def missing_keyring_key_requires_a_new_sign_in(desk: Desk) -> None:
 @scenario
 def switch_from_file_to_keyring_storage_signs_in_again(desk: Desk) -> None:
     first = desk.sign_in()
-    assert desk.machine.credential(KEY) is None, "a key in the keyring although nobody asked for it"
+    assert desk.machine.credential(KEY) is None, "a key in the keyring without the setting"
     desk.store_key_in_keyring()
     second = desk.sign_in()
     assert second != first and desk.tabs() == 2, desk.tabs()
     assert desk.sign_in() == second
 
 
-# A name that no name server knows: who goes there without a proxy is told so.
+# A host that no name server knows, so without a proxy the call fails with that error.
 FAR = "sso.acme.invalid"
 
 
 def far_away(desk: Desk, **settings: str | int) -> Ended:
-    """A call to a provider outside this machine, with these settings of the system's proxy."""
+    """Calls a provider outside this machine, with these settings of the system's proxy."""
     file = desk.machine.config_file
     text = file.read_text(encoding="utf-8")
     lines = [f'issuer = "https://{FAR}"' if line.startswith("issuer") else line for line in text.splitlines()]
@@ -466,8 +466,8 @@ def proxy_script_is_reported_as_unsupported(desk: Desk) -> None:
     assert "(PAC)" in ended.err and "HTTPS_PROXY" in ended.err, ended
 
 
-# ERROR_INTERNAL_ERROR from the start of a process: seen once in ten runs or so, with ten callers at once, and under Wine 8
-# only. What is behind it is not known; no other error is met with a second try, and each second try is told.
+# ERROR_INTERNAL_ERROR when a process starts: seen about once in ten runs, with ten concurrent callers, and only under
+# Wine 8. The cause is unknown. Only this error is retried, and each retry is printed.
 WINE_COULD_NOT_START_A_PROCESS = "(os error 1359)"
 
 
@@ -494,9 +494,9 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--wine", required=True)
     words.add_argument("--programs", type=Path, required=True, help="folder with bedrock-sso.exe and examples/person.exe")
-    words.add_argument("--world", required=True, help="the world example, built for this system")
+    words.add_argument("--world", required=True, help="the world example for this system")
     words.add_argument("--only", default="", help="run scenarios whose name contains this")
-    words.add_argument("--unit-tests", choices=["passed", "failed"], required=True, help="how they ended: they count")
+    words.add_argument("--unit-tests", choices=["passed", "failed"], required=True, help="the result of the unit tests, which counts as a scenario")
     given = words.parse_args()
     world = World(given.world)
     results = [given.unit_tests == "passed"]

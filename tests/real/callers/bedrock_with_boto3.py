@@ -1,4 +1,4 @@
-"""What boto3 makes of the same Bedrock: the models by their profiles, a word whole, and a word as a stream."""
+"""Prints what boto3 gets from Bedrock: the profiles of the models, a complete answer, and a streamed answer."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ session = boto3.Session()
 profiles = session.client("bedrock").list_inference_profiles(typeEquals="SYSTEM_DEFINED")
 runtime = session.client("bedrock-runtime")
 asked = {"modelId": sys.argv[1], "messages": [{"role": "user", "content": [{"text": "Say ok."}]}]}
-whole = runtime.converse(**asked)
+answer = runtime.converse(**asked)
 events = [name for event in runtime.converse_stream(**asked)["stream"] for name in event]
 names = [profile["inferenceProfileId"] for profile in profiles["inferenceProfileSummaries"]]
-print(json.dumps({"profiles": names, "word": whole["output"]["message"]["content"][0]["text"], "events": events}))
+print(json.dumps({"profiles": names, "word": answer["output"]["message"]["content"][0]["text"], "events": events}))

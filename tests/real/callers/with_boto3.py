@@ -1,4 +1,4 @@
-"""Prints who boto3 is, by the profile and the endpoint in its environment."""
+"""Prints the identity that boto3 has with the profile and the endpoint in its environment."""
 
 import boto3
 

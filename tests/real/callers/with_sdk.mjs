@@ -1,4 +1,5 @@
-// Prints who the JavaScript SDK is, by its default chain with the profile and the endpoint in its environment.
+// Prints the identity that the JavaScript SDK has by its default chain, with the profile and the endpoint in its
+// environment.
 
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';

@@ -1,10 +1,11 @@
-// A certified OpenID provider with the habits that hurt: PKCE demanded, refresh tokens rotated, their reuse punished.
-// It records what was asked of it and every secret it handed out; it knows nothing of the program under test.
+// A certified OpenID provider with strict rules: it requires PKCE, rotates refresh tokens, and punishes their reuse.
+// It records its requests and every secret that it issues. It does not know the program under test.
 //
 // HOST (localhost)   PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
-// CLIENT: JSON of what the application is registered with besides, such as its secret; CLIENT_KEY: a PEM file with its public key
-// EVENTS, LEDGER: files that get one JSON object a line.   It prints `ready ISSUER` once it listens.
-// POST /control: {"weather": [[503, "text/plain", "busy"], …]} answers the next token requests so; {"forget": true} ends all sessions.
+// CLIENT: JSON with more of the client's registration, such as its secret; CLIENT_KEY: a PEM file with its public key
+// EVENTS, LEDGER: files with one JSON object per line.   It prints `ready ISSUER` once it listens.
+// POST /control: {"faults": [[503, "text/plain", "busy"], …]} are the answers to the next token requests; {"forget":
+// true} ends all sessions.
 
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -64,7 +65,7 @@ const configuration = {
   features: { devInteractions: { enabled: LOGIN === 'html' }, revocation: { enabled: true }, deviceFlow: { enabled: true } },
 };
 
-/** Answers every prompt for Alice without asking, where a scenario is not about the pages. */
+/** Answers every prompt for Alice, for scenarios that are not about the pages. */
 async function signInAlice(provider, ctx) {
   const { prompt, params, session, grantId } = await provider.interactionDetails(ctx.req, ctx.res);
   if (prompt.name === 'login') {
@@ -102,23 +103,23 @@ function noteRequest(ctx) {
 }
 
 const grants = new Set();
-let weather = [];
+let faults = [];
 
 async function control(provider, ctx) {
   const asked = JSON.parse(Buffer.concat(await ctx.req.toArray()));
-  weather = asked.weather ?? [];
+  faults = asked.faults ?? [];
   if (asked.forget) for (const id of grants) await (await provider.Grant.find(id))?.destroy();
   ctx.body = {};
 }
 
-function badWeather(ctx) {
-  const [status, type, body] = weather.shift();
+function sendFault(ctx) {
+  const [status, type, body] = faults.shift();
   Object.assign(ctx, { status, type, body });
 }
 
 async function answer(provider, ctx, next) {
   if (ctx.path === '/control') await control(provider, ctx);
-  else if (ctx.path === '/token' && weather.length) badWeather(ctx);
+  else if (ctx.path === '/token' && faults.length) sendFault(ctx);
   else if (ctx.path.startsWith('/interaction/') && LOGIN === 'auto') ctx.redirect(await signInAlice(provider, ctx));
   else await next();
 }

@@ -1,6 +1,6 @@
-"""What must be true of the program among real parts: one function a behaviour, played chapter by chapter.
+"""The expected behaviour of the program with real programs: one function per behaviour, run chapter by chapter.
 
-`expect` states each fact with the words to say when it is not so.
+`expect` checks each fact, with the message for a failure.
 """
 
 from scenarios import (

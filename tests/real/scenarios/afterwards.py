@@ -1,4 +1,4 @@
-"""What must hold when all is done: nothing running, nothing leaked. These come last."""
+"""Checks after all other scenarios: no process runs, and no secret has leaked."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def no_process_is_left_running(world):
 def scan_finds_a_planted_secret(world):
     known = secrets(world)
     never = EVERY_KIND - known.kinds()
-    expect(not never, f"never issued, so their absence shows nothing: {never}")
+    expect(not never, f"never issued, so the scan does not cover them: {never}")
     token = next(piece for piece, kind in known.pieces.items() if kind == "refresh_token")
     expect(known.found_in(b"before " + token + b" after") == ["refresh_token"], "a planted refresh token was not found")
     logs = list((world.bench.root / "logs").iterdir())
@@ -37,5 +37,5 @@ def secrets_are_only_in_the_protocol_output(world):
 
 
 def files_in(folder):
-    """A folder that goes while we look is the temporary one of a browser that is just ending."""
+    """The files of a folder. A temporary folder may disappear meanwhile, when its browser ends."""
     return [Path(place) / name for place, _, names in os.walk(folder) for name in names]

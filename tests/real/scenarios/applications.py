@@ -1,4 +1,4 @@
-"""Applications that must prove themselves, each registered for one way and no other at a provider of its own."""
+"""Confidential clients: each is registered for one authentication method at a provider of its own."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ PASSPHRASE = "open, please: 1 %"
 
 @contextlib.contextmanager
 def provider(world, name, **environment):
-    """One more provider, which AWS trusts while it stands."""
+    """One more provider, which AWS trusts while it runs."""
     bench = world.bench
     server = bench.start_provider(name, ALG="RS256", LOGIN="auto", **environment)
     bench.control(trust={**bench.trust, server.address: "bedrock-sso"}, lifetime=120)
@@ -23,8 +23,8 @@ def provider(world, name, **environment):
         server.stop()
 
 
-def all_the_way(home, server, login):
-    """Sign-in, renewal and revocation, each believed."""
+def check_whole_session(home, server, login):
+    """Checks that the provider accepts sign-in, refresh and revocation."""
     expect(login.code == 0, login)
     document(home.credentials())
     grants = [(event["grant"], event["status"]) for event in server.events("token")]
@@ -42,14 +42,14 @@ def with_a_secret(world, method):
         with open(server.ledger, "a") as ledger:
             print(json.dumps({"kind": "client_secret", "value": secret}), file=ledger)
         home = world.bench.home(method, server, client_auth="secret")
-        wrong = home.ours("login", "--client-secret-stdin", said="wrong\n")
+        wrong = home.ours("login", "--client-secret-stdin", stdin="wrong\n")
         expect(wrong.code == 5 and "[provider/client_refused]" in wrong.stderr, wrong)
-        all_the_way_after_a_wrong_one(home, server, secret)
+        check_session_after_a_wrong_secret(home, server, secret)
 
 
-def all_the_way_after_a_wrong_one(home, server, secret):
+def check_session_after_a_wrong_secret(home, server, secret):
     refused = len(server.events("token"))
-    login = home.ours("login", "--client-secret-stdin", said=f"{secret}\n")
+    login = home.ours("login", "--client-secret-stdin", stdin=f"{secret}\n")
     expect(login.code == 0, login)
     document(home.credentials())
     grants = [(event["grant"], event["status"]) for event in server.events("token")][refused:]
@@ -71,7 +71,7 @@ def with_a_key(world, algorithm, kind, locked=False):
         settings = {"client_auth": "private_key_jwt", "client_key": str(file), "client_algorithm": algorithm}
         home = world.bench.home(name, server, **settings)
         words = ["login", "--client-key-passphrase-stdin"] if locked else ["login"]
-        all_the_way(home, server, home.ours(*words, said=f"{PASSPHRASE}\n"))
+        check_whole_session(home, server, home.ours(*words, stdin=f"{PASSPHRASE}\n"))
 
 
 @scenario

@@ -1,4 +1,4 @@
-"""The AWS console in a browser: Chromium follows the short address, once, and stands in the console as the role."""
+"""The AWS console in a browser: Chromium opens the short address once, and is in the console with the role."""
 
 import urllib.error
 import urllib.request
@@ -11,10 +11,10 @@ from scenarios.world import document, expect, scenario
 def console_opens_as_the_role_and_only_once(world):
     home = world.bench.home("console", console_endpoint=f"{world.bench.sts.address}/federation")
     document(home.credentials())
-    expect(wait_until(home.finished_visits), "the browser that signed in never came to an end")
+    expect(wait_until(home.finished_visits), "the browser of the sign-in did not end")
     outcome = home.ours("console", "--service", "bedrock")
     expect(outcome.code == 0 and outcome.stdout == "", outcome)
-    expect(wait_until(lambda: len(home.finished_visits()) == 2), "the browser never came to the console")
+    expect(wait_until(lambda: len(home.finished_visits()) == 2), "the browser did not reach the console")
     visit = next(visit for visit in home.finished_visits() if visit.get("title") == "AWS console")
     expect("assumed-role/BedrockUser/alice@example.com" in visit["text"], visit)
     [redirect] = visit["documents"]
@@ -22,7 +22,7 @@ def console_opens_as_the_role_and_only_once(world):
     expect(redirect["status"] == 303 and headers == {"cache-control": "no-store", "referrer-policy": "no-referrer"}, redirect)
     destination = "https://us-east-1.console.aws.amazon.com/bedrock/home?region=us-east-1"
     expect(world.bench.sts.events("login", status=200, destination=destination), "AWS saw no browser sign in")
-    expect(visit["address"] in outcome.stderr, "the terminal shows another address than the browser was given")
+    expect(visit["address"] in outcome.stderr, "the terminal and the browser have different addresses")
     try:
         urllib.request.urlopen(visit["address"], timeout=10)
         raise AssertionError("the address works twice")

@@ -1,7 +1,7 @@
-"""Whoever does not answer is waited for so long and no longer, and named."""
+"""A peer that does not answer delays the program only for a limited time, and is named."""
 
 from office import LOGIN
-from scenarios.world import document, expect, scenario, told
+from scenarios.world import document, expect, scenario, failure_lines
 
 
 def bounded(outcome, seconds):
@@ -19,7 +19,7 @@ def silent_or_slow_proxy_is_named(world):
     for proxy, run in runs:
         outcome = run.outcome()
         bounded(outcome, 25)
-        lines = told(outcome, 9, "network/proxy_timeout")
+        lines = failure_lines(outcome, 9, "network/proxy_timeout")
         expect(f"the proxy {proxy.name} did not connect to {LOGIN}:" in lines[0] and "within 10 s" in lines[0], lines)
 
 
@@ -29,9 +29,9 @@ def silent_name_server_differs_from_unknown_name(world):
     with office.silent_name_server() as resolver:
         outcome = office.home("silent-dns", "nothing", [resolver]).credentials()
         bounded(outcome, 20)
-        lines = told(outcome, 9, "network/dns_timeout")
+        lines = failure_lines(outcome, 9, "network/dns_timeout")
         expect(LOGIN in lines[0] and "within 8 s" in lines[0], lines)
-        # A proxy looks names up itself.
+        # The proxy resolves names itself.
         document(office.home("silent-dns-proxy", "nothing", [resolver]).credentials(HTTPS_PROXY=office.proxy.address()))
 
 
@@ -42,7 +42,7 @@ def silent_host_is_named(world):
         port = host.name.rpartition(":")[2]
         outcome = office.home("silent-host", "all", issuer=f"https://{LOGIN}:{port}").credentials()
         bounded(outcome, 25)
-        lines = told(outcome, 9, "network/timeout")
+        lines = failure_lines(outcome, 9, "network/timeout")
         expect(f"{LOGIN}:{port}" in lines[0], lines)
 
 

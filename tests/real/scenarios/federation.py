@@ -1,4 +1,4 @@
-"""An identity pool and a chain of roles at moto, an AWS that somebody else wrote; the AWS CLI reads what comes of it."""
+"""An identity pool and a chain of roles at moto, an independent AWS; the AWS CLI checks the result."""
 
 from scenarios.world import document, expect, scenario
 
@@ -26,7 +26,7 @@ def aws_cli_sees_the_chained_role(world):
     outcome = who_am_i(made)
     expect(outcome.stdout.strip() == CLI_SEES, f"the CLI saw {outcome.stdout.strip()!r}: {outcome}")
     status = document(made.ours("status", "--json"))
-    expect(status["role_arn"] == WORKLOAD and status["account"] == "333333333333", f"status tells {status}")
+    expect(status["role_arn"] == WORKLOAD and status["account"] == "333333333333", f"status shows {status}")
 
 
 @scenario

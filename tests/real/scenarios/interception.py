@@ -1,9 +1,9 @@
-"""A proxy that opens TLS, with an authority of its own that the machine knows, or does not."""
+"""A proxy that intercepts TLS, with an authority that the machine trusts or does not trust."""
 
 import subprocess
 
 from office import LOGIN
-from scenarios.world import EXCHANGE, document, expect, scenario, told
+from scenarios.world import EXCHANGE, document, expect, scenario, failure_lines
 
 
 def bundle(office, name, *parts):
@@ -17,7 +17,7 @@ def untrusted_interceptor_is_named_with_remedies(world):
     office = world.bench.office
     for name, hosts, through in (("asked", "nothing", {"HTTPS_PROXY": office.interceptor.address()}), ("unasked", "intercepted", {})):
         home = office.home(f"intercepted-{name}", hosts, ca_bundle=None)
-        lines = told(home.credentials(**through), 9, "network/tls_untrusted")
+        lines = failure_lines(home.credentials(**through), 9, "network/tls_untrusted")
         expect(f"the certificate of {LOGIN}:" in lines[0] and 'issued by "mitmproxy"' in lines[0], lines)
         expect(all(way in lines[1] for way in ("to this system's", "`ca_bundle`")), lines)
         expect(not home.visits(), "a browser was opened")
@@ -30,7 +30,7 @@ def authority_in_the_system_store_is_trusted(world):
     for name, hosts, through in (("asked", "nothing", {"HTTPS_PROXY": office.interceptor.address()}), ("unasked", "intercepted", {})):
         home = office.home(f"store-{name}", hosts, [store], ca_bundle=None)
         document(home.credentials(**through))
-        expect(len(home.visits()) == 1, "the person was asked more than once")
+        expect(len(home.visits()) == 1, "the user was prompted more than once")
 
 
 @scenario
@@ -47,7 +47,7 @@ def authority_in_a_bundle_is_trusted_if_a_file_allows(world):
     office, ca = world.bench.office, str(world.bench.office.interceptor.authority)
     stranger = office.home("bundle-of-a-stranger", "intercepted", ca_bundle=None)
     for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
-        lines = told(stranger.credentials(**{variable: ca}), 9, "network/tls_untrusted")
+        lines = failure_lines(stranger.credentials(**{variable: ca}), 9, "network/tls_untrusted")
         expect(f"{variable} is set but not used" in lines[1] and ca not in lines[1], lines)
     home = office.home("bundle", "intercepted", ca_bundle=None, trust_environment=True)
     world.bench.control(lifetime=120)
@@ -61,7 +61,7 @@ def authority_in_a_bundle_is_trusted_if_a_file_allows(world):
     (folder / "acme.pem").write_bytes(office.interceptor.authority.read_bytes())
     subprocess.run(["openssl", "rehash", folder], check=True)
     with_folder = {"SSL_CERT_DIR": str(folder)}
-    told(office.home("folder-of-a-stranger", "intercepted", ca_bundle=None).credentials(**with_folder), 9, "network/tls_untrusted")
+    failure_lines(office.home("folder-of-a-stranger", "intercepted", ca_bundle=None).credentials(**with_folder), 9, "network/tls_untrusted")
     document(office.home("bundle-folder", "intercepted", ca_bundle=None, trust_environment=True).credentials(**with_folder))
 
 
@@ -87,5 +87,5 @@ def invalid_bundle_is_explained(world):
         (office.folder, "is a folder, not a regular file", "AWS_CA_BUNDLE"),
     ):
         home = office.home(f"bad-{file.name}", "intercepted", ca_bundle=None, trust_environment=True)
-        lines = told(home.credentials(AWS_CA_BUNDLE=str(file)), 3, "config/ca_bundle")
+        lines = failure_lines(home.credentials(AWS_CA_BUNDLE=str(file)), 3, "config/ca_bundle")
         expect(f"{file} {words}" in lines[0] and remedy in lines[1], lines)

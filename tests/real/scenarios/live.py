@@ -1,4 +1,4 @@
-"""`doctor --live` at moto's STS and at a Bedrock whose judge is botocore; boto3 is its witness."""
+"""`doctor --live` at moto's STS, and at a Bedrock that checks requests with botocore; boto3 makes the same calls."""
 
 import json
 
@@ -13,7 +13,7 @@ def at_moto(world, name):
     moto = world.moto
     made = world.bench.home(name, world.bench.quick_provider, sts_endpoint=moto.address, bedrock_endpoint=moto.bedrock)
     made.bedrock = {"AWS_ENDPOINT_URL_BEDROCK": moto.bedrock, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": moto.bedrock}
-    expect(made.credentials().code == 0, "nobody could sign in")
+    expect(made.credentials().code == 0, "the sign-in failed")
     return made
 
 
@@ -21,10 +21,10 @@ def at_moto(world, name):
 def botocore_accepts_the_requests_of_doctor_live(world):
     made = at_moto(world, "live")
     models = {"ANTHROPIC_MODEL": OWN_PROFILE, "ANTHROPIC_DEFAULT_OPUS_MODEL": PROFILE}
-    told = made.ours("doctor", "--live", "--json", **made.bedrock, **models)
-    rows = {check["name"]: check for check in json.loads(told.stdout)["checks"]}
-    # moto takes a question without a signature for one of S3: the one thing in which it is not AWS, and doctor says so.
-    expect(told.code == 9 and [name for name, row in rows.items() if row["result"] == "bad"] == ["aws"], told)
+    outcome = made.ours("doctor", "--live", "--json", **made.bedrock, **models)
+    rows = {check["name"]: check for check in json.loads(outcome.stdout)["checks"]}
+    # moto takes a request without a signature for one of S3. In this it differs from AWS, and doctor reports it.
+    expect(outcome.code == 9 and [name for name, row in rows.items() if row["result"] == "bad"] == ["aws"], outcome)
     for name in ROWS:
         expect(rows.get(name, {}).get("result") == "ok", f"{name}: {rows.get(name)}")
     identity = rows["identity"]["message"]
@@ -36,6 +36,6 @@ def botocore_accepts_the_requests_of_doctor_live(world):
 def boto3_gets_the_same_answers_from_bedrock(world):
     made = at_moto(world, "live-witness")
     command = [made.bench.cache / "python/bin/python", HERE / "callers/bedrock_with_boto3.py", OWN_PROFILE]
-    heard = document(made.start(command, AWS_PROFILE="real", **made.bedrock).outcome())
-    expect(heard["profiles"] == [PROFILE] and heard["word"] == "ok", heard)
-    expect(heard["events"][-1] == "metadata", heard)
+    answers = document(made.start(command, AWS_PROFILE="real", **made.bedrock).outcome())
+    expect(answers["profiles"] == [PROFILE] and answers["word"] == "ok", answers)
+    expect(answers["events"][-1] == "metadata", answers)

@@ -1,4 +1,4 @@
-"""A sign-in the person refuses, ends or never answers, and who may ask again."""
+"""A sign-in that the user refuses, cancels or never answers, and which commands may prompt again."""
 
 from bench import wait_until
 from scenarios.world import expect, running, scenario, secrets
@@ -9,7 +9,7 @@ def denied_sign_in_has_code_5_and_a_hint(world):
     outcome = world.refused.outcome
     expect(outcome.code == 5 and outcome.stdout == "", f"{outcome}, stdout {outcome.stdout!r}")
     expect("access_denied" in outcome.stderr and "hint:" in outcome.stderr, outcome)
-    expect(not world.bench.provider.events("token", grant="authorization_code", status=400), "a code was sent all the same")
+    expect(not world.bench.provider.events("token", grant="authorization_code", status=400), "a code was sent")
 
 
 @scenario
@@ -73,7 +73,7 @@ def login_shows_the_address_at_once_and_ctrl_c_ends_it(world):
     home = world.bench.home("terminal", person=["--gate", str(gate)])
     terminal = home.at_a_terminal("login")
     expect(terminal.shows("http://127.0.0.1:", seconds=10), f"no address to open: {terminal.text!r}")
-    # A second by the contract; a busy machine is forgiven another.
+    # The contract allows one second. A busy machine may take another.
     expect(terminal.age < 2, f"the address came after {terminal.age:.1f} s")
     expect(wait_until(home.visits), "no browser was opened")
     terminal.press(b"\x03")

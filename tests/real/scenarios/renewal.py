@@ -1,4 +1,4 @@
-"""Renewal without the person: rotation, ten at once, bad weather, and a provider that is gone."""
+"""Renewal without the user: rotation, ten callers at once, errors of AWS and the provider, and a provider that is gone."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ def rs256_on_plain_loopback_signs_in(world):
 def aws_profile_that_names_the_program_does_not_recurse(world):
     expect(world.renewing.outcome.code == 0, world.renewing.outcome)
     expect(world.renewing.codes == 1, f"{world.renewing.codes} codes were exchanged")
-    # The counting wrapper stands where SDKs would find us: whoever runs it has come in by AWS_PROFILE.
+    # A wrapper in the AWS profile counts calls: an SDK in the program would call it through AWS_PROFILE.
     home, marks = world.renewing, world.bench.root / "recursions"
     home.write("wrapper", f'#!/bin/sh\necho again >>"{marks}"\nexec "{world.bench.binary}" "$@"\n')
     (home.path / "wrapper").chmod(0o755)
@@ -30,8 +30,8 @@ def aws_profile_that_names_the_program_does_not_recurse(world):
     world.bench.control(lifetime=120)
     for outcome in (home.credentials(AWS_PROFILE="real"), home.ours("login", AWS_PROFILE="real")):
         expect(outcome.code == 0, outcome)
-    expect(not marks.exists(), "the program came back to itself through AWS_PROFILE")
-    expect(len(world.bench.sts.events(EXCHANGE)) > exchanges, "nothing was exchanged, so nothing is shown")
+    expect(not marks.exists(), "the program called itself through AWS_PROFILE")
+    expect(len(world.bench.sts.events(EXCHANGE)) > exchanges, "there was no exchange, so the check is not meaningful")
 
 
 @scenario
@@ -60,11 +60,11 @@ def ten_callers_near_expiry_never_reuse_a_refresh_token(world):
 def ten_background_renewals_never_reuse_a_refresh_token(world):
     home, provider = world.renewing, world.bench.quick_provider
     world.bench.control(lifetime=600)
-    expect(home.credentials().code == 0, "no credentials to begin with")  # these replace ones with two minutes left
+    expect(home.credentials().code == 0, "no credentials to begin with")  # these replace credentials with two minutes left
     refreshes = len(refreshed(provider))
     for outcome in ten_renew(world, lifetime=3600):
         expect(outcome.seconds < 20, f"served late: {outcome}")
-    expect(wait_until(lambda: len(refreshed(provider)) > refreshes, 20), "nothing was renewed behind the callers' backs")
+    expect(wait_until(lambda: len(refreshed(provider)) > refreshes, 20), "there was no background renewal")
     expect(wait_until(lambda: not running(world), 20), "a renewal never ended")
     expect(not misused(provider), f"the provider saw {misused(provider)}")
     expiring(world)
@@ -92,7 +92,7 @@ def login_renews_credentials_that_aws_rejects(world):
     world.bench.control(sessions={})
     outcome = home.ours("login")
     expect(outcome.code == 0, outcome)
-    expect(document(home.credentials()) != held, "what AWS refuses is still served")
+    expect(document(home.credentials()) != held, "credentials that AWS rejects are still served")
     expect(len(home.visits()) == 1, "a browser was opened")
 
 
@@ -101,7 +101,7 @@ def transient_aws_errors_are_retried(world):
     home = expiring(world)
     for code in ("Throttling", "InternalFailure", "IDPCommunicationError"):
         seen = len(world.bench.sts.events(EXCHANGE))
-        world.bench.control(weather=[code], lifetime=120)
+        world.bench.control(faults=[code], lifetime=120)
         outcome = home.credentials()
         expect(outcome.code == 0, f"{code}: {outcome}")
         answers = [event["code"] for event in world.bench.sts.events(EXCHANGE)[seen:]]
@@ -127,7 +127,7 @@ def provider_errors_lose_no_token_and_open_no_browser(world):
     home, provider = expiring(world), world.bench.quick_provider
     portal = [200, "text/html", "<html><title>Welcome to Hotel Wi-Fi</title></html>"]
     for answer in ([503, "text/plain", "busy"], [429, "application/json", "{}"], portal):
-        world.bench.control(provider, weather=[answer] * 20)
+        world.bench.control(provider, faults=[answer] * 20)
         expect((outcome := home.credentials()).code == 0, f"{answer[0]}: {outcome}")
         world.bench.control(provider)
         refreshes = len(refreshed(provider))
@@ -147,7 +147,7 @@ def process_killed_during_exchange_loses_no_token(world):
     for pid in running(world):
         os.kill(pid, signal.SIGKILL)
     world.bench.control(hold=False, lifetime=120)
-    # The ID token of the killed process serves first, then the refresh token that it stored.
+    # First the killed process's ID token is used, then the refresh token that it stored.
     expect((outcome := home.credentials()).code == 0, outcome)
     expect(len(refreshed(provider)) == refreshes + 1, "the new ID token was not used")
     expect((outcome := home.credentials()).code == 0, outcome)
@@ -163,7 +163,7 @@ def session_ended_at_the_provider_prompts_once(world):
     expect((outcome := home.ours("login")).code == 0, outcome)
     world.bench.control(provider, forget=True)
     world.bench.control(lifetime=120)
-    time.sleep(3)  # the credentials' two seconds: no event tells that time has passed
+    time.sleep(3)  # the credentials' two seconds: no event shows that they have passed
     visits = len(home.visits())
     outcomes = [run.outcome() for run in [home.start_credentials() for _ in range(10)]]
     for outcome in outcomes:
@@ -192,13 +192,13 @@ def unreachable_provider_is_a_network_failure(world):
 
 
 class Unreachable:
-    """Port 1 of this machine, where nobody listens."""
+    """Port 1 of this machine, which has no listener."""
 
     address = "http://127.0.0.1:1"
 
 
 def expiring(world):
-    """The renewing home with credentials that must be renewed first whenever they are asked for."""
+    """The renewing home, with credentials that every call must renew first."""
     expect(world.renewing.outcome.code == 0, world.renewing.outcome)
     world.bench.control(lifetime=120, sessions={})
     outcome = world.renewing.ours("login")

@@ -1,4 +1,4 @@
-"""A first sign-in, and the warm path after it."""
+"""A first sign-in, and calls that use the cache after it."""
 
 import json
 from datetime import datetime, timezone
@@ -23,9 +23,9 @@ def five_callers_open_one_browser(world):
 def exchange_is_unsigned_and_names_the_user(world):
     expect(only_visit(world.alice), "there was no sign-in")
     first = world.bench.sts.events(EXCHANGE)[0]
-    expect(not first["signed"], "the exchange carried a signature, so credentials were looked for")
+    expect(not first["signed"], "the exchange was signed, so the SDK searched for credentials")
     expect(first["session"] == "alice@example.com", f"the session was named {first['session']}")
-    expect(first["duration"] == "43200", f"the duration asked was {first['duration']}")
+    expect(first["duration"] == "43200", f"the requested duration was {first['duration']}")
 
 
 @scenario
@@ -42,7 +42,7 @@ def browser_gets_a_short_local_address(world):
     visit = only_visit(world.alice)
     address = visit["address"]
     expect(address.startswith("http://127.0.0.1:") and len(address) < 80, f"the address was {address}")
-    expect("?" not in address and not secrets(world).found_in(address.encode()), f"the address tells too much: {address}")
+    expect("?" not in address and not secrets(world).found_in(address.encode()), f"the address contains a secret: {address}")
 
 
 @scenario
@@ -65,8 +65,8 @@ def final_page_forbids_scripts_and_caching(world):
     policy = final["headers"].get("content-security-policy", "")
     expect(final["status"] == 200, f"the final page's status is {final['status']}")
     expect("default-src 'none'" in policy and "unsafe-eval" not in policy, f"its policy is {policy!r}")
-    expect(final["headers"].get("x-content-type-options") == "nosniff", "it may be sniffed")
-    expect(final["headers"].get("referrer-policy") == "no-referrer", "its address, with the code, may be sent as a referrer")
+    expect(final["headers"].get("x-content-type-options") == "nosniff", "its content type may be guessed")
+    expect(final["headers"].get("referrer-policy") == "no-referrer", "its address with the code may be sent as a referrer")
 
 
 @scenario
@@ -83,11 +83,11 @@ def credentials_document_has_the_sdk_format(world):
 
 @scenario
 def valid_credentials_need_no_network_and_print_no_message(world):
-    before, kept = world.bench.requests_seen(), contents(world.alice)
+    before, files = world.bench.requests_seen(), contents(world.alice)
     outcome = world.alice.credentials(BEDROCK_SSO_LOG=None, BEDROCK_SSO_LOG_FILE=None)
     expect(outcome.code == 0 and outcome.stderr == "", outcome)
     expect(world.bench.requests_seen() == before, "a request was made")
-    expect(contents(world.alice) == kept, "a file was written")
+    expect(contents(world.alice) == files, "a file was written")
 
 
 @scenario
@@ -108,7 +108,7 @@ def login_of_a_signed_in_user_only_checks_with_aws(world):
     expect(outcome.code == 0, outcome)
     expect(len(world.bench.sts.events("GetCallerIdentity", status=200)) == signed + 1, "AWS was not asked who this is")
     expect(len(world.alice.visits()) == 1, "a second browser was opened")
-    expect("BedrockUser" in outcome.stdout and not secrets(world).found_in(outcome.stdout.encode()), f"it said {outcome.stdout!r}")
+    expect("BedrockUser" in outcome.stdout and not secrets(world).found_in(outcome.stdout.encode()), f"it printed {outcome.stdout!r}")
 
 
 @scenario
@@ -126,9 +126,9 @@ def status_shows_identity_and_expiry_without_network(world):
 
 @scenario
 def stored_files_are_private(world):
-    kept = world.alice.own_files()
-    expect(kept, "nothing is kept")
-    for name, mode, folder in kept:
+    files = world.alice.own_files()
+    expect(files, "no file is stored")
+    for name, mode, folder in files:
         expect(mode == 0o600 and folder == 0o700, f"{name} has mode {mode:o} in a folder of mode {folder:o}")
 
 

@@ -1,4 +1,4 @@
-"""A sign-in that loses its caller, and certificates nobody knows."""
+"""A sign-in that loses its caller, and untrusted certificates."""
 
 import re
 
@@ -15,7 +15,7 @@ def a_sign_in_outlives_its_caller(world):
     caller.process.kill()
     caller.process.wait()
     gate.touch()
-    expect(wait_until(home.finished_visits), "the browser never came to an end")
+    expect(wait_until(home.finished_visits), "the browser did not end")
     visit = home.finished_visits()[0]
     expect("BedrockUser" in visit.get("text", ""), f"the page says {visit.get('text', visit)!r}")
     outcome = home.credentials()
@@ -32,7 +32,7 @@ def shown_address_works_in_another_browser(world):
     address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]+", terminal.text)[0]
     home.start(home.person(address)).outcome()
     expect(terminal.ends(30) == 0, f"exit {terminal.process.returncode}: {terminal.text!r}")
-    expect(any("BedrockUser" in visit.get("text", "") for visit in home.finished_visits()), "no page tells of the sign-in")
+    expect(any("BedrockUser" in visit.get("text", "") for visit in home.finished_visits()), "no page shows the sign-in")
     gate.touch()
 
 
@@ -47,7 +47,7 @@ def aws_refusal_is_on_the_page_and_retry_needs_no_browser(world):
     expect("InvalidIdentityToken" in page.get("text", "") and "Valid for" not in page["text"], f"the page says {page}")
     world.bench.control(trust=world.bench.trust)
     expect((outcome := home.credentials()).code == 0, outcome)
-    expect(len(home.visits()) == 1, "the person was asked again for AWS's refusal")
+    expect(len(home.visits()) == 1, "the user was prompted again after AWS's refusal")
 
 
 @scenario

@@ -1,4 +1,4 @@
-"""The words scenarios are written in, and the homes whose story goes on over several of them."""
+"""Functions for the scenarios, and the homes that several scenarios use."""
 
 import functools
 import json
@@ -25,7 +25,7 @@ def expect(fact, otherwise):
 
 
 def made_once(make):
-    """A home made at first use. What went wrong in the making goes wrong for all who look at it, at once."""
+    """A home that is made at its first use. If that fails, every scenario that uses the home fails at once."""
 
     @functools.cache
     def attempt(world):
@@ -37,14 +37,14 @@ def made_once(make):
     def home(world):
         made, failure = attempt(world)
         if failure:
-            raise AssertionError(f"there is no home to look at: {failure}")
+            raise AssertionError(f"the home could not be made: {failure}")
         return made
 
     return property(home)
 
 
 class World:
-    """The bench, and the homes whose story goes on over several scenarios."""
+    """The environment, and the homes that several scenarios use."""
 
     def __init__(self, bench, sampler):
         self.bench, self.sampler = bench, sampler
@@ -63,7 +63,7 @@ class World:
 
     @property
     def telemetry(self):
-        """The variables that have Claude Code send telemetry to the collector of this run, often enough for a short session."""
+        """The variables that make Claude Code send telemetry to this run's collector, often enough for a short session."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.bedrock.collector,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
@@ -73,7 +73,7 @@ class World:
 
     @made_once
     def coder(self):
-        """Has run `setup` and then Claude Code, with nobody signed in before; `setup` and `outcome` hold what they said."""
+        """Has run `setup`, and then Claude Code, which signed in first. `setup` and `outcome` are the results."""
         home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": self.telemetry})
         (home.path / ".aws/config").unlink()
         home.setup = home.ours("setup", "--yes")
@@ -82,7 +82,7 @@ class World:
 
     @made_once
     def alice(self):
-        """Signed in by five callers at once; `five` holds their outcomes."""
+        """Five concurrent callers have signed in. `five` has their outcomes."""
         gate = self.bench.root / "all five are there"
         home = self.bench.home("alice", person=["--gate", str(gate)])
         runs = [home.caller(name) for name in [*CALLERS, "aws_cli_v1"]]
@@ -93,14 +93,14 @@ class World:
 
     @made_once
     def refused(self):
-        """Has pressed Cancel once; `outcome` holds what the program said."""
+        """The user has pressed Cancel once. `outcome` is the result."""
         home = self.bench.home("refused", person=["--refuse"])
         home.outcome = home.credentials()
         return home
 
     @made_once
     def renewing(self):
-        """Signed in at the quick provider, with AWS_PROFILE naming a profile that runs this very program."""
+        """Signed in at the quick provider, while AWS_PROFILE named a profile that runs this program."""
         home = self.bench.home("renewing", self.bench.quick_provider)
         codes = len(self.bench.quick_provider.events("token", grant="authorization_code"))
         self.bench.control(lifetime=120)
@@ -112,12 +112,12 @@ class World:
 def only_visit(home):
     visits = home.visits()
     expect(len(visits) == 1, f"{len(visits)} browsers were opened")
-    expect(wait_until(home.finished_visits), "the browser never came to an end")
+    expect(wait_until(home.finished_visits), "the browser did not end")
     return home.finished_visits()[0]
 
 
-def told(outcome, code, slug):
-    """The two lines of a failure: what happened, and what to do."""
+def failure_lines(outcome, code, slug):
+    """Checks a failure, and returns its two lines: message and hint."""
     lines = outcome.stderr.splitlines()
     expect(outcome.code == code and outcome.stdout == "", outcome)
     expect(len(lines) == 2 and lines[0].endswith(f"[{slug}]") and lines[1].startswith("  hint: "), outcome)
@@ -129,7 +129,7 @@ def secrets(world):
 
 
 def running(world):
-    """The program's processes, detached ones too, as {pid: command line}."""
+    """The program's processes, including detached ones, as {pid: command line}."""
     commands = {pid: os.fsdecode(command).split("\0") for pid, command in processes.descendants().items()}
     name = world.bench.binary.name
     return {pid: " ".join(words) for pid, words in commands.items() if name in map(os.path.basename, words)}

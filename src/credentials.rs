@@ -1,6 +1,6 @@
-//! AWS credentials and the document in which an SDK expects them.
+//! AWS credentials, and the JSON documents in which the AWS SDKs and Claude Code read them.
 //!
-//! It knows the wire form and the moment of expiry, not where credentials come from.
+//! The documents are contracts with other programs, so tests compare them byte for byte.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{secret::Secret, time::Timestamp};
 
-/// Short-lived credentials as STS hands them out.
+/// Short-lived AWS credentials, as STS issues them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwsCredentials {
     pub access_key_id: String,
@@ -18,12 +18,13 @@ pub struct AwsCredentials {
 }
 
 impl AwsCredentials {
-    /// The `credential_process` document: one line, version 1, always with an expiry.
+    /// The document for `credential_process`, in one line. It always contains `Expiration`; without it an SDK would
+    /// use the credentials for ever.
     pub fn process_document(&self) -> Secret {
         to_json_line(&self.wire_form(Some(1)))
     }
 
-    /// What Claude Code takes from an `awsCredentialExport`: the same without a version, one level deeper.
+    /// The document for Claude Code's `awsCredentialExport`: the same fields inside `Credentials`, without a version.
     pub fn export_document(&self) -> Secret {
         to_json_line(&BTreeMap::from([("Credentials", self.wire_form(None))]))
     }
@@ -40,7 +41,7 @@ impl AwsCredentials {
     }
 }
 
-/// The members that all readers know.
+/// The fields that all documents share.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireCredentials<'a> {
@@ -52,7 +53,7 @@ struct WireCredentials<'a> {
     expiration: String,
 }
 
-/// The printed form, one line of JSON, which is as secret as what it holds.
+/// Renders a document as one line of JSON. The result is a [`Secret`], because it contains the credentials.
 pub fn to_json_line(shape: &impl Serialize) -> Secret {
     let mut text = serde_json::to_string(shape).expect("plain strings always serialise");
     text.push('\n');
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_what_sdks_parse() {
+    fn process_document_matches_the_sdk_contract() {
         assert_eq!(
             credentials().process_document().expose(),
             "{\"Version\":1,\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJalr/\\\"key\",\
@@ -81,7 +82,7 @@ mod tests {
         );
     }
     #[test]
-    fn the_export_is_what_claude_code_parses() {
+    fn export_document_matches_the_claude_code_contract() {
         assert_eq!(
             credentials().export_document().expose(),
             "{\"Credentials\":{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJalr/\\\"key\",\

@@ -1,6 +1,10 @@
 //! bedrock-sso: corporate single sign-on to short-lived AWS credentials.
 //!
-//! Modules stand in reading order: each imports only from those below it. A test keeps it so.
+//! The modules are listed from top to bottom: each module imports only from modules below it. So a reader who starts at
+//! the bottom never meets an unknown name, and no two modules depend on each other. `tests/house` checks this.
+//!
+//! `commands` contains one file for each command. `session` obtains a session step by step, `worker` runs these steps
+//! in a process of its own, and `cache` stores the results. `oidc` talks to the identity provider and `aws` to AWS.
 
 mod commands;
 pub mod doctor;

@@ -1,6 +1,7 @@
-//! One process at a time for one profile, released by the kernel if its holder dies.
+//! File locks between processes. The kernel releases a lock when the process that holds it ends, even if it crashes.
 //!
-//! It excludes and names the holder; what is done while holding is not its business.
+//! The holder of an exclusive lock can write a note beside it (see [`LockHolder`]), so that waiting processes can show
+//! whom they wait for. The callers decide what a lock protects and in which order to take several locks.
 
 use std::{
     fs::{File, TryLockError},
@@ -15,21 +16,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// What the name of a holder's note ends with.
+/// The extension of the file with the holder's note.
 pub const HOLDER_EXTENSION: &str = "holder";
 
-/// How often, and how far apart, a lock that looks taken is tried again.
+/// How many times, and with which pause, a lock is tried before it counts as taken.
 const LOCK_ATTEMPTS: u32 = 4;
 const RETRY_PAUSE: Duration = Duration::from_millis(3);
 
-/// How often a file is opened that somebody is taking away.
+/// How many times to open a lock file that another process is deleting.
 #[cfg(windows)]
 const OPEN_ATTEMPTS: u32 = 40;
 
-/// How often one who waits for a lock looks whether it is free.
+/// The pause between two attempts while a process waits for a lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// Proof that this process is the one: writing to the store demands it.
+/// An exclusive lock. Functions that write a record require a reference to it as proof.
 #[derive(Debug)]
 pub struct ExclusiveLock {
     note_path: PathBuf,
@@ -37,37 +38,38 @@ pub struct ExclusiveLock {
     _file: File,
 }
 
-/// Proof that nobody is the one: any number of processes may have it at a time, and none of them a [`ExclusiveLock`].
+/// A shared lock. Any number of processes can hold it at the same time, but none while another holds [`ExclusiveLock`].
 #[derive(Debug)]
 pub struct SharedLock {
     // Closing the file is what releases the lock.
     _file: File,
 }
 
-/// Who holds a lock, as the holder's note says. Any process of this user can write such a note, so it has nothing but
-/// numbers, a flag, and what the store has sealed.
+/// The note of the process that holds a lock. Any process of this user could write such a file, so it contains only
+/// numbers, a flag, and an address that the store has sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockHolder {
     pub pid: u32,
     pub since: Timestamp,
-    /// Whether the holder waits for the user.
+    /// Whether the holder is waiting for the user to sign in.
     #[serde(default)]
     pub is_prompting: bool,
-    /// The local address at which the user can take part; `cache` seals and opens it.
+    /// The local address at which the user can continue the sign-in. `cache` seals it and opens it again.
     #[serde(default)]
     pub sealed_address: Option<Vec<u8>>,
 }
 
 impl LockHolder {
+    /// The note of this process, before it prompts.
     pub fn for_this_process(now: Timestamp) -> Self {
         Self { pid: std::process::id(), since: now, is_prompting: false, sealed_address: None }
     }
 }
 
-/// Takes the lock if nobody has it.
+/// Takes the exclusive lock; `None` if another process holds it.
 ///
-/// The lock is a file of its own: Windows locks are mandatory, and a locked record could not be read. It is tried a few
-/// times, because [`is_held`] holds it for some microseconds while it looks.
+/// The lock is a separate file, not the record itself: Windows locks are mandatory, so other processes could not read a
+/// locked record. The function tries a few times, because [`is_held`] holds the lock for some microseconds.
 pub fn try_acquire(path: &Path) -> Result<Option<ExclusiveLock>, files::Error> {
     let mut file = open_lock_file(path)?;
     for _ in 0..LOCK_ATTEMPTS {
@@ -85,7 +87,7 @@ pub fn try_acquire(path: &Path) -> Result<Option<ExclusiveLock>, files::Error> {
     Ok(None)
 }
 
-/// Takes the lock as soon as it is free; `None` when it is not within that time.
+/// Waits for the exclusive lock; `None` if another process still holds it after `patience`.
 pub fn acquire_within(path: &Path, patience: Duration) -> Result<Option<ExclusiveLock>, files::Error> {
     let began = Instant::now();
     loop {
@@ -98,7 +100,8 @@ pub fn acquire_within(path: &Path, patience: Duration) -> Result<Option<Exclusiv
     }
 }
 
-/// Takes a share of the lock, and waits for it: only for a lock whose holders are quick.
+/// Takes a shared lock, and waits without limit while another process holds the exclusive lock. So use it only for
+/// locks that are held for a short time.
 pub fn acquire_shared(path: &Path) -> Result<SharedLock, files::Error> {
     let mut file = open_lock_file(path)?;
     loop {
@@ -115,7 +118,8 @@ fn open_lock_file(path: &Path) -> Result<File, files::Error> {
     files::open_or_create_private(path)
 }
 
-/// Such that nobody can remove it as long as it is open. Who removes it at this very moment is waited for.
+/// Opens the file so that no process can delete it while it is open. On Windows a process that deletes it at this
+/// moment makes `open` fail for a short time, so the function tries again.
 #[cfg(windows)]
 fn open_lock_file(path: &Path) -> Result<File, files::Error> {
     use std::os::windows::fs::OpenOptionsExt as _;
@@ -141,19 +145,23 @@ fn open_lock_file(path: &Path) -> Result<File, files::Error> {
     }
 }
 
-/// Takes the lock's file away, as the last trace of what it guarded; unless somebody has the lock, or is about to.
+/// Deletes the lock file after the record that it protected. Does nothing while a process holds the lock or has the
+/// file open.
 pub fn remove_if_free(path: &Path) {
-    // It may be needed, or be gone: either is well.
+    // A failure does no harm: an unused lock file may stay. Holding the lock during the deletion ensures that no other
+    // process holds it.
     #[cfg(unix)]
     if let Ok(Some(_held)) = try_acquire(path) {
         let _ = files::remove_file(path);
     }
-    // Windows itself refuses while anybody has it open.
+    // Windows refuses to delete the file while a process has it open.
     #[cfg(not(unix))]
     let _ = files::remove_file(path);
 }
 
-/// Whether who has locked this file has the lock: it may have been forgotten, and made anew, since the file was opened.
+/// Whether the locked file is still the file at `path`. Another process may have deleted it and created it again after
+/// this process opened it. Then this process has locked a file that no other process opens any more, and must try
+/// again.
 #[cfg(unix)]
 fn is_same_file(path: &Path, file: &File) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -166,13 +174,13 @@ fn is_same_file(_: &Path, _: &File) -> bool {
     true
 }
 
-/// Whoever forgot the lock may have taken its folder along.
+/// Opens the lock file again. The process that deleted it may have deleted its folder as well.
 fn reopen_lock_file(path: &Path) -> Result<File, files::Error> {
     path.parent().map_or(Ok(()), files::ensure_private_folder)?;
     open_lock_file(path)
 }
 
-/// Whether somebody holds the lock at this moment.
+/// Whether a process holds the exclusive lock at this moment.
 pub fn is_held(path: &Path) -> Result<bool, files::Error> {
     let file = open_lock_file(path)?;
     match file.try_lock_shared() {
@@ -182,7 +190,7 @@ pub fn is_held(path: &Path) -> Result<bool, files::Error> {
     }
 }
 
-/// The note of the present holder. A dead one may have left it, so ask [`is_held`] first.
+/// The note beside the lock. A process that crashed may have left it, so call [`is_held`] first.
 pub fn read_holder(path: &Path) -> Option<LockHolder> {
     let note = files::read_if_exists(&holder_path(path)).ok()??;
     serde_json::from_slice(&note).ok()
@@ -193,7 +201,7 @@ fn holder_path(path: &Path) -> PathBuf {
 }
 
 impl ExclusiveLock {
-    /// Whether this is the lock of that record, which stands beside it under the same name and another ending.
+    /// Whether this lock protects the record at this path. A record and its lock differ only in the extension.
     pub fn guards_record(&self, record: &Path) -> bool {
         holder_path(record) == self.note_path
     }
@@ -207,7 +215,7 @@ impl ExclusiveLock {
 
 impl Drop for ExclusiveLock {
     fn drop(&mut self) {
-        // A note that stays is harmless: nobody reads it while the lock is free.
+        // A note that remains does no harm, because no process reads it while the lock is free.
         let _ = files::remove_file(&self.note_path);
     }
 }
@@ -216,14 +224,14 @@ impl Drop for ExclusiveLock {
 mod tests {
     use super::*;
 
-    /// Takes a lock that was let go. A process that another test starts in the same moment has a copy of the lock until it runs
-    /// its own program, so the lock may still be held for a moment.
+    /// Takes a lock that was released. A process that another test starts at the same moment inherits the open file
+    /// until it executes its program, so the lock may stay held for a moment.
     fn take_free(path: &Path) -> ExclusiveLock {
         acquire_within(path, Duration::from_secs(60)).unwrap().expect("free")
     }
 
     #[test]
-    fn a_second_taker_is_refused_until_the_first_lets_go() {
+    fn lock_is_refused_until_its_holder_releases_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let held = try_acquire(&path).unwrap().expect("free");
@@ -238,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_gets_the_lock_when_it_is_free_and_gives_up_when_it_is_not() {
+    fn waiting_for_a_lock_succeeds_or_times_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let held = try_acquire(&path).unwrap().expect("free");
@@ -249,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_keep_out_whoever_wants_it_all() {
+    fn shared_locks_exclude_an_exclusive_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let (one, other) = (acquire_shared(&path).unwrap(), acquire_shared(&path).unwrap());
@@ -260,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_not_forgotten_and_a_free_one_leaves_no_file() {
+    fn only_a_free_lock_file_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let held = try_acquire(&path).unwrap().expect("free");
@@ -275,9 +283,10 @@ mod tests {
         }
     }
 
-    /// A thread that takes the lock holds it alone, however often the file is taken away meanwhile.
+    /// A thread that holds the lock is alone, however often other threads delete the file in the meantime.
+
     #[test]
-    fn a_lock_that_is_forgotten_again_and_again_still_has_one_holder_at_a_time() {
+    fn lock_has_one_holder_despite_repeated_removal() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let inside = std::sync::atomic::AtomicU32::new(0);
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_is_known_while_it_holds() {
+    fn holder_note_exists_while_the_lock_is_held() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let held = try_acquire(&path).unwrap().expect("free");

@@ -1,6 +1,6 @@
-//! The program: hands the process to the library and ends with the exit code it names.
+//! The binary. It passes the command line to the library and exits with the code that the library returns.
 //!
-//! Nothing is decided here.
+//! All code is in the library, so that tests and examples can use it.
 
 use std::process::ExitCode;
 

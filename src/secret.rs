@@ -1,6 +1,6 @@
-//! Values that cannot be printed: redacted in `Debug`, without `Display`, wiped on drop as all memory is.
+//! Secrets in memory: a type that cannot be printed, and the functions that erase secrets after use.
 //!
-//! Who needs the text calls [`Secret::expose`]; that call is the boundary to look for in a review.
+//! [`Secret::expose`] is the only way to the text, so a reviewer can find every use of a secret by this name.
 
 use std::{alloc::System, hint::black_box};
 
@@ -8,23 +8,25 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 use zeroizing_alloc::ZeroAlloc;
 
-/// The libraries below us (TLS, HTTP, JSON) copy what they carry and wipe none of it, so all memory is wiped when it is
-/// given back.
+/// The libraries for TLS, HTTP and JSON copy secrets and do not erase their copies. So the allocator erases all memory
+/// when it is freed.
 #[global_allocator]
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
-/// How many bytes of stack a call needs that finds all it asks for in what is kept, and one that climbs the ladder. More
-/// would cost time, and Windows gives a program's first thread one megabyte in all.
+/// The number of stack bytes to erase after a call that was answered from the cache.
 pub const WARM_STACK_BYTES: usize = 32 << 10;
+
+/// The number of stack bytes to erase after a call that used the network. More would take more time, and on Windows
+/// the main thread has one megabyte in total.
 pub const COLD_STACK_BYTES: usize = 512 << 10;
 
-/// Overwrites what work that is done has left in the processor's registers and on so much of the stack: keys are moved and
-/// expanded there by code that does not clear up after itself.
+/// Overwrites `DEPTH` bytes of the free stack and the vector registers. Cryptographic code expands keys there and does
+/// not erase them.
 #[inline(never)]
 pub fn wipe_stack<const DEPTH: usize>() {
     let mut stack = [0_u8; DEPTH];
     let (from, to) = stack.split_at_mut(DEPTH / 2);
-    // How long a copy is decides which registers it goes through.
+    // The length of a copy determines which registers the processor uses for it.
     for length in [16, 32, 64, 128, 256, 512, 1024] {
         to.split_at_mut(length).0.copy_from_slice(from.split_at(black_box(length)).0);
         black_box(&mut *to);
@@ -32,7 +34,7 @@ pub fn wipe_stack<const DEPTH: usize>() {
     black_box(&mut stack);
 }
 
-/// A secret text: a token, a key, a code.
+/// A secret text, such as a token, a key or an authorization code. `Debug` prints a placeholder.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -42,7 +44,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that must send, seal or print it by contract.
+    /// The text itself. Call it only where the text must be sent, sealed, or printed to standard output by contract.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -59,7 +61,7 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn debug_shows_nothing_of_the_secret() {
+    fn debug_output_hides_the_secret() {
         assert_eq!(format!("{:?}", Some(Secret::new("hunter2"))), "Some([secret])");
     }
 }

@@ -1,15 +1,16 @@
-//! Foreign text made safe: what a provider, a server or a file said, before a terminal or a page shows it.
+//! Makes text from a provider, a server or a file safe to print on a terminal or a page.
 //!
-//! It escapes and cuts; it does not judge what the text means.
+//! Without this, text from outside could contain escape sequences that a terminal obeys, or characters that reverse or
+//! hide other text. The functions escape these characters and shorten the text.
 
 use std::{fmt::Write as _, path::Path};
 
 use crate::secret::Secret;
 
-/// The most of a foreign text that is ever shown.
+/// The maximum length of a line from outside, in characters.
 const MAX_LINE_CHARS: usize = 300;
 
-/// Text from outside. It has no `Display`: it must go through [`UntrustedText::to_safe_line`].
+/// Text from outside. It has no `Display`, so the only way to print it is [`UntrustedText::to_safe_line`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntrustedText(String);
 
@@ -18,12 +19,12 @@ impl UntrustedText {
         Self(text.into())
     }
 
-    /// One line for a terminal: control, direction and invisible characters escaped, cut at 300 characters.
+    /// The text as one line for a terminal (see [`sanitize_line`]).
     pub fn to_safe_line(&self) -> String {
         sanitize_line(&self.0)
     }
 
-    /// The same with a secret of ours blotted out: some servers quote the token they refuse.
+    /// The text with every occurrence of the secret replaced. Some servers quote the token that they reject.
     #[must_use]
     pub fn redact_secret(&self, secret: &Secret) -> Self {
         match secret.expose() {
@@ -37,7 +38,8 @@ impl UntrustedText {
     }
 }
 
-/// Makes one safe line of any text: runs of white space become one space, what a terminal might obey is escaped.
+/// Turns any text into one safe line of at most 300 characters: each run of white space becomes one space, and control
+/// characters, invisible characters and characters that change the direction are escaped.
 pub fn sanitize_line(text: &str) -> String {
     let mut safe = String::with_capacity(text.len().min(MAX_LINE_CHARS));
     for (count, part) in text.split_whitespace().flat_map(|word| word.chars().chain([' '])).enumerate() {
@@ -51,16 +53,18 @@ pub fn sanitize_line(text: &str) -> String {
     safe
 }
 
-/// The same with every white space as it is, and whole: for text that a person compares.
+/// Escapes the same characters as [`sanitize_line`], but preserves white space and does not shorten the text. For text
+/// that a user compares or copies.
 pub fn escape_controls(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     text.chars().for_each(|part| push_escaped(&mut safe, part));
     safe
 }
 
-/// A JSON text with the same values, in which what a terminal might obey is written as JSON's own escapes.
+/// Escapes the same characters in a JSON document with JSON's own escapes, so that its values do not change.
 pub fn escape_json(text: String) -> String {
-    // In JSON a line feed can stand between values only, and every other one of these inside of strings only.
+    // In a JSON document a raw line feed occurs only between values, where it must stay. All the other characters occur
+    // only inside strings, where JSON allows escapes.
     let must_be_escaped = |part: char| part != '\n' && is_control_or_invisible(part);
     if !text.chars().any(must_be_escaped) {
         return text;
@@ -77,7 +81,7 @@ pub fn escape_json(text: String) -> String {
     safe
 }
 
-/// A path as a person reads it: whoever named a file may have written anything into its name.
+/// A path for messages. The name of a file is text from outside, too.
 pub fn display_path(path: &Path) -> String {
     escape_controls(&path.display().to_string())
 }
@@ -86,7 +90,7 @@ fn push_escaped(safe: &mut String, part: char) {
     if is_control_or_invisible(part) { safe.extend(part.escape_unicode()) } else { safe.push(part) }
 }
 
-/// The system's reason without Rust's "(os error 13)", which tells people nothing.
+/// The reason of the operating system, without the suffix "(os error 13)" that Rust adds.
 pub fn describe_io_error(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
@@ -101,13 +105,13 @@ pub fn join_with_and(texts: &[String]) -> String {
     }
 }
 
-/// Escapes the five characters that mean something to HTML.
+/// Escapes the five characters that have a meaning in HTML, in text and in attributes.
 pub fn escape_html(text: &str) -> String {
     const ESCAPES: [(char, &str); 5] = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
     ESCAPES.iter().fold(text.to_owned(), |safe, (part, escape)| safe.replace(*part, escape))
 }
 
-/// Control characters, and the formatting ones that reverse, hide or join what a person reads.
+/// Whether a terminal could obey the character, or the character is invisible, or it reorders or joins visible text.
 fn is_control_or_invisible(part: char) -> bool {
     part.is_control()
         || matches!(part,
@@ -124,7 +128,7 @@ pub fn encode_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The first sixteen bytes in the form of a UUID.
+/// Formats the first sixteen bytes like a UUID. It does not set the version bits of a UUID.
 pub fn format_uuid(bytes: &[u8]) -> String {
     let mut text = encode_hex(bytes.get(..16).unwrap_or(bytes));
     for place in [20, 16, 12, 8] {
@@ -140,22 +144,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_escape_sequence_cannot_reach_the_terminal() {
+    fn escape_sequence_is_escaped_in_a_line() {
         assert_eq!(sanitize_line("no\x1b[31mred\x07"), "no\\u{1b}[31mred\\u{7}");
     }
 
     #[test]
-    fn reversed_and_invisible_text_is_shown_as_what_it_is() {
+    fn direction_and_invisible_characters_are_escaped() {
         assert_eq!(sanitize_line("a\u{202e}b\u{200b}c\u{9b}d"), "a\\u{202e}b\\u{200b}c\\u{9b}d");
     }
 
     #[test]
-    fn what_is_compared_keeps_its_spaces_and_hides_nothing() {
+    fn escape_controls_preserves_spaces() {
         assert_eq!(escape_controls("a  b\u{202e}c\u{1b}"), "a  b\\u{202e}c\\u{1b}");
     }
 
     #[test]
-    fn json_keeps_its_values_and_shows_no_control_character() {
+    fn escape_json_preserves_the_values() {
         let value = "a\u{9b}b\u{202e}c\u{7f}d\u{e0001}é\\\u{1b}\n";
         let text = escape_json(serde_json::to_string(value).unwrap());
         assert_eq!(text, r#""a\u009bb\u202ec\u007fd\udb40\udc01é\\\u001b\n""#);
@@ -163,25 +167,25 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_become_one() {
+    fn several_lines_become_one_line() {
         assert_eq!(sanitize_line(" first\r\n\tsecond "), "first second");
     }
 
     #[test]
-    fn long_text_is_cut() {
+    fn long_text_is_shortened() {
         let cut = sanitize_line(&"x".repeat(5000));
         assert_eq!(cut.chars().count(), MAX_LINE_CHARS + 1);
         assert!(cut.ends_with('…'));
     }
 
     #[test]
-    fn bytes_are_told_in_digits() {
+    fn bytes_are_encoded_as_hex_and_uuid() {
         assert_eq!(encode_hex(&[0, 10, 255]), "000aff");
         assert_eq!(format_uuid(&[0x1f; 32]), "1f1f1f1f-1f1f-1f1f-1f1f-1f1f1f1f1f1f");
     }
 
     #[test]
-    fn markup_is_inert() {
+    fn html_special_characters_are_escaped() {
         assert_eq!(escape_html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
     }
 }

@@ -1,13 +1,13 @@
-//! Moments in whole seconds, as tokens, AWS and HTTP count them.
+//! Points in time with a resolution of one second, as ID tokens, AWS and HTTP use them.
 //!
-//! It converts and compares; the clock itself belongs to `host`.
+//! Only `host` reads the clock; all other code receives the time as a value, so that tests can choose it.
 
 use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// Seconds since 1970, UTC.
+/// A point in time: seconds since 1970 in UTC. It can be negative, and arithmetic never overflows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -30,7 +30,7 @@ impl Timestamp {
         DateTime::parse_from_rfc2822(text).ok().map(|date| Self(date.timestamp()))
     }
 
-    /// How long from `earlier` until this moment; zero when it has passed.
+    /// The time from `earlier` until this moment; zero if `earlier` is later.
     pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -39,8 +39,8 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
     }
 
-    /// As a `chrono` date, for the libraries that speak it. Dates have years of four digits (RFC 3339), so what lies beyond
-    /// is the first or the last of these.
+    /// The time as a `chrono` date, for libraries that use this type. A date has a year of four digits (RFC 3339), so
+    /// earlier and later times become the first or the last such date.
     pub fn to_utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.0.clamp(MIN_UNIX, MAX_UNIX), 0).unwrap_or_default()
     }
@@ -52,7 +52,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A span in the two largest units a person would say: `11 h 59 min`, `40 s`.
+/// A duration for messages, in at most two units: `11 h 59 min`, `40 s`. From ten minutes on seconds are omitted.
 pub fn format_duration(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..=59 => format!("{seconds} s"),
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_printed_as_aws_prints_it() {
+    fn timestamp_has_the_format_of_aws() {
         assert_eq!(Timestamp::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
         for end in [253_402_300_799, 253_402_300_800, i64::MAX] {
             assert_eq!(Timestamp::from_unix(end).to_string(), "9999-12-31T23:59:59Z");
@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn an_http_date_is_read() {
+    fn http_date_is_parsed() {
         assert_eq!(Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_unix(784_111_777)));
         assert_eq!(Timestamp::from_http_date("yesterday"), None);
     }
 
     #[test]
-    fn spans_are_said_in_two_units_at_most() {
+    fn duration_has_two_units_at_most() {
         let spoken = |seconds| format_duration(Duration::from_secs(seconds));
         assert_eq!([spoken(40), spoken(60), spoken(75), spoken(700)], ["40 s", "1 min", "1 min 15 s", "11 min"]);
         assert_eq!([spoken(3600), spoken(43_140)], ["1 h", "11 h 59 min"]);

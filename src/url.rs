@@ -1,6 +1,6 @@
-//! Addresses that are safe to talk to: https, or plain http on this very machine.
+//! URLs to which the program may send secrets: https, or plain http on loopback.
 //!
-//! It refuses; whether an address is the right one is for its user to know.
+//! A [`SecureUrl`] protects against eavesdropping only. Whether the server is the right one, the caller must decide.
 
 use std::fmt;
 
@@ -9,22 +9,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::trait_impls::impl_debug;
 
-/// An address that cannot carry a secret over an open network.
+/// A URL that never sends a secret over the network unencrypted. It contains no user name and no password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SecureUrl(Url);
 
+/// Why a text is not a [`SecureUrl`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecureUrlError {
-    /// Not an absolute address at all.
+    /// The text is not an absolute URL.
     Malformed,
-    /// Plain http to another machine, or a scheme that is not the web's.
+    /// The URL uses http for another computer, or a scheme other than http and https.
     NotSecure,
-    /// A user name or a password inside the address.
+    /// The URL contains a user name or a password, which would appear in logs and messages.
     HasCredentials,
 }
 
 impl SecureUrl {
+    /// Parses a URL, or says why the program must not use it.
     pub fn parse(text: &str) -> Result<Self, SecureUrlError> {
         let url = Url::parse(text).map_err(|_| SecureUrlError::Malformed)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -49,23 +51,23 @@ impl SecureUrl {
         self.0.as_str()
     }
 
-    /// Whether it leads nowhere but to this very machine.
+    /// Whether the URL points to this computer, so that nothing leaves it.
     pub fn is_loopback(&self) -> bool {
         self.0.host().is_some_and(|host| is_loopback_host(&host))
     }
 
-    /// Scheme, host and port: what decides whom a secret reaches.
+    /// Scheme, host and port. Two URLs with the same origin send a secret to the same server.
     pub fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }
 
-    /// The host, with the port where one is named: what a person recognises.
+    /// The host, with the port if the URL names one, for messages.
     pub fn authority(&self) -> &str {
         self.0.authority()
     }
 }
 
-/// `localhost` and the loopback addresses: what cannot leave the machine.
+/// Whether the host is `localhost` or a loopback address.
 fn is_loopback_host(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => is_localhost_name(name),
@@ -74,7 +76,7 @@ fn is_loopback_host(host: &Host<&str>) -> bool {
     }
 }
 
-/// The names that nobody but the machine itself may have (RFC 6761 §6.3).
+/// Whether the name is reserved for this computer (RFC 6761 §6.3).
 pub fn is_localhost_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
@@ -99,7 +101,7 @@ impl fmt::Display for SecureUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "it must be an absolute URL, such as https://login.example.com",
-            Self::NotSecure => "it must use https; plain http is allowed only for this machine",
+            Self::NotSecure => "it must use https; plain http is allowed only for this computer",
             Self::HasCredentials => "it must not contain a user name or password",
         })
     }
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_is_for_loopback_only() {
+    fn plain_http_is_allowed_for_loopback_only() {
         for good in ["https://a.example", "http://127.0.0.1:1", "http://[::1]/x", "http://localhost:80/"] {
             assert!(SecureUrl::parse(good).is_ok(), "{good}");
         }
@@ -121,12 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_password_is_refused() {
+    fn url_with_a_password_is_rejected() {
         assert_eq!(SecureUrl::parse("https://me:pw@a.example"), Err(SecureUrlError::HasCredentials));
     }
 
     #[test]
-    fn what_is_no_address_is_said_to_be_none() {
+    fn text_that_is_not_a_url_is_malformed() {
         assert_eq!(SecureUrl::parse("login.example.com"), Err(SecureUrlError::Malformed));
     }
 }

@@ -1,21 +1,22 @@
-//! Text with claims in it, such as `{email}+{team}`, found good when the configuration is read.
-//!
-//! What fills the places is for `identity`.
+//! Templates with claims, such as `{email}+{team}`. The configuration checks their syntax; `identity` fills them from a
+//! token.
 
-/// A text whose braces pair and name something.
+/// A template with correct syntax: every brace has its counterpart, and every pair of braces contains a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimTemplate(String);
 
-/// A piece of a text with claims in it.
+/// A part of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplatePart<'t> {
+    /// Text that stays as it is.
     Plain(&'t str),
-    /// The name of a claim.
+    /// The name of a claim, to be replaced by its value.
     Claim(&'t str),
 }
 
 impl ClaimTemplate {
-    /// `None` where a brace stands alone or holds nothing.
+    /// Parses a template; `None` if a brace has no counterpart or a pair of braces is empty. There is no way to escape
+    /// a brace.
     pub fn parse(text: &str) -> Option<Self> {
         let is_good = |piece: TemplatePart<'_>| match piece {
             TemplatePart::Plain(plain) => !plain.contains(['{', '}']),
@@ -30,6 +31,7 @@ impl ClaimTemplate {
         &self.0
     }
 
+    /// The parts of the template in their order. Joined together they make the result.
     pub fn parts(&self) -> impl Iterator<Item = TemplatePart<'_>> {
         let pieces = self.0.split('{').enumerate().map(|(count, part)| match part.split_once('}') {
             Some((claim, plain)) if count > 0 => [Some(TemplatePart::Claim(claim)), Some(TemplatePart::Plain(plain))],
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn braces_that_do_not_pair_are_no_template() {
+    fn template_with_unpaired_braces_is_rejected() {
         for text in ["{", "}", "a{b", "a}b", "{}", "{ }", "{a}}", "{{a}", "}a{", "{a{b}}"] {
             assert_eq!(ClaimTemplate::parse(text), None, "{text}");
         }

@@ -1,12 +1,13 @@
-//! How the application proves itself to the provider: the meaning of the keys whose names begin with `client_`.
+//! How the application authenticates to the provider: the types of the keys that begin with `client_`.
 //!
-//! Types only. Whether the files they name are there and any good is found out when they are needed.
+//! The configuration does not open the files that these keys name. They are read when the program needs them, so that a
+//! call that is answered from the cache works without them.
 
 use std::path::PathBuf;
 
 use super::choice::NamedChoice;
 
-/// The method that `client_auth` names.
+/// The values of the key `client_auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthChoice {
     None,
@@ -14,31 +15,33 @@ pub enum ClientAuthChoice {
     PrivateKeyJwt,
 }
 
-/// How the application proves itself to the provider.
+/// How the application authenticates to the provider (RFC 6749 §2.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// It does not: a public client.
+    /// It does not authenticate: the application is a public client.
     None,
-    /// By a secret, which is kept beside the sessions and never here.
+    /// With a client secret. The sealed store contains the secret; the configuration never does.
     Secret,
-    /// By an assertion that it signs (RFC 7523).
+    /// With an assertion that the program signs with a private key (RFC 7523).
     PrivateKey(ClientKey),
 }
 
-/// A private key, and what is said of it.
+/// A private key, and how the program signs with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientKey {
+    /// The PEM file with the key.
     pub file: PathBuf,
-    /// Whose digest names the key to the provider.
+    /// The PEM file with the key's certificate. The provider identifies the key by the certificate's digest.
     pub certificate: Option<PathBuf>,
-    /// The name under which the provider knows the key.
+    /// The `kid` under which the provider knows the key.
     pub id: Option<String>,
-    /// Absent: by the kind of key, and by what the provider takes.
+    /// `None` to choose an algorithm that fits the key and that the provider accepts.
     pub algorithm: Option<KeyAlgorithm>,
-    /// Absent: by the provider's habit.
+    /// `None` for the audience that the provider usually requires.
     pub audience: Option<AssertionAudience>,
 }
 
+/// The algorithm that signs an assertion. The names are those of RFC 7518 §3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyAlgorithm {
     Rs256,
@@ -47,11 +50,12 @@ pub enum KeyAlgorithm {
     Es384,
 }
 
-/// Whom an assertion is for.
+/// The audience (`aud`) of an assertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AssertionAudience {
+    /// The issuer of the provider.
     Issuer,
-    /// The address that it is posted to.
+    /// The endpoint that receives the assertion.
     Endpoint,
 }
 
@@ -61,7 +65,7 @@ impl NamedChoice for ClientAuthChoice {
 }
 
 impl ClientAuth {
-    /// As it is written in the configuration.
+    /// The name of the method in the configuration.
     pub fn name(&self) -> &'static str {
         let method = match self {
             Self::None => ClientAuthChoice::None,
@@ -72,7 +76,7 @@ impl ClientAuth {
     }
 }
 
-/// The names are those of RFC 7518 §3.1. `None`: by the kind of key, and by what the provider takes.
+/// The values of the key `client_algorithm`. `None` is "auto".
 impl NamedChoice for Option<KeyAlgorithm> {
     const CHOICES: &'static [(&'static str, Self)] = &[
         ("auto", None),
@@ -91,7 +95,7 @@ impl KeyAlgorithm {
     }
 }
 
-/// `None`: what the provider is known to want.
+/// The values of the key `client_audience`. `None` is "auto".
 impl NamedChoice for Option<AssertionAudience> {
     const CHOICES: &'static [(&'static str, Self)] =
         &[("auto", None), ("issuer", Some(AssertionAudience::Issuer)), ("endpoint", Some(AssertionAudience::Endpoint))];

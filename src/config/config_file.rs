@@ -1,6 +1,7 @@
-//! A file as written: every key known, every value of its kind; or all that is wrong with it.
+//! Interprets one configuration file: finds its tables and keys, and checks each value against the type of its key.
 //!
-//! One file by itself. What files mean together is for `layers`.
+//! It reports every problem of the file, not only the first, in the order of the file. It interprets a single file; how
+//! several files combine into a profile is decided in `layers`.
 
 use std::borrow::Cow;
 
@@ -19,25 +20,27 @@ use super::{
     parsers::{expect_list, expect_string, expect_table, parse_bool, reject_text, reject_type, reject_value},
     setting::{ConfigSetting, ValueOrigin},
     source_file::{FileOwner, SourceFile},
-    syntax::is_profile_name,
+    syntax::{PROFILE_NAME_RULE, is_profile_name},
 };
 
-/// What a file says.
+/// The content of a file. Values that failed their check are in it as well; the caller must check the problems first.
 #[derive(Debug)]
 pub(super) struct ConfigFile<'a> {
     pub source: &'a SourceFile,
     pub default_profile: Option<(&'a str, usize)>,
-    /// The keys that `enforce` names, and where the list stands.
+    /// The keys that `enforce` names. Empty in a user's file, which must not enforce anything.
     pub enforced_keys: Vec<&'static ConfigKey>,
+    /// The byte offset of `enforce`, for messages.
     pub enforce_offset: usize,
-    /// What `[defaults]` says, for all profiles of this file.
+    /// The values of `[defaults]`, which apply to all profiles of this file and to no other file's.
     pub defaults: FileSettings<'a>,
     pub profiles: Vec<FileProfile<'a>>,
 }
 
-/// Keys of a table with their values.
+/// The keys of a table with their values, in the order of the file.
 pub(super) type FileSettings<'a> = Vec<(&'static ConfigKey, ConfigSetting<'a>)>;
 
+/// A table `[profiles.NAME]`, without the values of `[defaults]`.
 #[derive(Debug)]
 pub(super) struct FileProfile<'a> {
     pub name: &'a str,
@@ -45,7 +48,7 @@ pub(super) struct FileProfile<'a> {
     pub settings: FileSettings<'a>,
 }
 
-/// A table that can hold every key of a profile.
+/// One of the two tables that can contain every key of a profile.
 #[derive(Clone, Copy, Debug)]
 enum KeyTable<'a> {
     Defaults,
@@ -57,7 +60,7 @@ impl<'a> ConfigFile<'a> {
         self.profiles.iter().find(|profile| profile.name == name)
     }
 
-    /// What this file says of one of its profiles, each key once: the profile's own table wins over `[defaults]`.
+    /// The values of one of this file's profiles, each key once. The profile's table wins over `[defaults]`.
     pub(super) fn settings_of<'f>(
         &'f self,
         profile: &'f FileProfile<'a>,
@@ -78,10 +81,12 @@ impl KeyTable<'_> {
     }
 }
 
+/// Parses the text as TOML. The parser stops at the first syntax error, so a failure is always a single problem.
 pub(super) fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Vec<ConfigProblem>> {
     DeTable::parse(&source.text).map_err(|refused| {
         let location = source.location_at(refused.span().map_or(0, |span| span.start));
         let key = refused.span().and_then(|span| source.text.get(span));
+        // The parser's message does not name the key that occurs twice; its span does.
         let what = match (refused.message(), key) {
             (twice @ "duplicate key", Some(key)) => format!("{twice} {key}"),
             (message, _) => message.to_owned(),
@@ -90,11 +95,13 @@ pub(super) fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Ve
     })
 }
 
-/// Whether the file says that variables may set every key, though it defines profiles.
+/// Whether the file sets `trust_environment = true`. Reads the raw table, because the program must decide about
+/// variables before the file is interpreted.
 pub(super) fn trusts_environment(table: &DeTable<'_>) -> bool {
     table.get(TRUST_ENVIRONMENT).and_then(|value| value.get_ref().as_bool()) == Some(true)
 }
 
+/// Whether the file defines at least one profile.
 pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
     table.get("profiles").and_then(|value| value.get_ref().as_table()).is_some_and(|profiles| !profiles.is_empty())
 }
@@ -102,7 +109,7 @@ pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
 const TRUST_ENVIRONMENT: &str = "trust_environment";
 const DEFAULTS: &str = "defaults";
 
-/// Takes the file apart, with all that is wrong in it.
+/// Interprets a parsed file. Returns its content and all its problems, sorted by line.
 pub(super) fn interpret_file<'a>(
     source: &'a SourceFile,
     table: &'a DeTable<'a>,
@@ -122,16 +129,18 @@ pub(super) fn interpret_file<'a>(
     (file, faults.into_iter().map(|(_, origin, fault)| fault.at(origin.location())).collect())
 }
 
+/// The state of [`interpret_file`]: the content so far and the faults so far.
 struct FileInterpreter<'a> {
     file: ConfigFile<'a>,
-    /// Each with its offset in the file, and its place.
+    /// Each fault with its byte offset, by which the faults are sorted, and its origin, which messages print.
     faults: Vec<(usize, ValueOrigin<'a>, ConfigFault)>,
 }
 
 type TableEntry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
 
 impl<'a> FileInterpreter<'a> {
-    /// The version is judged first: a newer file may hold keys that this program does not know.
+    /// Checks the versions first, because a newer file may contain keys that this program does not know. Without this
+    /// order the user would read about unknown keys instead of the outdated program.
     fn interpret(&mut self, table: &'a DeTable<'a>) {
         let too_old = check_min_version(table).filter(|_| self.file.source.owner == FileOwner::Administrator);
         if let Some((at, fault)) = too_old {
@@ -145,12 +154,12 @@ impl<'a> FileInterpreter<'a> {
         self.faults.push((at, ValueOrigin::File(self.file.source, at), fault));
     }
 
-    /// The result, if there is one; else the fault is reported.
+    /// Returns the parsed value, or reports the fault and returns `None`.
     fn accept<T>(&mut self, at: usize, result: ParseResult<T>) -> Option<T> {
         result.map_err(|fault| self.report(at, fault)).ok()
     }
 
-    /// A file of a later version is not judged by this one's keys.
+    /// Checks `version`. Returns whether the rest of the file can be interpreted: not if it has a later version.
     fn check_version(&mut self, table: &DeTable<'_>) -> bool {
         let (at, value) = match table.get("version") {
             Some(value) => (value.span().start, value.get_ref()),
@@ -177,7 +186,7 @@ impl<'a> FileInterpreter<'a> {
             return self.report(at, reject_unknown_key(name, "", KeyTable::Profile("NAME"), known_names));
         };
         match key {
-            // Checked already.
+            // `check_version` has checked it.
             TopLevelKey::Version => {}
             TopLevelKey::DefaultProfile => {
                 self.file.default_profile = self.accept(at, expect_string(name, value)).map(|profile| (profile, at));
@@ -225,11 +234,7 @@ impl<'a> FileInterpreter<'a> {
         let (at, name) = (name.span().start, name.get_ref().as_ref());
         let table = match is_profile_name(name) {
             true => expect_table(&format!("profiles.{name}"), value.get_ref(), "a table"),
-            false => Err(reject_text(
-                "profiles",
-                name,
-                "a profile name has up to 64 letters, digits, \"-\", \"_\" and \".\", and begins with a letter or a digit",
-            )),
+            false => Err(reject_text("profiles", name, PROFILE_NAME_RULE)),
         };
         let table = self.accept(at, table)?;
         Some(FileProfile { name, offset: at, settings: self.read_keys(KeyTable::Profile(name), table) })
@@ -241,6 +246,8 @@ impl<'a> FileInterpreter<'a> {
         settings
     }
 
+    /// Reads the keys of one table. `section` is the name of the inner table; it is empty for the outer table, which
+    /// may contain the inner ones.
     fn read_section(
         &mut self,
         section: &str,
@@ -278,7 +285,8 @@ impl<'a> FileInterpreter<'a> {
     }
 }
 
-/// The key of that name, or all keys of a table. The issuer stands for every key that decides about it.
+/// The keys that an entry of `enforce` stands for: a key, all keys of an inner table, or for `issuer` every key that
+/// can name the issuer. Otherwise a user could get around an enforced issuer with a short form such as `okta_domain`.
 fn resolve_enforced_name(name: &str) -> ParseResult<Vec<&'static ConfigKey>> {
     let is_part = |key: &&ConfigKey| {
         key.name == name || key.section() == name || name == keys::ISSUER.name && decides_issuer(key)
@@ -291,7 +299,8 @@ fn resolve_enforced_name(name: &str) -> ParseResult<Vec<&'static ConfigKey>> {
     Ok(keys)
 }
 
-/// A name that is not one of `known`, those of the keys in this table: perhaps it belongs in another one.
+/// Rejects a key that does not exist in `table`. If another table has a key of this name, the message names that table;
+/// otherwise it suggests the most similar name in `known`.
 fn reject_unknown_key(
     name: &str,
     table: &str,
@@ -299,12 +308,12 @@ fn reject_unknown_key(
     known: impl Iterator<Item = &'static str>,
 ) -> ConfigFault {
     match find_proper_table(holder, name) {
-        Some(belongs_in) => ConfigFault::Misplaced { key: name.to_owned(), table: table.to_owned(), belongs_in },
+        Some(belongs) => ConfigFault::Misplaced { key: name.to_owned(), table: table.to_owned(), belongs },
         None => ConfigFault::unknown_key(name, table, known),
     }
 }
 
-/// The table in which a key of that name would be at home.
+/// The right place for a key of this name, with its preposition; `None` if no table has a key of this name.
 fn find_proper_table(holder: KeyTable<'_>, name: &str) -> Option<String> {
     if TOP_LEVEL_KEYS.iter().any(|(_, known, _)| *known == name) {
         return Some("at the top of the file, before the first table".to_owned());
@@ -316,7 +325,7 @@ fn find_proper_table(holder: KeyTable<'_>, name: &str) -> Option<String> {
     Some(format!("in [{}]", holder.name_of(key.section())))
 }
 
-/// Where the file requires a newer version of this program: at its top, in `[defaults]` or in a profile.
+/// The first `min_version` that this program does not meet: at the top of the file, in `[defaults]` or in a profile.
 fn check_min_version(table: &DeTable<'_>) -> Option<(usize, ConfigFault)> {
     let profiles = table.get("profiles").and_then(|profiles| profiles.get_ref().as_table());
     let profiles = profiles.into_iter().flat_map(|profiles| profiles.values());

@@ -1,6 +1,6 @@
-//! What the administrator's file enforces, key by key: the values that a profile may hold.
+//! Enforced keys: for each key that the administrator's file lists in `enforce`, the values that a profile may have.
 //!
-//! It judges values; which file is the administrator's is for `layers`.
+//! `layers` collects them from the administrator's file and calls this module for each value of a higher layer.
 
 use super::{
     ConfigFault, ConfigKey, ConfigProblem, ValueLocation,
@@ -9,8 +9,8 @@ use super::{
     toml_value::to_toml,
 };
 
-/// Enforced keys with the values that they may hold: more than one only for a profile that the administrator's file does
-/// not name.
+/// Enforced keys with their allowed values. A key has several allowed values only for a profile that the
+/// administrator's file does not define, because such a profile may use the value of any profile in that file.
 #[derive(Debug, Default)]
 pub(super) struct EnforcedKeys<'a>(pub Vec<(&'static ConfigKey, Vec<ConfigSetting<'a>>)>);
 
@@ -19,14 +19,16 @@ impl<'a> EnforcedKeys<'a> {
         self.0.iter().any(|(enforced, _)| *enforced == key)
     }
 
-    /// Why a key cannot have this value; `None` if it can.
+    /// The fault of a value that is not allowed; `None` for an allowed value or a key that is not enforced.
     fn find_violation(&self, key: &ConfigKey, over: ConfigSetting<'_>) -> Option<ConfigFault> {
         let (key, allowed) = self.0.iter().find(|(enforced, _)| *enforced == key)?;
         let is_allowed = allowed.iter().any(|setting| has_same_value(*setting, over));
         (!is_allowed).then(|| reject_enforced_value(key, allowed))
     }
 
-    /// Lays a value of a layer over those below, or reports that it may not be.
+    /// Applies a value of one layer on top of the lower layers, or reports that it violates an enforced key. A value
+    /// that repeats the enforced one changes nothing, so that `config show` still names the administrator's file as
+    /// its origin.
     pub(super) fn apply_setting(
         &self,
         settings: &mut ConfigSettings<'a>,
@@ -42,7 +44,8 @@ impl<'a> EnforcedKeys<'a> {
         None
     }
 
-    /// Marks the enforced keys, and gives them the administrator's value where there is only one.
+    /// Marks the enforced keys, and sets those that have a single allowed value. A key with several allowed values
+    /// must be set by the user.
     pub(super) fn apply_to_settings(&self, settings: &mut ConfigSettings<'a>) {
         for (key, allowed) in &self.0 {
             let only = match allowed.as_slice() {
@@ -55,7 +58,8 @@ impl<'a> EnforcedKeys<'a> {
         }
     }
 
-    /// Keys that still have their default, although they may not. A value that a layer gave was checked when it was merged.
+    /// A problem for each key that still has its built-in default although that is not an allowed value. Values that a
+    /// layer set need no check here: [`EnforcedKeys::apply_setting`] has checked them.
     pub(super) fn check_defaults(
         &self,
         settings: &ConfigSettings<'_>,
@@ -71,12 +75,15 @@ impl<'a> EnforcedKeys<'a> {
 
 fn reject_enforced_value(key: &ConfigKey, allowed: &[ConfigSetting<'_>]) -> ConfigFault {
     let values: Vec<String> = allowed.iter().map(|setting| to_toml(setting.value)).collect();
-    let by = allowed.first().map_or_else(|| "not set".to_owned(), |setting| setting.origin.location().to_string());
+    let by = allowed.first().map(|setting| setting.origin.location().to_string());
+    // Only an issuer that the administrator's file names by another key has no allowed value.
+    let by = by.unwrap_or_else(|| "another key names the issuer".to_owned());
     let is_unset = values.is_empty() && matches!(key.default, KeyDefault::Required);
     let value = if is_unset { "unset".to_owned() } else { values.join(" or ") };
     ConfigFault::Enforced { key: key.name, value, by }
 }
 
+/// Whether two values are equal. Spelling does not matter: `"a"` equals `'a'`.
 pub(super) fn has_same_value(one: ConfigSetting<'_>, other: ConfigSetting<'_>) -> bool {
     to_toml(one.value) == to_toml(other.value)
 }

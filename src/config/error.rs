@@ -1,62 +1,64 @@
-//! What can be wrong with a configuration, as facts with their place.
+//! Everything that can be wrong with a configuration: typed facts with the place in the file, and their wording.
 //!
-//! It states; what a person may do about it is said in `failure`.
+//! The hints (what the user can do about a fault) and the slugs are in `failure::config`. Text that comes from a file
+//! or from a variable is foreign: the functions below quote and shorten it before they print it.
 
 use std::{borrow::Cow, fmt};
 
 use super::{syntax::find_nearest_name, toml_value::quote_text};
 use crate::{host::UntrustedWriter, text};
 
-/// Why there is no usable profile.
+/// Why no profile can be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// No file, and nothing in the environment either.
+    /// No configuration file exists, and no environment variable sets a key.
     NoFile { looked_for: Vec<String> },
-    /// A file is there, or was asked for, and cannot be read.
+    /// A file exists, or the call names it, but it cannot be read.
     Unreadable { file: String, why: UnreadableReason },
-    /// What is written is wrong; at least one problem.
+    /// The content of a file, a variable or a flag is wrong. The list is never empty.
     Invalid(Vec<ConfigProblem>),
-    /// There are files, and no profile in them.
+    /// Files exist, but they define no profile.
     NoProfile { files: Vec<String> },
-    /// Several profiles, and none was named.
+    /// Several profiles exist, and neither the call nor a file says which one to use.
     Ambiguous { names: Vec<String> },
-    /// A profile was named that is not there.
+    /// The call or a file names a profile that does not exist.
     NoSuchProfile { name: String, named_by: ValueLocation, names: Vec<String>, nearest: Option<String> },
 }
 
+/// Why a configuration file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnreadableReason {
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// It is a folder.
+    /// The path names a folder.
     Directory,
-    /// It is too large to be a configuration.
+    /// The file is larger than `limit` bytes, so it is probably some other file.
     TooLarge { limit: u64 },
     /// This line is not UTF-8.
     NotUtf8 { line: usize },
-    /// It is UTF-16, as some editors and shells on Windows write it.
+    /// The file is UTF-16 text, which some editors and shells on Windows write.
     Utf16,
-    /// The user may not read it.
+    /// The user may not read the file.
     Denied,
-    /// Somebody else than an administrator could have written it.
+    /// A user who is not an administrator could have written the administrator's file.
     Untrusted { who: UntrustedWriter },
-    /// What the system said.
+    /// Another reason, in the words of the operating system.
     Other(String),
 }
 
-/// One thing that is wrong, and where.
+/// A fault and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     pub location: ValueLocation,
     pub fault: ConfigFault,
 }
 
-/// Where a value was written.
+/// Where a value comes from. Messages begin with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueLocation {
-    /// Built in.
+    /// The built-in default.
     Default,
-    /// The environment as a whole, where there is no file.
+    /// The environment as a whole, if no file exists.
     Environment,
     /// A line of a file.
     File { file: String, line: usize },
@@ -64,61 +66,62 @@ pub enum ValueLocation {
     FileDefaults { file: String, line: usize },
     /// An environment variable.
     Variable(String),
-    /// A flag of the command line, as it was typed.
+    /// A flag of the command line, as the user typed it.
     Flag(&'static str),
 }
 
+/// What is wrong with a file, a key or a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigFault {
-    /// Not TOML.
+    /// The file is not valid TOML.
     Syntax { what: String },
-    /// `version` is absent.
+    /// The file does not set `version`.
     NoVersion,
-    /// Written for a later version of this program.
+    /// The file has a later format version than this program knows.
     NewerVersion { version: u64, known: u64 },
-    /// The administrator's file wants a later version of this program.
+    /// The administrator's file requires a later version of this program.
     ProgramTooOld { required: String, own: &'static str },
-    /// `table` is empty at the top of the file.
+    /// No key of this name exists in the table. `table` is empty at the top of the file.
     UnknownKey { key: String, table: String, nearest: Option<String> },
-    /// A known key in the wrong table.
-    Misplaced { key: String, table: String, belongs_in: String },
-    /// The value has another type than the key.
+    /// The key exists, but in another table. `belongs` names the right place, with its preposition.
+    Misplaced { key: String, table: String, belongs: String },
+    /// The value does not have the type that the key requires.
     WrongType { key: String, expected: &'static str, found: &'static str },
-    /// The value has the right type, and the key cannot have it. `value` is absent where it might hold a secret.
+    /// The value has the right type but is not allowed. `value` is `None` if it might contain a secret.
     IllegalValue { key: String, value: Option<String>, rule: Cow<'static, str>, nearest: Option<String> },
-    /// A variable that is no text.
+    /// A variable whose value is not Unicode text.
     NotUnicode { key: String },
-    /// A key without a default is not set anywhere.
+    /// No layer sets a key that has no default.
     MissingKey { key: &'static str, profile: String },
-    /// Two keys tell the issuer, and not the same.
+    /// Two keys name different issuers.
     TwoIssuers { key: &'static str, issuer: String, other: &'static str, other_issuer: String, other_place: String },
-    /// The provider cannot take the value; `remedy` is what to do.
+    /// The value contradicts another key or the provider. `remedy` is the hint.
     Conflict { key: &'static str, value: String, rule: String, remedy: String },
-    /// The region and something else are of different partitions, which share nothing.
+    /// The region and another value belong to different AWS partitions, which share neither roles nor endpoints.
     OtherPartition { region: String, expected: &'static str, other: String, found: String },
-    /// It needs something that is stored, and nothing is.
+    /// The value requires a stored secret, but the profile stores nothing.
     NeedsStorage { key: &'static str, value: &'static str, storage: &'static str },
-    /// It means nothing without another key.
+    /// The key has no meaning without another key.
     NeedsKey { key: &'static str, needs: &'static str },
-    /// The administrator's file keeps users from changing this.
+    /// The administrator's file enforces another value.
     Enforced { key: &'static str, value: String, by: String },
-    /// `enforce` names a key to which the administrator's profile gives no value.
+    /// `enforce` names a key that the administrator's profile does not set.
     EnforcedWithoutValue { key: &'static str, profile: String },
-    /// What only the administrator's file may say, elsewhere.
+    /// A key that only the administrator's file may set, in another layer.
     AdministratorOnly { key: &'static str },
-    /// A variable sets a key that only a file can set.
+    /// A variable sets a key that only a file may set.
     FileOnly { key: &'static str },
-    /// A variable sets a key, and this file decides instead.
+    /// A variable sets a key, but because `file` exists only files may set it.
     VariableNotAllowed { variable: String, key: &'static str, file: String },
-    /// A variable names another file than this one, which decides.
+    /// A variable names a configuration file, but because `file` exists no variable may do so.
     ConfigFileNotAllowed { file: String },
-    /// A variable holds a path that depends on the folder of the call.
+    /// A variable contains a path that depends on the working directory of the call.
     RelativePath,
-    /// What only a file in a default place may say, in a file that the call named.
+    /// A key that only a file in a default place may set, in a file that the call names.
     DefaultLocationOnly { key: &'static str },
 }
 
-/// Why a value cannot stand, and what to do: most often, which line to write.
+/// Why a value cannot be used, and the hint for the user: usually the line to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ValueConflict {
     pub rule: String,
@@ -130,18 +133,19 @@ impl ValueConflict {
         Self { rule: rule.into(), remedy: remedy.into() }
     }
 
+    /// A conflict whose hint is the correct line for `issuer`.
     pub(super) fn suggest_issuer(rule: &str, issuer: &str) -> Self {
         Self::new(rule, format!("write `issuer = \"{issuer}\"`"))
     }
 }
 
 impl Error {
-    /// One problem and no other.
+    /// An error that consists of a single problem.
     pub(super) fn invalid(location: ValueLocation, fault: ConfigFault) -> Self {
         Self::Invalid(vec![fault.at(location)])
     }
 
-    /// Every problem for itself, a line each.
+    /// Every problem in a line of its own. The `Display` form shows the first one and counts the others.
     pub fn problem_lines(&self) -> Vec<String> {
         if let Self::Invalid(problems) = self {
             problems.iter().map(ConfigProblem::to_string).collect()
@@ -193,6 +197,7 @@ impl fmt::Display for UnreadableReason {
             Self::NotUtf8 { line } => write!(f, "line {line} is not valid UTF-8"),
             Self::Utf16 => f.write_str("this file is UTF-16 text, but must be UTF-8"),
             Self::Denied => f.write_str("you have no permission to read this file"),
+            // This file decides where every user of the computer signs in.
             Self::Untrusted { who } => {
                 write!(f, "not used, because {who}: this file decides where every user signs in")
             }
@@ -220,16 +225,16 @@ impl fmt::Display for ValueLocation {
     }
 }
 
-/// The value of a key, or what is wrong with it.
+/// The parsed value of a key, or the fault in it.
 pub(super) type ParseResult<T> = Result<T, ConfigFault>;
 
 impl ConfigFault {
-    /// A value that its key cannot have. `value` is `None` where it might hold a secret.
+    /// A value that its key must not have. Pass `None` as `value` if the value might contain a secret.
     pub(super) fn illegal_value(key: &str, value: Option<String>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest: None }
     }
 
-    /// A text that is not one of the key's allowed names.
+    /// A text that is not one of the key's allowed names. The fault suggests the most similar one.
     pub(super) fn illegal_name<'n>(
         key: &str,
         name: &str,
@@ -240,13 +245,14 @@ impl ConfigFault {
         Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest }
     }
 
-    /// A key that the table does not allow.
+    /// A key that does not exist in the table. The fault suggests the most similar name in `known`.
     pub(super) fn unknown_key<'n>(key: &str, table: &str, known: impl Iterator<Item = &'n str>) -> Self {
         // No key takes the secret's place, so a similar name would mislead.
         let nearest = if key == "client_secret" { None } else { find_nearest_name(key, known) };
         Self::UnknownKey { key: key.to_owned(), table: table.to_owned(), nearest }
     }
 
+    /// The fault together with its place.
     pub(super) fn at(self, location: ValueLocation) -> ConfigProblem {
         ConfigProblem { location, fault: self }
     }
@@ -267,8 +273,8 @@ impl fmt::Display for ConfigFault {
                 write!(f, "unknown key {}{}", quote_name(key), describe_table(table))?;
                 fmt_suggestion(nearest.as_deref(), f)
             }
-            Self::Misplaced { key, table, belongs_in } => {
-                write!(f, "{} belongs {belongs_in}, not{}", quote_name(key), describe_table_or_top(table))
+            Self::Misplaced { key, table, belongs } => {
+                write!(f, "{} belongs {belongs}, not{}", quote_name(key), describe_table_or_top(table))
             }
             Self::WrongType { key, expected, found } => {
                 write!(f, "{} must be {expected}, not {found}", quote_name(key))
@@ -296,7 +302,8 @@ impl fmt::Display for ConfigFault {
                 text::sanitize_line(other_issuer)
             ),
             Self::Conflict { key, value, rule, remedy: _ } => {
-                write!(f, "{} holds {}: {}", quote_name(key), text::sanitize_line(value), text::sanitize_line(rule))
+                let (value, rule) = (text::sanitize_line(value), text::sanitize_line(rule));
+                write!(f, "{} holds {value}: {rule}", quote_name(key))
             }
             Self::OtherPartition { region, expected, other, found } => {
                 write!(f, "region {} is in partition {expected}, but {other} is in {found}", quote_name(region))
@@ -335,6 +342,7 @@ fn quote_name(name: &str) -> String {
     format!("\"{}\"", text::sanitize_line(name))
 }
 
+/// ` in [table]` for a message; empty for the top of the file.
 fn describe_table(table: &str) -> String {
     if table.is_empty() { String::new() } else { format!(" in [{}]", text::sanitize_line(table)) }
 }

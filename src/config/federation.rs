@@ -1,47 +1,50 @@
-//! How a token becomes AWS credentials: the first exchange, and the roles assumed after it.
+//! How the program exchanges an ID token for AWS credentials: the first exchange, and the roles that it assumes after
+//! it.
 //!
-//! It holds what was decided; how AWS is asked is for `aws`.
+//! These are the checked settings; `aws` makes the requests.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{ClaimTemplate, IdentityPoolId, RoleArn, choice::NamedChoice};
 
-/// AWS ends the session of a role that was assumed with another role's credentials after an hour, and so does an
-/// identity pool with its credentials, whatever the role's own maximum.
+/// The longest session of a chained role: AWS limits it to one hour, whatever the maximum of the role ("Role chaining"
+/// in the IAM User Guide).
 pub(super) const CHAINED_SESSION_LIMIT: Duration = Duration::from_secs(3600);
 
-/// The first exchange, as `federation` names it.
+/// The values of the key `federation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FederationChoice {
     Sts,
     IdentityPool,
 }
 
-/// The first exchange.
+/// The first exchange, with what it requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Federation {
-    /// AssumeRoleWithWebIdentity.
+    /// STS `AssumeRoleWithWebIdentity`.
     Sts { role: RoleArn },
-    /// A Cognito identity pool; where no role is named, the pool's rules choose it.
+    /// A Cognito identity pool. Without a role, the rules of the pool choose one.
     IdentityPool { id: IdentityPoolId, role: Option<RoleArn> },
 }
 
-/// One more role, assumed with the credentials before it.
+/// A role that the program assumes with the credentials of the role before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainedRole {
     pub role: RoleArn,
+    /// The external ID that the trust policy of the role requires.
     pub external_id: Option<String>,
     pub duration: Duration,
-    /// `None`: the person's.
+    /// `None` for the session name of the first exchange.
     pub session_name: Option<ClaimTemplate>,
+    /// Session tags by name.
     pub tags: BTreeMap<String, ClaimTemplate>,
-    /// Tags that the roles after it keep.
+    /// The names of those tags that AWS passes on to the roles after this one.
     pub transitive: Vec<String>,
     pub source_identity: Option<ClaimTemplate>,
 }
 
 impl Federation {
-    /// The role of the first exchange, where the profile names it.
+    /// The role of the first exchange; `None` if an identity pool chooses it.
     pub fn role(&self) -> Option<&RoleArn> {
         match self {
             Self::Sts { role } => Some(role),
@@ -62,6 +65,7 @@ impl NamedChoice for FederationChoice {
 }
 
 impl ChainedRole {
+    /// A role without any of the optional settings.
     pub(super) fn new(role: RoleArn, duration: Duration) -> Self {
         let (tags, transitive) = (BTreeMap::new(), Vec::new());
         Self { role, external_id: None, duration, session_name: None, tags, transitive, source_identity: None }

@@ -1,24 +1,24 @@
-//! What `config check` reports about a configuration without an error.
+//! What `config check` reports about a configuration that has no error: how many profiles it has, and warnings.
 //!
-//! Facts and their wording. What keeps a configuration from being used is an `Error`.
+//! A warning never stops a command. A fault that makes the configuration unusable is an `Error` instead.
 
 use std::fmt;
 
 use super::error::ValueLocation;
 use crate::text::sanitize_line;
 
-/// One thing that was found in a configuration that can be used.
+/// One line of `config check` about a usable configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigFinding {
-    /// A file, or the environment, and the number of profiles in it.
+    /// The number of profiles in a file, or in the environment.
     Profiles { source: String, count: usize },
-    /// A file whose `[defaults]` nothing uses: it has no profile, and enforces nothing.
+    /// A file whose `[defaults]` have no effect, because the file defines no profile and enforces nothing.
     UnusedDefaults { file: String },
-    /// A file that every user of this machine may change.
+    /// A file that every user of this computer can change.
     WritableFile { file: String },
-    /// A variable that looks like one of ours and is not read, and the variable that may be meant.
+    /// A variable whose name begins like one of this program's but that it does not read, and the most similar name.
     UnknownVariable { name: String, nearest: Option<String> },
-    /// A value that is legal and most likely a mistake.
+    /// A value that is legal but probably a mistake.
     Suspicious { location: ValueLocation, profile: String, key: &'static str, reason: String },
 }
 
@@ -33,7 +33,8 @@ impl ConfigFinding {
         }
     }
 
-    /// Whether both say the same of one value, which several profiles share.
+    /// Whether both findings report the same value of `[defaults]`, which several profiles share. `config check` prints
+    /// only the first of them.
     pub(super) fn is_same_value(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -44,7 +45,7 @@ impl ConfigFinding {
         }
     }
 
-    /// The finding without the word that says whether it is a warning.
+    /// The finding as text, without the prefix `ok:` or `warning:`.
     pub fn message(&self) -> String {
         match self {
             Self::Profiles { source, count: 1 } => format!("{source}: 1 profile"),
@@ -55,7 +56,7 @@ impl ConfigFinding {
                 )
             }
             Self::WritableFile { file } => {
-                format!("{file}: every user of this machine can change it; run `chmod o-w` on the file and its folder")
+                format!("{file}: every user of this computer can change it; run `chmod o-w` on the file and its folder")
             }
             Self::UnknownVariable { name, nearest } => {
                 let meant = nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default();

@@ -1,29 +1,32 @@
-//! Fingerprints: digests that name what a profile's sign-ins store.
+//! Fingerprints: digests of a profile's settings, under which the cache stores sign-ins and credentials.
 //!
-//! Which fields of a profile a fingerprint covers is decided beside these fields, in `profile`.
+//! `Profile::fingerprints` decides which settings count. The digests name files on disk, so a change of the input or
+//! its order makes every user sign in again; a test compares them with fixed values.
 
 use ring::digest::{Context, SHA256};
 
 use super::{ChainedRole, ClaimTemplate};
 use crate::text;
 
-/// Two profiles share one exactly when the same sign-in serves both.
+/// The SHA-256 digest of a list of settings. Equal fingerprints mean equal settings, so two profiles with the same
+/// fingerprint share the stored record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Half of it as 32 hexadecimal digits: enough for a file's name.
+    /// The first half as 32 hexadecimal digits, for the name of a file. 128 bits are enough to rule out collisions.
     pub fn short_hex(&self) -> String {
         let (half, _) = self.0.split_at(16);
         text::encode_hex(half)
     }
 }
 
-/// Each part is preceded by its length, so that no two lists of parts are the same bytes.
+/// Collects the input of a fingerprint. It writes the length before each text and each list; otherwise the texts "ab",
+/// "c" and "a", "bc" would have the same digest.
 pub(super) struct FingerprintHasher(Context);
 
 impl FingerprintHasher {
-    /// `purpose` keeps the fingerprints of different kinds of things apart.
+    /// `purpose` separates the fingerprints of different kinds of records and of different versions.
     pub(super) fn new(purpose: &str) -> Self {
         let mut hasher = Self(Context::new(&SHA256));
         hasher.add_text(purpose);
@@ -39,6 +42,7 @@ impl FingerprintHasher {
         self.0.update(text.as_bytes());
     }
 
+    /// Adds every setting of a chained role. The destructuring makes the compiler point here when a field is added.
     pub(super) fn add_chained_role(&mut self, link: &ChainedRole) {
         let ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity } = link;
         let template = |template: &Option<ClaimTemplate>| template.as_ref().map(|it| it.as_str().to_owned());
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn each_input_of_the_request_changes_the_sign_in() {
+    fn every_sign_in_setting_changes_the_sign_in_fingerprint() {
         let all = [
             changed(|_| ()),
             changed(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn each_input_of_the_exchange_changes_the_credentials_alone() {
+    fn every_exchange_setting_changes_only_the_credentials_key() {
         let all = [
             changed(|_| ()),
             changed(|p| p.federation = Federation::Sts { role: role("Other") }),
@@ -182,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn an_item_does_not_slide_from_one_list_into_the_next() {
+    fn adjacent_lists_have_distinct_fingerprints() {
         let left = changed(|p| p.extra_params = [("a".into(), "b".into()), ("c".into(), "d".into())].into());
         let right = changed(|p| p.extra_params = [("a".into(), "bc".into()), ("d".into(), String::new())].into());
         assert_ne!(left.sign_in, right.sign_in);
     }
 
     #[test]
-    fn what_only_changes_the_way_there_leaves_the_fingerprints_alone() {
+    fn network_and_prompt_settings_do_not_change_fingerprints() {
         let same = changed(|p| {
             p.name = "other".into();
             p.region = "eu-west-1".into();
@@ -205,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_of_one_application_share_what_proves_it() {
+    fn application_fingerprint_is_the_same_for_all_its_profiles() {
         let application = |change: fn(&mut Profile)| {
             let mut profile = profile();
             change(&mut profile);
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_stay_the_same_from_version_to_version() {
+    fn fingerprints_are_stable_between_versions() {
         let full = |link: &mut ChainedRole| {
             link.duration = Duration::from_secs(901);
             link.external_id = Some("ab".into());

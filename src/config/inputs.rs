@@ -1,6 +1,6 @@
-//! Where the configuration comes from in a run: paths, environment, and the flags of the command line.
+//! The sources of the configuration in one run: paths, environment variables and flags.
 //!
-//! It only carries them; `layers` reads what they name.
+//! The command line is parsed once into this struct, and `layers` reads the files that it names.
 
 use std::path::PathBuf;
 
@@ -10,33 +10,35 @@ use crate::{
     host::{Environment, HostPaths},
 };
 
-/// Where the configuration comes from in this run.
+/// The sources of the configuration in this run.
 #[derive(Clone, Debug)]
 pub struct ConfigInputs<'a> {
     pub environment: &'a Environment,
     pub paths: &'a HostPaths,
-    /// `--config`: takes the place of the user's file and must exist, like `BEDROCK_SSO_CONFIG`.
+    /// The value of `--config`. This file replaces the user's file, and must exist.
     pub file: Option<PathBuf>,
-    /// `--profile`
+    /// The value of `--profile`.
     pub profile: Option<String>,
+    /// The flags that set a key, such as `--device`.
     pub flags: &'a [FlagOverride],
-    /// Whether the user's file, the environment and the flags count, or the administrator's file alone.
+    /// Whether the user's file, the environment and the flags count. If not (`setup --system`), only the
+    /// administrator's file counts.
     pub with_user_layers: bool,
 }
 
 impl ConfigInputs<'_> {
-    /// How the user reaches what these inputs lead to, as far as the command line says it.
+    /// The flags that a hint must repeat so that its command uses the same profile and the same file.
     pub fn invocation(&self) -> Invocation {
         Invocation::new(self.profile.as_deref(), self.file.as_deref())
     }
 }
 
-/// A key that a flag sets, for this run only, unless the administrator enforces it.
+/// A key that a flag sets for this run. A value that the administrator enforces wins over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlagOverride {
     pub key: &'static ConfigKey,
-    /// Text as it is for keys that hold a string, TOML's syntax for the others.
+    /// The value, written as in an environment variable: plain text for keys that hold text, TOML for the others.
     pub value: &'static str,
-    /// As it was typed, e.g. `--region`.
+    /// The flag as the user typed it, such as `--device`, for messages.
     pub name: &'static str,
 }

@@ -1,6 +1,8 @@
-//! The issuer of a profile: the key that tells it is `issuer`, a short form, or the provider's name.
+//! Determines the issuer of a profile from one of three sources: the key `issuer`, a short form such as `okta_domain`,
+//! or the name of a provider that has only one issuer.
 //!
-//! Exactly one, or several that agree; how a short form is spelt out is for `provider`.
+//! Several sources are allowed only if they name the same issuer. Otherwise a layer could redirect a sign-in by adding
+//! a second key. `provider` expands the short forms.
 
 use super::{
     ConfigFault, ConfigKey, ConfigProblem, Issuer, Provider,
@@ -11,17 +13,18 @@ use super::{
     toml_value::to_toml,
 };
 
-/// The issuer, and the key that told it.
+/// The issuer, and the key that names it.
 #[derive(Debug)]
 pub(super) struct ResolvedIssuer<'a> {
     pub issuer: Issuer,
     pub key: &'static ConfigKey,
     pub setting: ConfigSetting<'a>,
-    /// The kind of provider that a short form stands for.
+    /// The kind of provider that the short form belongs to. It also applies to a custom domain.
     pub shorthand_provider: Option<Provider>,
 }
 
-/// `None` when no key tells it.
+/// The issuer of the profile; `None` if no key names one. Fails if two keys name different issuers, or if a short form
+/// is not legal.
 pub(super) fn resolve_issuer<'a>(
     settings: &ConfigSettings<'a>,
 ) -> Result<Option<ResolvedIssuer<'a>>, Box<ConfigProblem>> {
@@ -41,17 +44,18 @@ pub(super) fn resolve_issuer<'a>(
     Ok(found.or_else(|| derive_from_provider(settings)))
 }
 
-/// Whether any key tells the issuer.
+/// Whether any key names the issuer, legal or not.
 pub(super) fn has_issuer(settings: &ConfigSettings<'_>) -> bool {
     list_issuer_candidates(settings).next().is_some() || derive_from_provider(settings).is_some()
 }
 
-/// Whether the key alone can tell the issuer.
+/// Whether this key alone can name the issuer.
 pub fn can_name_issuer(key: &ConfigKey) -> bool {
     [&*keys::ISSUER, &keys::PROVIDER].contains(&key) || list_shorthands().any(|(_, form)| **form.key == *key)
 }
 
-/// Whether the key has a part in what the issuer is, or where its sign-in pages and its token endpoint are.
+/// Whether the key affects what the issuer is, or where its sign-in pages and its token endpoint are. Enforcing
+/// `issuer` enforces all these keys.
 pub(super) fn decides_issuer(key: &ConfigKey) -> bool {
     let is_companion = |form: &IssuerShorthand| form.companion_key.is_some_and(|companion| **companion == *key);
     can_name_issuer(key) || *key == *keys::COGNITO_DOMAIN || list_shorthands().any(|(_, form)| is_companion(form))
@@ -62,7 +66,7 @@ fn list_shorthands() -> impl Iterator<Item = (Provider, &'static IssuerShorthand
     Provider::all().filter_map(|provider| Some((provider, provider.spec().shorthand.as_ref()?)))
 }
 
-/// What to write in place of `issuer`: the short forms, and providers that have only one issuer.
+/// The alternatives to `issuer` for a hint: the short forms, and the providers that have only one issuer.
 pub fn describe_issuer_alternatives() -> String {
     let forms = list_shorthands().map(|(_, form)| form.key.name.to_owned());
     let fixed = Provider::all().filter(|provider| provider.spec().fixed_issuer.is_some());
@@ -70,6 +74,7 @@ pub fn describe_issuer_alternatives() -> String {
     forms.chain(fixed).collect::<Vec<_>>().join(", ")
 }
 
+/// Every issuer that `issuer` or a short form names, or the problem with it.
 fn list_issuer_candidates<'s, 'a>(
     settings: &'s ConfigSettings<'a>,
 ) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, Box<ConfigProblem>>> + 's {
@@ -100,7 +105,7 @@ fn list_issuer_candidates<'s, 'a>(
     written.into_iter().chain(shorthands)
 }
 
-/// `provider = "google"` says it all.
+/// The issuer of a provider that has only one, such as `provider = "google"`.
 fn derive_from_provider<'a>(settings: &ConfigSettings<'a>) -> Option<ResolvedIssuer<'a>> {
     let setting = settings.get(&keys::PROVIDER)?;
     let provider = (keys::PROVIDER.parse)(keys::PROVIDER.name, setting.value).ok()??;
@@ -108,6 +113,7 @@ fn derive_from_provider<'a>(settings: &ConfigSettings<'a>) -> Option<ResolvedIss
     Some(ResolvedIssuer { issuer, key: &keys::PROVIDER, setting, shorthand_provider: None })
 }
 
+/// The problem of a value that contradicts another key or the provider.
 pub(super) fn report_conflict(
     key: &'static ConfigKey,
     setting: ConfigSetting<'_>,

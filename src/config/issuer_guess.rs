@@ -1,10 +1,11 @@
-//! Which issuers a person may mean who was asked for their company's sign-in: a domain, a tenant, a pool, an address.
+//! Guesses the issuer from what a user enters in the wizard: a domain, a tenant ID, a user pool ID or an address.
 //!
-//! Guesses in the order in which to try them; only the provider's own description tells which is right.
+//! A guess proves nothing. The caller must fetch the discovery document of each guess, and take the issuer that the
+//! document itself names.
 
 use super::provider::{build_pool_issuer, is_guid};
 
-/// None for what names nothing.
+/// The possible issuers, in the order in which to try them. Empty if the text cannot be any of the known forms.
 pub fn guess_issuers(said: &str) -> Vec<String> {
     let said = said.trim().trim_end_matches("/.well-known/openid-configuration");
     if said.is_empty() || said.contains(char::is_whitespace) {
@@ -17,7 +18,8 @@ pub fn guess_issuers(said: &str) -> Vec<String> {
         return vec![issuer];
     }
     let address = if said.contains("://") { said.to_owned() } else { format!("https://{said}") };
-    // Some spell their issuer with a slash at the end, some without, and the spelling is part of the name.
+    // Some providers spell their issuer with a slash at the end, some without, and the spelling must match.
+
     let other = address.strip_suffix('/').map_or_else(|| format!("{address}/"), str::to_owned);
     let tenant = address.strip_prefix("https://").filter(|host| host.ends_with(".onmicrosoft.com"));
     let tenant = tenant.map(|tenant| format!("https://login.microsoftonline.com/{tenant}/v2.0"));
@@ -29,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_say_leads_to_issuers() {
+    fn user_input_leads_to_possible_issuers() {
         for (said, first) in [
             ("acme.okta.com", "https://acme.okta.com"),
             (" https://acme.okta.com/oauth2/default ", "https://acme.okta.com/oauth2/default"),

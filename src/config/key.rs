@@ -1,6 +1,7 @@
-//! What a configuration key is: its name, its values, who may set it, and what it is for.
+//! The type of a configuration key: its name, its parser, its default, who may set it, and its documentation.
 //!
-//! The keys themselves are declared in `keys`.
+//! The keys themselves are declared in `keys`. Everything that handles keys in general (the parser of files, variables,
+//! the schema, `config show`) works with this type, so that a new key needs no code there.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -8,40 +9,43 @@ use toml::{Spanned, de::DeValue};
 
 use super::{Profile, error::ParseResult};
 
-/// A key of a profile. Everything but the type of its values; see [`TypedKey`].
+/// A key of a profile, without the type of its values; [`TypedKey`] adds the type.
 #[derive(Debug)]
 pub struct ConfigKey {
-    /// The position in `KEYS`, and in the values that hold for a profile.
+    /// The position in `KEYS` and in `ConfigSettings`.
     pub(super) index: usize,
-    /// Keys of a table inside the profile are written `table.key`.
+    /// The full name. A key of a table inside the profile is written `table.key`.
     pub name: &'static str,
-    /// The environment variable that sets the key where `set_by` lets one.
+    /// The environment variable of the key. `set_by` decides whether it may set the key.
     pub(super) variable: &'static str,
-    /// Parses a value of the key with this name, for what is wrong with it alone.
+    /// Parses a value and discards the result: it only reports the fault. The text is the name for the message.
     pub(super) check: fn(&str, &DeValue<'_>) -> ParseResult<()>,
+    /// The JSON Schema of the values.
     pub(super) schema: fn() -> serde_json::Value,
-    /// What the text of a variable or a flag must be, where the key needs TOML's syntax; `None`: the text is the value.
+    /// The rule for the text of a variable or a flag, if this text must be TOML; `None` if the text itself is the
+    /// value.
     pub(super) toml_rule: Option<&'static str>,
     pub(super) default: KeyDefault,
     pub(super) set_by: SetBy,
-    /// What a support bundle may show of a value.
+    /// How much of a value a support bundle may show.
     pub disclosure: Disclosure,
-    /// What a value such as "auto" stands for in a profile, in TOML's syntax but for quotation marks.
+    /// What a value such as "auto" means in this profile, for `config show`. In TOML's syntax, but text has no quotes.
     pub(super) effective: Option<fn(&Profile) -> Option<String>>,
+    /// One or two sentences for the example, the schema and the reference.
     pub(super) doc: &'static str,
 }
 
-/// A key together with the parser of its values. It can be used wherever a [`ConfigKey`] can.
+/// A key with the parser of its values. It dereferences to [`ConfigKey`].
 #[derive(Debug)]
 pub struct TypedKey<T> {
     pub(super) key: ConfigKey,
     pub(super) parse: ParseValue<T>,
 }
 
-/// Parses the value of the key of this name. The name is for messages.
+/// Parses a value. The text is the name of the key, for messages.
 pub(super) type ParseValue<T> = fn(&str, &DeValue<'_>) -> ParseResult<T>;
 
-/// What may stand behind a key: how it is parsed, its JSON Schema, and how a variable or a flag gives it.
+/// A kind of values: its parser, its JSON Schema, and its syntax in a variable or a flag. Many keys share a kind.
 #[derive(Debug)]
 pub(super) struct ValueKind<T> {
     pub parse: ParseValue<T>,
@@ -49,49 +53,52 @@ pub(super) struct ValueKind<T> {
     pub toml_rule: Option<&'static str>,
 }
 
+/// The built-in default of a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum KeyDefault {
+    /// The key has no default. The profile builder reports it if a profile needs it and no layer sets it.
     Required,
     Text(&'static str),
     List(&'static [&'static str]),
+    /// An empty table.
     Table,
     Bool(bool),
 }
 
-/// Who may set a key. Hosts pass the environment of an untrusted repository to this program, so a file decides where
-/// secrets go and whom to trust (docs/variables.md).
+/// Who may set a key. Programs such as Claude Code pass the environment of an untrusted repository to this program. So
+/// only files decide where secrets go and which servers to trust (docs/variables.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SetBy {
-    /// The administrator's file. Set elsewhere the key would have no effect, or do harm.
+    /// Only the administrator's file. In another layer the key would have no effect, or would do harm.
     Administrator,
     /// Any file, but no variable.
     File,
-    /// Any file, and a variable as far as the policy lets it.
+    /// Any file, and a variable if the policy allows it.
     Variable(VariablePolicy),
 }
 
-/// When an environment variable counts.
+/// When an environment variable may set a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum VariablePolicy {
-    /// Only where no file defines the profile, or where a file in a default place says `trust_environment = true`.
+    /// Only if no file defines the profile, or if a file in a default place sets `trust_environment = true`.
     WithoutFile,
-    /// Beside a file too: it chooses, and sends no secret to another host.
+    /// Also if a file defines the profile. Only for keys that cannot send a secret to another host.
     Always,
 }
 
-/// What a support bundle may show of the value of a key.
+/// How much of a value a support bundle may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disclosure {
-    /// All of it.
+    /// The whole value.
     Value,
-    /// A table whose values the user makes up: its names.
+    /// The names of a table, but not its values, which the user chooses freely.
     NamesOnly,
-    /// A list whose items may hold something secret: how many there are of what.
+    /// The number of items in a list, because the items may be confidential. `noun` names them.
     CountOnly { noun: &'static str },
 }
 
 impl<T> TypedKey<T> {
-    /// The key without the type of its value, where it cannot be dereferenced: in a constant.
+    /// The key without the type of its values, for constants, in which `Deref` is not allowed.
     pub const fn untyped(&self) -> &ConfigKey {
         &self.key
     }
@@ -105,7 +112,7 @@ impl<T> Deref for TypedKey<T> {
     }
 }
 
-/// Keys are declared once each, so that their positions tell them apart.
+/// Each key is declared once, so its position identifies it.
 impl PartialEq for ConfigKey {
     fn eq(&self, other: &Self) -> bool {
         self.index == other.index
@@ -115,17 +122,19 @@ impl PartialEq for ConfigKey {
 impl Eq for ConfigKey {}
 
 impl<T> ValueKind<T> {
+    /// A kind whose text in a variable is the value itself.
     pub(super) const fn plain(parse: ParseValue<T>, schema: fn() -> serde_json::Value) -> Self {
         Self { parse, schema, toml_rule: None }
     }
 
+    /// A kind whose text in a variable must be TOML. `rule` is the message if it is not.
     pub(super) const fn toml(rule: &'static str, parse: ParseValue<T>, schema: fn() -> serde_json::Value) -> Self {
         Self { parse, schema, toml_rule: Some(rule) }
     }
 }
 
 impl ConfigKey {
-    /// What holds for most keys, and what a row of the table need not say.
+    /// The fields that most keys share, so that a row of the table can omit them.
     pub(super) const MOST: Self = Self {
         index: 0,
         name: "",
@@ -145,7 +154,7 @@ impl ConfigKey {
         self.name.split_once('.').map_or("", |(section, _)| section)
     }
 
-    /// The name inside that table.
+    /// The name of the key inside that table.
     pub(super) fn own_name(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(_, own)| own)
     }
@@ -158,12 +167,12 @@ impl ConfigKey {
         }
     }
 
-    /// Parses a value and drops the result, for what is wrong with it.
+    /// Reports the fault of a value, if it has one.
     pub(super) fn check_value(&self, value: &DeValue<'_>) -> ParseResult<()> {
         (self.check)(self.name, value)
     }
 
-    /// The value that a variable or a flag gives by this text. It is not checked.
+    /// Converts the text of a variable or a flag into a value. The value is not checked yet.
     pub(super) fn value_from_text<'t>(&self, text: &'t str) -> Result<DeValue<'t>, toml::de::Error> {
         match self.toml_rule {
             None => Ok(DeValue::String(text.into())),
@@ -171,6 +180,7 @@ impl ConfigKey {
         }
     }
 
+    /// The built-in default as a value; `None` for a required key.
     pub(super) fn default_value(&self) -> Option<DeValue<'static>> {
         let text = |text: &'static str| DeValue::String(Cow::Borrowed(text));
         match self.default {

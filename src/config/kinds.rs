@@ -1,6 +1,7 @@
-//! The kinds of values that keys have: each joins a parser, a JSON Schema and a syntax.
+//! The kinds of values that keys can have. Each kind consists of a parser, a JSON Schema, and the syntax in variables.
 //!
-//! What a schema cannot say (partitions, what values mean together) is left to `config check`.
+//! The parser is the authority. A schema only helps an editor, and cannot express every rule (AWS partitions, several
+//! keys together); `config check` reports those faults.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,7 +15,7 @@ use super::{
     parsers::{self, PROTOCOL_PARAMETERS, is_complete_path, parse_optional},
     partition::is_region,
     role_chain,
-    syntax::{is_profile_name, is_token},
+    syntax::{PROFILE_NAME_RULE, is_profile_name, is_token},
     telemetry_headers,
 };
 use crate::{http::ProxyChoice, url::SecureUrl};
@@ -26,18 +27,21 @@ const DURATION_PATTERN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 const SECURE_PATTERN: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
 const ROLE_PATTERN: &str = "^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/.+$";
 
+/// An issuer identifier.
 pub(super) const ISSUER: ValueKind<Issuer> = ValueKind::plain(parsers::parse_issuer, || text_like(SECURE_PATTERN));
 /// A secure URL; may be empty.
 pub(super) const URL: ValueKind<Option<SecureUrl>> = ValueKind::plain(parsers::parse_url, optional_url);
-/// The same, or one with `{service}` in it, for both services of Bedrock.
+/// A secure URL for both services of Bedrock, in which `{service}` stands for the name of the service; may be empty.
 pub(super) const BEDROCK_URL: ValueKind<Option<BedrockEndpoints>> =
     ValueKind::plain(parsers::parse_bedrock_endpoints, optional_url);
+/// One line of text; may be empty.
 pub(super) const TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_text, text);
+/// One line of text that is not empty.
 pub(super) const REQUIRED_TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_required_text, text);
 pub(super) const ROLE: ValueKind<RoleArn> = ValueKind::plain(parsers::parse_role_arn, || text_like(ROLE_PATTERN));
 pub(super) const REGION: ValueKind<String> =
     ValueKind::plain(parsers::parse_region, || text_like("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"));
-/// A list of regions, or of the word "auto".
+/// A list of regions, each of which can also be "auto".
 pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,
     |key, value| {
@@ -46,7 +50,7 @@ pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(
     },
     || list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
 );
-/// The id of an identity pool; may be empty.
+/// The ID of an identity pool; may be empty.
 pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind::plain(
     |key, value| {
         let rule = "it must be the ID of an identity pool, such as us-east-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427";
@@ -54,11 +58,11 @@ pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind
     },
     || text_like("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
 );
-/// A profile name in a file of AWS's tools; may be empty.
+/// The name of a profile in the files of the AWS tools; may be empty.
 pub(super) const AWS_PROFILE_NAME: ValueKind<Option<String>> = ValueKind::plain(
     |key, value| {
         let parse = |text: &str| is_profile_name(text).then(|| text.to_owned());
-        parse_optional(key, value, parse, "it must be letters and digits, with - _ . only between them")
+        parse_optional(key, value, parse, PROFILE_NAME_RULE)
     },
     || text_like("^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"),
 );
@@ -84,6 +88,7 @@ pub(super) const VERSION: ValueKind<Option<[u64; 3]>> = ValueKind::plain(
 );
 pub(super) const BOOL: ValueKind<bool> =
     ValueKind::toml("it must be true or false", parsers::parse_bool, || json!({ "type": "boolean" }));
+/// A list of TCP ports.
 pub(super) const PORTS: ValueKind<Vec<u16>> =
     ValueKind::toml("it must be a list, such as [8400, 8401]", parsers::parse_ports, || {
         json!({
@@ -91,12 +96,13 @@ pub(super) const PORTS: ValueKind<Vec<u16>> =
             "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
         })
     });
-/// A program and its arguments.
+/// A program and its arguments. The program starts without a shell, so this is a list and not one text.
 pub(super) const COMMAND: ValueKind<Vec<String>> =
     ValueKind::toml(LIST_RULE, parsers::parse_browser_command, || list_of(&text()));
+/// A list of secure URLs.
 pub(super) const URLS: ValueKind<Vec<SecureUrl>> =
     ValueKind::toml(LIST_RULE, parsers::parse_urls, || list_of(&text_like(SECURE_PATTERN)));
-/// A list of words without white space.
+/// A list of words without white space, such as scopes.
 pub(super) const TOKENS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,
     |key, value| parsers::parse_texts(key, value, is_token, "each item must be one word without spaces"),
@@ -108,12 +114,14 @@ pub(super) const CLAIMS: ValueKind<Vec<String>> = ValueKind::toml(
     parsers::parse_claims,
     || json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } }),
 );
+/// A list of roles. The duration of the last one depends on `session_duration`, which a kind does not know; so this
+/// parser only checks the list, and `profile_builder` parses it again with the right duration.
 pub(super) const ROLE_CHAIN: ValueKind<Vec<ChainedRole>> = ValueKind::toml(
     LIST_RULE,
     |key, value| role_chain::parse_role_chain(key, value, Duration::ZERO),
     || list_of(&json!({ "anyOf": [text_like(ROLE_PATTERN), describe_chained_role()] })),
 );
-/// Parameters of the authorization request.
+/// Parameters of the authorization request. The parameters that the program sets itself are not allowed.
 pub(super) const REQUEST_PARAMETERS: ValueKind<BTreeMap<String, String>> =
     ValueKind::toml(TABLE_RULE, parsers::parse_request_parameters, || {
         json!({
@@ -122,7 +130,7 @@ pub(super) const REQUEST_PARAMETERS: ValueKind<BTreeMap<String, String>> =
             "additionalProperties": { "type": "string" },
         })
     });
-/// Headers, each with a claim name or a list of them.
+/// HTTP headers, each with the name of a claim or a list of names.
 pub(super) const HEADER_CLAIMS: ValueKind<BTreeMap<String, Vec<String>>> =
     ValueKind::toml(TABLE_RULE, telemetry_headers::parse_header_claims, || {
         json!({
@@ -135,7 +143,7 @@ pub(super) const STRING_TABLE: ValueKind<BTreeMap<String, String>> = ValueKind::
     parsers::parse_string_table,
     || json!({ "type": "object", "additionalProperties": { "type": "string" } }),
 );
-/// Models by the ranks that Claude Code has for them.
+/// Model IDs by the ranks that Claude Code knows.
 pub(super) const MODELS: ValueKind<BTreeMap<String, String>> =
     ValueKind::toml(TABLE_RULE, parsers::parse_models, || {
         json!({
@@ -145,7 +153,7 @@ pub(super) const MODELS: ValueKind<BTreeMap<String, String>> =
         })
     });
 
-/// One of the names of a type's values.
+/// One of the names of an enum's values.
 pub(super) const fn choice<T: NamedChoice>() -> ValueKind<T> {
     ValueKind::plain(parsers::parse_choice::<T>, || {
         let names: Vec<&str> = T::CHOICES.iter().map(|(name, _)| *name).collect();
@@ -174,7 +182,7 @@ fn list_of(items: &Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
-/// A role of the chain that is more than an ARN.
+/// The schema of a role in `role_chain` that is written as a table.
 fn describe_chained_role() -> Value {
     let non_empty = || json!({ "type": "string", "minLength": 1 });
     json!({

@@ -1,6 +1,9 @@
-//! The layers laid over each other: defaults, the administrator's file, the user's, environment, flags.
+//! Merges the layers of the configuration: built-in defaults, the administrator's file, the user's file, environment
+//! variables, flags. A later layer wins.
 //!
-//! It says which value holds and where it came from; what the values mean is for `profile_builder`.
+//! The result is one value for each key, with its origin. Two rules limit the later layers: no layer changes a value
+//! that the administrator enforces, and a variable must not set a key that decides where secrets go if a file defines
+//! the profile. `profile_builder` checks what the values mean together.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -23,30 +26,32 @@ use super::{
     user_file::UserFile,
 };
 
-/// Everything that was read, unparsed.
+/// The text of all layers. It owns the text that [`Layers`] borrows.
 #[derive(Debug)]
 pub(super) struct LayerTexts {
     files: Vec<SourceFile>,
     overrides: Vec<ValueOverride>,
-    /// A file that exists in a default place.
+    /// The display path of a file that exists in a default place.
     default_file: Option<String>,
-    /// The user's file in its default place trusts the environment, which then named another file in its stead.
+    /// Whether a file in a default place trusts the environment, and a variable then named another user's file. That
+    /// file is not in `files`, so its permission must be stored here.
     trusts_environment: bool,
 }
 
-/// Everything that was read, as far as it could be understood.
+/// The parsed layers, before they are merged for one profile.
 #[derive(Debug)]
 pub(super) struct Layers<'a> {
     pub files: Vec<ConfigFile<'a>>,
-    /// Whether every file could be parsed.
+    /// Whether every file is valid TOML. If not, `files` lacks the others.
     pub is_complete: bool,
     overrides: &'a [(&'a ValueOverride, DeValue<'a>)],
     defaults: &'a [Option<DeValue<'static>>; COUNT],
-    /// The file because of which only variables that choose are believed; `None`: all variables are.
+    /// The file that restricts environment variables to the harmless keys; `None` if variables may set every key.
     pub deciding_file: Option<&'a str>,
 }
 
 impl LayerTexts {
+    /// Reads all layers. Fails if there is no configuration at all, or if a file that the call names does not exist.
     pub(super) fn load_all(inputs: &ConfigInputs<'_>) -> Result<Self, Error> {
         let environment = inputs.environment;
         let (texts, user) =
@@ -64,7 +69,7 @@ impl LayerTexts {
         Ok(texts)
     }
 
-    /// As it would be were this the text of `file`.
+    /// Reads all layers as if `file` had this text.
     pub(super) fn load_with_text(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Self, Error> {
         let environment = inputs.environment;
         let planned = |path: &Path, rank| match path == file {
@@ -88,7 +93,7 @@ impl LayerTexts {
         let in_default_place = files.iter().rev().find(|file| !file.is_named);
         let default_file = match in_default_place {
             Some(file) => Some(file.display_path.clone()),
-            // Looked for only where it matters, so that the common call does not pay for it.
+            // The program looks for this file only if the answer matters, so that most calls need no extra system call.
             None if user.is_named && overrides.iter().any(ValueOverride::needs_trust) => {
                 let place = &inputs.paths.user_config;
                 place.exists().then(|| display_path(place, inputs.environment))
@@ -98,12 +103,13 @@ impl LayerTexts {
         Ok((Self { files, overrides, default_file, trusts_environment: user.is_trusted }, user))
     }
 
-    /// One file and nothing else.
+    /// A single file, without variables and flags.
     pub(super) fn from_file(file: SourceFile) -> Self {
         Self { files: vec![file], overrides: Vec::new(), default_file: None, trusts_environment: false }
     }
 
-    /// Parses and interprets all texts, and passes them on. Fails if there is a fault in a layer by itself.
+    /// Parses all layers and calls `use_layers`. Fails if a layer has a fault. A caller that also wants to see the
+    /// layers that are correct uses [`LayerTexts::survey_layers`].
     pub(super) fn with_layers<T>(&self, use_layers: impl FnOnce(&Layers<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.survey_layers(|layers, problems| match problems.into_iter().find(|problems| !problems.is_empty()) {
             Some(problems) => Err(Error::Invalid(problems)),
@@ -111,8 +117,8 @@ impl LayerTexts {
         })
     }
 
-    /// Parses and interprets all texts as far as possible, and passes them on with what is wrong with each by itself: first
-    /// what cannot be parsed, then what the files hold.
+    /// Parses all layers as far as possible, and calls `use_layers` with the result and two lists of problems: those
+    /// that prevent parsing, and the other problems inside the files.
     pub(super) fn survey_layers<T>(&self, use_layers: impl FnOnce(&Layers<'_>, [Vec<ConfigProblem>; 2]) -> T) -> T {
         let [mut unparsed, mut misunderstood] = [Vec::new(), Vec::new()];
         let mut tables = Vec::with_capacity(2);
@@ -142,8 +148,9 @@ impl LayerTexts {
         use_layers(&Layers { files, is_complete, overrides, defaults, deciding_file }, [unparsed, misunderstood])
     }
 
-    /// The file because of which variables set no more than what they may always set: one in a default place, or one that
-    /// defines a profile. A file that only the call named cannot lift that.
+    /// The file that restricts environment variables: a file in a default place, or a file that defines a profile.
+    /// `None` if there is no such file, or if a file in a default place trusts the environment. A file that only the
+    /// call names cannot lift the restriction, because an untrusted repository may contain it.
     fn find_deciding_file<'s>(&'s self, files: &[(&'s SourceFile, Spanned<DeTable<'s>>)]) -> Option<&'s str> {
         let trusts = |(source, table): &(&SourceFile, Spanned<DeTable<'_>>)| {
             !source.is_named && config_file::trusts_environment(table.get_ref())
@@ -157,11 +164,12 @@ impl LayerTexts {
 }
 
 impl<'a> Layers<'a> {
+    /// The names of the profiles in all files.
     pub(super) fn profile_names(&self) -> BTreeSet<&'a str> {
         self.files.iter().flat_map(|file| &file.profiles).map(|profile| profile.name).collect()
     }
 
-    /// The names of all profiles; with no file that has one, the environment may make one by itself.
+    /// The names of all profiles. If no file defines one, the profile that the environment alone defines, if any.
     pub(super) fn all_profile_names(&self, inputs: &ConfigInputs<'_>) -> Vec<String> {
         let names = self.profile_names();
         if names.is_empty() {
@@ -170,13 +178,13 @@ impl<'a> Layers<'a> {
         names.into_iter().map(str::to_owned).collect()
     }
 
-    /// The profile's name: asked for, or the default, or the only one.
+    /// The name of the profile to use: the one that the call names, or `default_profile`, or the only profile.
     pub(super) fn choose_profile_name(&self, inputs: &ConfigInputs<'_>) -> Result<String, Error> {
         let names = self.profile_names();
         let wanted = self.find_requested_profile(inputs);
-        // A flag changes a profile, and makes none.
+        // A variable can define a profile; a flag can only change one.
         if names.is_empty() && self.overrides.iter().any(|(given, _)| given.is_variable()) {
-            // Containers are configured by their environment alone.
+            // Containers often have no file at all, and are configured by their environment alone.
             let name = wanted.map_or_else(|| "default".to_owned(), |(name, _)| name);
             return if is_profile_name(&name) { Ok(name) } else { Err(self.no_profile_error()) };
         }
@@ -193,12 +201,14 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Whether commands choose this profile without `--profile`.
+    /// Whether commands use this profile without `--profile`. Hints then omit the flag.
     pub(super) fn is_default_choice(&self, name: &str, inputs: &ConfigInputs<'_>) -> bool {
         let without_flag = ConfigInputs { profile: None, ..inputs.clone() };
         self.choose_profile_name(&without_flag).is_ok_and(|chosen| chosen == name)
     }
 
+    /// The profile that the flag, the variable or `default_profile` names, and where. The user's file wins over the
+    /// administrator's.
     fn find_requested_profile(&self, inputs: &ConfigInputs<'_>) -> Option<(String, ValueLocation)> {
         if let Some(name) = &inputs.profile {
             return Some((name.clone(), ValueLocation::Flag("--profile")));
@@ -210,7 +220,7 @@ impl<'a> Layers<'a> {
         self.files.iter().rev().find_map(last).map(|(name, place)| (name.to_owned(), place))
     }
 
-    /// The profile that commands choose without a flag and without a variable, if one is named or there is only one.
+    /// The profile that commands use without a flag and without a variable: `default_profile`, or the only profile.
     pub(super) fn find_default_profile(&self) -> Option<&'a str> {
         let names = self.profile_names();
         let only = || names.first().copied().filter(|_| names.len() == 1);
@@ -218,7 +228,7 @@ impl<'a> Layers<'a> {
         named.map_or_else(only, |(name, _)| names.get(name).copied())
     }
 
-    /// Each `default_profile` that names no profile.
+    /// A problem for each `default_profile` that names a profile that does not exist.
     pub(super) fn check_default_profiles(&self) -> Vec<ConfigProblem> {
         let names = self.profile_names();
         let lost = |file: &ConfigFile<'a>| {
@@ -234,13 +244,13 @@ impl<'a> Layers<'a> {
         Error::NoProfile { files: self.files.iter().map(|file| file.source.display_path.clone()).collect() }
     }
 
-    /// Where the profile is begun, for what is missing in it.
+    /// The line where the profile begins, as the place of keys that are missing in it.
     pub(super) fn profile_location(&self, name: &str) -> ValueLocation {
         let begun = |file: &ConfigFile<'a>| Some(file.source.location_at(file.find_profile(name)?.offset));
         self.files.iter().rev().find_map(begun).unwrap_or(ValueLocation::Environment)
     }
 
-    /// Lays the layers over each other for one profile.
+    /// Merges all layers for one profile. Returns every problem, not only the first.
     pub(super) fn merge_for_profile(&self, name: &str) -> Result<ConfigSettings<'a>, Vec<ConfigProblem>> {
         let mut settings = ConfigSettings::from_defaults(self.defaults);
         let mut problems = Vec::new();
@@ -263,9 +273,9 @@ impl<'a> Layers<'a> {
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
 
-    /// What the administrator's file enforces for this profile. One that the file does not name may hold, for each key, what
-    /// any of the file's profiles holds: another name is no way around a rule. Where the file has no profile, its `[defaults]`
-    /// say what holds.
+    /// The enforced keys for this profile, with their allowed values. If the administrator's file does not define the
+    /// profile, each enforced key may have the value of any profile in that file; so a user cannot escape a rule by
+    /// choosing another name. If that file defines no profile at all, its `[defaults]` contain the allowed values.
     fn collect_enforced(&self, name: &str) -> EnforcedKeys<'a> {
         let file = self.files.iter().find(|file| file.source.owner == FileOwner::Administrator);
         let Some(file) = file.filter(|file| !file.enforced_keys.is_empty()) else {
@@ -287,14 +297,15 @@ impl<'a> Layers<'a> {
         };
         let has_issuer = laid.iter().any(issuer::has_issuer);
         let rules = file.enforced_keys.iter().map(|key| (*key, allowed(key)));
-        // A key that nobody gives a value binds nobody; an issuer may be told by another key.
+        // An enforced key without a value has no effect. An exception is the issuer, which another key may name: then
+        // no value of `issuer` itself is allowed.
         let binds = |(key, allowed): &(&'static ConfigKey, Vec<ConfigSetting<'a>>)| {
             !allowed.is_empty() || has_issuer && **key == *keys::ISSUER
         };
         EnforcedKeys(rules.filter(binds).collect())
     }
 
-    /// Settings of one file over the built-in defaults.
+    /// The settings of one file on top of the built-in defaults.
     fn merge_settings<'s>(
         &self,
         found: impl IntoIterator<Item = &'s (&'static ConfigKey, ConfigSetting<'a>)>,
@@ -308,7 +319,8 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// Keys that the administrator enforces without giving a value.
+/// A problem for each key that `enforce` names although the administrator's profile does not set it. The user would
+/// have to set the key, and must not.
 fn find_unset_enforced(settings: &ConfigSettings<'_>, profile: &str, file: &ConfigFile<'_>) -> Vec<ConfigProblem> {
     let is_unset = |key: &&&ConfigKey| {
         settings.get(key).is_none()

@@ -1,12 +1,12 @@
-//! The oldest version of this program that may work with the administrator's file.
+//! Compares the version of this program with the `min_version` of the administrator's file.
 //!
-//! It parses and compares versions; where they stand in a file is for `config_file`.
+//! With this key an administrator makes sure that no outdated program ignores a rule that it does not know yet.
 
 use super::error::ConfigFault;
 
 const PROGRAM_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Up to three numbers, of which those that are left out are zero.
+/// Parses a version of one to three numbers, such as `1.4`. Missing numbers are zero.
 pub(super) fn parse_version(text: &str) -> Option<[u64; 3]> {
     let mut numbers = [0; 3];
     let mut slots = numbers.iter_mut();
@@ -17,7 +17,8 @@ pub(super) fn parse_version(text: &str) -> Option<[u64; 3]> {
     Some(numbers)
 }
 
-/// The fault of a file that requires this version, if this program is older. `None` for what is not a version.
+/// The fault if this program is older than the required version. `None` if it is not, and for a text that is not a
+/// version, which the parser of the key reports.
 pub(super) fn check_own_version(required: &str) -> Option<ConfigFault> {
     let is_older = parse_version(PROGRAM_VERSION)? < parse_version(required)?;
     is_older.then(|| ConfigFault::ProgramTooOld { required: required.to_owned(), own: PROGRAM_VERSION })
@@ -28,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_has_up_to_three_numbers() {
+    fn version_has_one_to_three_numbers() {
         assert_eq!(
             [parse_version("1"), parse_version("1.2"), parse_version("1.2.3")],
             [Some([1, 0, 0]), Some([1, 2, 0]), Some([1, 2, 3])]

@@ -1,6 +1,9 @@
-//! The configuration: the file as written, its layers, and the profile that cannot be wrong.
+//! The configuration: reads the files, variables and flags, merges them, and builds a [`Profile`] whose values are all
+//! checked.
 //!
-//! It reads and judges; it changes no file and asks nobody.
+//! The steps are: `source_file` reads a file, `config_file` interprets it, `layers` merges all sources, and
+//! `profile_builder` checks the values against each other. Commands see only the result. This module never writes a
+//! file, never uses the network and never prompts.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 // Bottom up: each file imports from those above it.
@@ -83,22 +86,24 @@ use layers::{LayerTexts, Layers};
 use source_file::{FileOwner, SourceFile};
 use user_file::UserFile;
 
-/// A place where configuration may be.
+/// The path of a configuration file that the program looks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLocation {
     pub file: PathBuf,
     pub is_there: bool,
 }
 
-/// The profile that holds. On the path of every request for credentials: it builds nothing that is not used.
+/// Loads the profile that the call uses. Every request for credentials runs this function, so it does no work that the
+/// caller does not need.
 pub fn load_profile(inputs: &ConfigInputs<'_>) -> Result<Profile, Error> {
     LayerTexts::load_all(inputs)?.with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
-/// A profile under its name, or what keeps it from being one.
+/// The name of a profile, with the profile or the error in it.
 pub type NamedProfile = (String, Result<Profile, Error>);
 
-/// Every profile of all layers; none where nothing is configured.
+/// Loads every profile of all files. Empty if no configuration exists. An error in one profile does not affect the
+/// others.
 pub fn load_all_profiles(inputs: &ConfigInputs<'_>) -> Result<Vec<NamedProfile>, Error> {
     let texts = match LayerTexts::load_all(inputs) {
         Err(Error::NoFile { .. }) => return Ok(Vec::new()),
@@ -113,7 +118,7 @@ pub fn load_all_profiles(inputs: &ConfigInputs<'_>) -> Result<Vec<NamedProfile>,
     })
 }
 
-/// The profile that holds, key by key, with the origin of each value.
+/// The profile that the call uses, key by key, with the origin of each value (`config show`).
 pub fn report_profile(inputs: &ConfigInputs<'_>) -> Result<ProfileReport, Error> {
     LayerTexts::load_all(inputs)?.with_layers(|layers| {
         let profile = layers.build_chosen_profile(inputs)?;
@@ -122,8 +127,8 @@ pub fn report_profile(inputs: &ConfigInputs<'_>) -> Result<ProfileReport, Error>
     })
 }
 
-/// Whether the administrator's file enforces where the key to the stored session is kept. A file that cannot be read
-/// enforces nothing here: it stops every command by itself.
+/// Whether the administrator's file enforces `storage`. A file that cannot be read counts as enforcing nothing here,
+/// because it makes every command fail anyway.
 pub fn enforces_storage(inputs: &ConfigInputs<'_>) -> bool {
     let owner = FileOwner::Administrator;
     let file = SourceFile::read_for_owner(&inputs.paths.system_config, owner, inputs.environment).ok().flatten();
@@ -133,12 +138,13 @@ pub fn enforces_storage(inputs: &ConfigInputs<'_>) -> bool {
     })
 }
 
-/// Checks every profile of all layers together, and reports what each file holds.
+/// Checks all files together, with every profile in them (`config check`). Returns the findings, or all problems.
 pub fn check_all_files(inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, Error> {
     check_layers(&LayerTexts::load_all(inputs)?, inputs, overrides::warn_unknown_variables(inputs.environment))
 }
 
-/// Checks one file by itself, an administrator's or a user's: each of its profiles must be complete.
+/// Checks a single file without the others (`config check FILE`), so each of its profiles must be complete. The file
+/// may use the administrator's keys, because administrators check a file before they install it.
 pub fn check_file(file: &Path, inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, Error> {
     let source = SourceFile::read_file(file, FileOwner::Administrator, inputs.environment)?.ok_or_else(|| {
         Error::Unreadable { file: display_path(file, inputs.environment), why: UnreadableReason::Missing }
@@ -146,7 +152,7 @@ pub fn check_file(file: &Path, inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFi
     check_layers(&LayerTexts::from_file(source), inputs, Vec::new())
 }
 
-/// What the layers hold, or everything that is wrong with them, each problem once.
+/// The findings about the layers, or every problem in them. A problem that several profiles share is listed once.
 fn check_layers(
     texts: &LayerTexts,
     inputs: &ConfigInputs<'_>,
@@ -180,7 +186,8 @@ fn count_profiles(file: &config_file::ConfigFile<'_>) -> ConfigFinding {
     ConfigFinding::Profiles { source: file.source.display_path.clone(), count: file.profiles.len() }
 }
 
-/// Files with `[defaults]` for no profile. What the administrator enforces binds profiles of other files too.
+/// A warning for each file whose `[defaults]` apply to no profile. A file with `enforce` gets no warning, because
+/// enforced values also apply to profiles of other files.
 fn find_unused_defaults<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = ConfigFinding> + 'a {
     let is_unused = |file: &&config_file::ConfigFile<'_>| {
         !file.defaults.is_empty() && file.profiles.is_empty() && file.enforced_keys.is_empty()
@@ -189,13 +196,13 @@ fn find_unused_defaults<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = Conf
     files.map(|file| ConfigFinding::UnusedDefaults { file: file.source.display_path.clone() })
 }
 
-/// Files that any user of this machine could have written.
+/// A warning for each file that every user of this computer can change.
 fn find_writable_files<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = ConfigFinding> + 'a {
     let files = layers.files.iter().filter(|file| files::is_world_writable(&file.source.path));
     files.map(|file| ConfigFinding::WritableFile { file: file.source.display_path.clone() })
 }
 
-/// Values of a correct profile that are most likely a mistake.
+/// The warnings about a correct profile. A profile with errors has no warnings here, because its errors are reported.
 fn find_suspicious_values(layers: &Layers<'_>, name: &str, inputs: &ConfigInputs<'_>) -> Vec<ConfigFinding> {
     let (Ok(profile), Ok(settings)) = (layers.build_profile(name, inputs), layers.merge_for_profile(name)) else {
         return Vec::new();
@@ -215,16 +222,16 @@ fn find_suspicious_values(layers: &Layers<'_>, name: &str, inputs: &ConfigInputs
         .collect()
 }
 
-/// Warns of an enforced quota that anybody can bypass by blocking its service.
+/// Warns about an enforced quota that a user can bypass: with `on_error = "allow"` it is enough to block the service.
 fn warn_bypassable_quota(profile: &Profile) -> Option<(&'static ConfigKey, String)> {
     let quota = profile.quota.as_ref().filter(|_| profile.is_enforced(&keys::QUOTA_ENDPOINT))?;
-    let reason = "the quota is enforced, but blocking its service bypasses it: \
+    let reason = "the quota is enforced, but a user who blocks the service bypasses it; \
                   set on_error = \"deny\"";
     (quota.on_error == QuotaErrorPolicy::Allow).then(|| (&*keys::QUOTA_ON_ERROR, reason.to_owned()))
 }
 
-/// What is wrong with profiles besides the problems that are known already. It can be told only when every file could be
-/// looked into.
+/// The problems of the profiles that are not in `known` yet. Empty if a file could not be interpreted completely: keys
+/// would then seem to be missing that this file sets.
 fn find_profile_problems(
     layers: &Layers<'_>,
     inputs: &ConfigInputs<'_>,
@@ -246,7 +253,7 @@ fn find_profile_problems(
     found
 }
 
-/// The files that are read, the administrator's first.
+/// The files that the call reads, the administrator's first (`config path`). They are listed even if they do not exist.
 pub fn list_file_locations(inputs: &ConfigInputs<'_>) -> [FileLocation; 2] {
     let read = |path: &Path, rank| SourceFile::read_for_owner(path, rank, inputs.environment);
     let system = read(&inputs.paths.system_config, FileOwner::Administrator).ok().flatten();

@@ -1,6 +1,7 @@
-//! Values from outside the files: a variable for each key, and flags.
+//! Values that do not come from a file: the environment variable of each key, and flags.
 //!
-//! It finds and reads them; what they lie over is for `layers`.
+//! This file finds them and checks whether they are allowed; `layers` merges them with the files. A variable can come
+//! from an untrusted repository, so a message never repeats the value of a rejected variable.
 
 use toml::de::DeValue;
 
@@ -22,26 +23,27 @@ pub(super) struct ValueOverride {
     pub location: ValueLocation,
 }
 
-/// The variables that set a key of the profile, as they are named.
+/// The names of the variables that are set and belong to a key.
 pub(super) fn list_key_variables(environment: &Environment) -> Vec<String> {
     let set = KEYS.iter().filter(|key| environment.var_os(key.variable).is_some());
     set.map(|key| key.variable.to_owned()).collect()
 }
 
-/// Set by `exec` for its command, as are the credentials that then lie in the environment.
+/// The variable that `exec` sets for its command. It shows that the AWS credentials in the environment come from this
+/// program.
 pub const INSIDE_OF_EXEC: &str = "BEDROCK_SSO_EXEC";
 
-/// Names the profile.
+/// The variable that names the profile, like `--profile`.
 pub(super) const PROFILE_VARIABLE: &str = "BEDROCK_SSO_PROFILE";
 
-/// Names the user's file.
+/// The variable that names the user's file, like `--config`.
 pub(super) const CONFIG_VARIABLE: &str = "BEDROCK_SSO_CONFIG";
 
-/// Variables of the program that set no key of a profile.
+/// The variables of this program that do not belong to a key.
 const NON_KEY_VARIABLES: [&str; 5] =
     [PROFILE_VARIABLE, CONFIG_VARIABLE, "BEDROCK_SSO_LOG", "BEDROCK_SSO_LOG_FILE", INSIDE_OF_EXEC];
 
-/// A warning for each variable that looks like one of ours and is not read.
+/// A warning for each variable with our prefix that this program does not read, usually a misspelled one.
 pub(super) fn warn_unknown_variables(environment: &Environment) -> Vec<ConfigFinding> {
     let known: Vec<&str> = KEYS.iter().map(|key| key.variable).chain(NON_KEY_VARIABLES).collect();
     let own = |name: &str| name.trim_start_matches(VARIABLE_PREFIX).to_ascii_lowercase();
@@ -58,10 +60,11 @@ pub(super) fn warn_unknown_variables(environment: &Environment) -> Vec<ConfigFin
     names.into_iter().map(warning).collect()
 }
 
-/// What the names of all our variables begin with.
+/// The prefix of all variables of this program.
 const VARIABLE_PREFIX: &str = "BEDROCK_SSO_";
 
-/// All that are set, a flag after a variable. What is no key or no text is a problem.
+/// Collects the values of all variables and flags, flags last, so that they win. A variable that is not Unicode text
+/// is a problem, and so is one whose key no variable may set.
 pub(super) fn collect_overrides(inputs: &ConfigInputs<'_>) -> Result<Vec<ValueOverride>, Vec<ConfigProblem>> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
@@ -96,12 +99,13 @@ impl ValueOverride {
         matches!(self.location, ValueLocation::Variable(_))
     }
 
-    /// Whether it counts only where no file defines the profile, or where one trusts the environment.
+    /// Whether the value counts only if no file defines the profile, or if a file trusts the environment.
     pub(super) fn needs_trust(&self) -> bool {
         self.is_variable() && self.key.set_by != SetBy::Variable(VariablePolicy::Always)
     }
 
-    /// Refuses it where a file decides. Its value is neither parsed nor repeated: an attacker may have planted it.
+    /// Rejects a variable that `deciding_file` rules out. The value is neither parsed nor repeated, because an
+    /// attacker may have chosen it.
     pub(super) fn check_allowed(&self, deciding_file: Option<&str>) -> Result<(), ConfigFault> {
         match deciding_file.filter(|_| self.needs_trust()) {
             None => Ok(()),
@@ -113,7 +117,7 @@ impl ValueOverride {
         }
     }
 
-    /// The value, checked like one in a file.
+    /// Parses the value and checks it like a value in a file.
     pub(super) fn parse_value(&self) -> Result<DeValue<'_>, ConfigFault> {
         let value = self.key.value_from_text(&self.text);
         let rule = self.key.toml_rule.unwrap_or_default();

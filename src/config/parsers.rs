@@ -1,6 +1,8 @@
-//! From a TOML value to what a key means: the one place where values are checked.
+//! Parses a single TOML value into the type of its key. All rules for single values are here, so that a value from a
+//! file, a variable and a flag is checked in the same way.
 //!
-//! It sees a single value. What values mean together is for `profile_builder`.
+//! Every function receives the name of the key for its message, and returns a [`ConfigFault`] that states the rule.
+//! `profile_builder` checks several values together.
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 
@@ -19,7 +21,8 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
-/// Parameters that the sign-in sets itself, and secrets, which must not be part of a URL.
+/// The parameters that `extra_params` must not contain: the program sets them itself, and a configured value would
+/// weaken the protection by `state`, `nonce` and PKCE. A client secret must never be part of a URL.
 pub(super) const PROTOCOL_PARAMETERS: [&str; 9] = [
     "client_id", "client_secret", "code_challenge", "code_challenge_method", "nonce", "redirect_uri", "response_type",
     "scope", "state",
@@ -35,7 +38,7 @@ pub(super) fn parse_issuer(key: &str, value: &DeValue<'_>) -> ParseResult<Issuer
     Ok(issuer)
 }
 
-/// `None` when left empty.
+/// A secure URL; `None` if the text is empty.
 pub(super) fn parse_url(key: &str, value: &DeValue<'_>) -> ParseResult<Option<SecureUrl>> {
     match expect_string(key, value)? {
         "" => Ok(None),
@@ -43,28 +46,28 @@ pub(super) fn parse_url(key: &str, value: &DeValue<'_>) -> ParseResult<Option<Se
     }
 }
 
-/// Each of them as it stands.
+/// A list of secure URLs.
 pub(super) fn parse_urls(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<SecureUrl>> {
     let parsed = |text: String| SecureUrl::parse(&text).map_err(|refusal| reject_insecure_url(key, &text, refusal));
     parse_string_list(key, value)?.into_iter().map(parsed).collect()
 }
 
-/// Two addresses, made from the one that stands in the file. `None` when left empty.
+/// The addresses of both Bedrock services, derived from one text; `None` if it is empty.
 pub(super) fn parse_bedrock_endpoints(key: &str, value: &DeValue<'_>) -> ParseResult<Option<BedrockEndpoints>> {
-    /// Stands for the name of the service: `bedrock` and `bedrock-runtime` have an address of their own each at AWS.
+    /// The placeholder for the name of the service. AWS serves `bedrock` and `bedrock-runtime` at different hosts.
     const SERVICE: &str = "{service}";
     let text = expect_string(key, value)?;
     if text.is_empty() {
         return Ok(None);
     }
-    // A message quotes the text of the file, not the address that was made from it.
+    // A message must quote the text that the user wrote, not the address that follows from it.
     let parse = |service: &str| {
         SecureUrl::parse(&text.replace(SERVICE, service)).map_err(|refusal| reject_insecure_url(key, text, refusal))
     };
     Ok(Some(BedrockEndpoints { control: parse("bedrock")?, runtime: parse("bedrock-runtime")? }))
 }
 
-/// What the profile says of a proxy. A password is no configuration, and is not repeated.
+/// The choice of a proxy. A password is a secret, so it is not allowed here, and the message does not repeat the value.
 pub(super) fn parse_proxy(key: &str, value: &DeValue<'_>) -> ParseResult<ProxyChoice> {
     match expect_string(key, value)? {
         "" => Ok(ProxyChoice::Variables),
@@ -80,7 +83,7 @@ pub(super) fn parse_proxy(key: &str, value: &DeValue<'_>) -> ParseResult<ProxyCh
 }
 
 fn reject_insecure_url(key: &str, text: &str, refusal: SecureUrlError) -> ConfigFault {
-    // The URL is not repeated when there is a password in it.
+    // A URL with a password must not appear in a message.
     let value = (refusal != SecureUrlError::HasCredentials).then(|| quote_text(text));
     ConfigFault::illegal_value(key, value, refusal.to_string())
 }
@@ -108,7 +111,7 @@ pub(super) fn parse_region(key: &str, value: &DeValue<'_>) -> ParseResult<String
     Ok(text.to_owned())
 }
 
-/// A list of texts, each of which is as it must be.
+/// A list of texts that all satisfy `is_good`.
 pub(super) fn parse_texts(
     key: &str,
     value: &DeValue<'_>,
@@ -120,7 +123,7 @@ pub(super) fn parse_texts(
     Ok(texts)
 }
 
-/// A text that `parse` understands; `None` when left empty.
+/// A text that `parse` accepts; `None` if the text is empty.
 pub(super) fn parse_optional<T>(
     key: &str,
     value: &DeValue<'_>,
@@ -133,18 +136,20 @@ pub(super) fn parse_optional<T>(
     }
 }
 
-/// The value of the type that has this name.
+/// The enum value with this name.
 pub(super) fn parse_choice<T: NamedChoice>(key: &str, value: &DeValue<'_>) -> ParseResult<T> {
     let text = expect_string(key, value)?;
     T::from_choice_name(text).ok_or_else(|| reject_choice(key, text, T::CHOICES))
 }
 
-/// Rejects a name that none of the choices has.
+/// Rejects a text that is not the name of a choice, and suggests the most similar name.
 pub(super) fn reject_choice<T>(key: &str, text: &str, choices: &[(&'static str, T)]) -> ConfigFault {
     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
     ConfigFault::illegal_name(key, text, format!("it must be one of {}", names.join(", ")), names.iter().copied())
 }
 
+/// The path of the redirect URI. A path that a browser would change is rejected, because the listener compares the
+/// path of the request with this text.
 pub(super) fn parse_url_path(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
     require(text.starts_with('/') && !text.starts_with("//"), key, value, "it must begin with exactly one slash")?;
@@ -156,13 +161,13 @@ pub(super) fn parse_url_path(key: &str, value: &DeValue<'_>) -> ParseResult<Stri
     }
 }
 
-/// Browsers resolve `..`, and escape some characters; the path that comes back is compared with the one written here.
+/// The path as a browser sends it: browsers resolve `..` and percent-encode some characters.
 fn normalize_like_browser(path: &str) -> String {
     let address = SecureUrl::parse(&format!("http://127.0.0.1{path}"));
     address.map_or_else(|_| path.to_owned(), |address| address.as_url().path().to_owned())
 }
 
-/// Whether the path does not depend on the folder of the call: this program is started in any folder.
+/// Whether the path is independent of the working directory. Hosts start this program in any directory.
 pub(super) fn is_complete_path(text: &str) -> bool {
     text.starts_with("~/") || Path::new(text).is_absolute()
 }
@@ -178,7 +183,7 @@ pub(super) fn parse_duration<const MIN: u64, const MAX: u64>(key: &str, value: &
     Err(reject_value(key, value, rule))
 }
 
-/// Hours, minutes and seconds, each at most once and in this order.
+/// Parses hours, minutes and seconds, each at most once and in this order; `None` for every other text.
 fn parse_seconds(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut seconds: u64 = 0;
@@ -219,17 +224,19 @@ pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16
     Ok(ports)
 }
 
+/// The command that opens the browser; empty for the default browser.
 pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let argv = parse_string_list(key, value)?;
     let Some(program) = argv.first() else { return Ok(argv) };
     require(!program.trim().is_empty(), key, value, "its first item must be a program")?;
     require(!argv.iter().any(|word| word.contains('\0')), key, value, "it must not contain a NUL character")?;
-    // With "none" nothing is started, so there is no place for the address.
+    // With "none" the program starts no browser, so no argument needs the address.
     let takes_address = argv == ["none"] || argv.iter().skip(1).any(|word| word.contains("{url}"));
     require(takes_address, key, value, "one argument must contain \"{url}\", where the address goes")?;
     Ok(argv)
 }
 
+/// A list of claim names or templates, with at least one item.
 pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let claims = parse_string_list(key, value)?;
     let has_names = !claims.is_empty() && claims.iter().all(|claim| !claim.trim().is_empty());
@@ -238,15 +245,16 @@ pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<St
     Ok(claims)
 }
 
-/// What braces in a text are for.
+/// The rule of `ClaimTemplate::parse`, for messages.
 pub(super) const TEMPLATE_RULE: &str = "braces must enclose the name of a claim, such as {email}";
 
+/// Parameters of the authorization request.
 pub(super) fn parse_request_parameters(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
     let params = parse_string_table(key, value)?;
     if let Some(name) = params.keys().find(|name| !is_token(name)) {
         return Err(reject_text(key, name, "this is not a valid parameter name"));
     }
-    match params.keys().find(|name| PROTOCOL_PARAMETERS.contains(&name.as_str())) {
+    match params.keys().map(String::as_str).find(|name| PROTOCOL_PARAMETERS.contains(name)) {
         None => Ok(params),
         Some(name) => {
             Err(reject_text(key, name, "you cannot set this parameter: the sign-in sets it, or it is a secret"))
@@ -266,7 +274,7 @@ pub(super) fn parse_string_table(key: &str, value: &DeValue<'_>) -> ParseResult<
     Ok(strings)
 }
 
-/// Models under the ranks that Claude Code has, and no others.
+/// Model IDs by rank. A rank that Claude Code does not know is rejected.
 pub(super) fn parse_models(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
     let models = parse_string_table(key, value)?;
     match models.keys().find(|rank| !MODEL_VARIABLES.iter().any(|(known, _)| known == rank)) {
@@ -288,6 +296,7 @@ pub(super) fn parse_string_list(key: &str, value: &DeValue<'_>) -> ParseResult<V
     texts.collect()
 }
 
+/// The value as a list. `expected` describes the whole value for the message.
 pub(super) fn expect_list<'v, 't>(
     key: &str,
     value: &'v DeValue<'t>,
@@ -296,6 +305,7 @@ pub(super) fn expect_list<'v, 't>(
     value.as_array().ok_or_else(|| reject_type(key, expected, value))
 }
 
+/// The value as a table. `expected` describes the whole value for the message.
 pub(super) fn expect_table<'v, 't>(
     key: &str,
     value: &'v DeValue<'t>,
@@ -308,7 +318,7 @@ pub(super) fn reject_type(key: &str, expected: &'static str, found: &DeValue<'_>
     ConfigFault::WrongType { key: key.to_owned(), expected, found: name_type(found) }
 }
 
-/// What kind of value it is, in a message.
+/// The type of a value, for messages.
 fn name_type(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -320,7 +330,7 @@ fn name_type(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Rejects a value that does not meet its rule.
+/// Rejects the value with this rule unless the condition is met.
 pub(super) fn require(
     is_met: bool,
     key: &str,
@@ -330,6 +340,7 @@ pub(super) fn require(
     if is_met { Ok(()) } else { Err(reject_value(key, value, rule)) }
 }
 
+/// Rejects a value, which the message quotes. Not for values that may contain a secret.
 pub(super) fn reject_value(key: &str, value: &DeValue<'_>, rule: impl Into<Cow<'static, str>>) -> ConfigFault {
     ConfigFault::illegal_value(key, Some(to_toml(value)), rule)
 }

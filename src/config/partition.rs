@@ -1,20 +1,22 @@
-//! AWS's partitions: worlds that share neither roles nor addresses, told by a region's first word.
+//! The AWS partitions (the commercial regions, China, GovCloud and others), with their domains. The name of a region
+//! determines its partition.
 //!
-//! A table of names and domains; which region is spoken to is for the profile, and how for `aws`.
+//! Partitions share neither accounts nor endpoints: a role of one partition does not exist in another. The region to
+//! use comes from the profile.
 
-/// What a partition is called, how its regions begin, and below which domains its services live.
+/// The name of a partition, the prefix of its regions, and the domains of its services.
 #[derive(Debug)]
 pub struct Partition {
     pub name: &'static str,
     prefix: &'static str,
     pub domain: &'static str,
-    /// Where services have an address of both families.
+    /// The domain of the endpoints that serve both IPv4 and IPv6.
     pub dual_stack_domain: &'static str,
-    /// Where the console has its pages, and the sign-in to it.
+    /// The domain of the AWS console and of the sign-in to it.
     pub console_domain: &'static str,
 }
 
-/// The rest of the world.
+/// The partition of all commercial regions outside China. Its regions have no common prefix.
 static AWS: Partition = define_partition("aws", "", "amazonaws.com", "api.aws", "aws.amazon.com");
 
 static SPECIAL_PARTITIONS: [Partition; 7] = [
@@ -27,8 +29,9 @@ static SPECIAL_PARTITIONS: [Partition; 7] = [
     define_partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "csphome.hci.ic.gov"),
 ];
 
-/// Where to turn to when STS of a region cannot be reached: a region that every account has, in the same country or
-/// union. For all others there is none, since a person's token crosses no border unasked.
+/// The region to call if STS of another region is not reachable. Both are in the same country, or both in the EU, and
+/// the second one is enabled in every account. A region that is not in the list has no fallback: the ID token contains
+/// personal data, so the program does not send it to another country unless the profile says so.
 const NEIGHBOURS: [(&str, &str); 17] = [
     ("us-east-1", "us-west-2"),
     ("us-east-2", "us-west-2"),
@@ -60,11 +63,12 @@ const fn define_partition(
 }
 
 impl Partition {
+    /// The partition of a region. A region without a known prefix belongs to the commercial partition.
     pub fn from_region(region: &str) -> &'static Self {
         SPECIAL_PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(&AWS)
     }
 
-    /// The partition whose services live at this host; `None` where it is none of AWS's own.
+    /// The partition of an AWS endpoint; `None` if the host does not belong to AWS.
     pub(super) fn from_host(host: &str) -> Option<&'static Self> {
         let host = host.strip_suffix('.').unwrap_or(host);
         let is_below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
@@ -75,17 +79,20 @@ impl Partition {
             .or_else(|| SPECIAL_PARTITIONS.iter().chain([&AWS]).find(lives_here).map(Self::default_for_domain))
     }
 
-    /// GovCloud shares the domain of the rest of the world, and its addresses always name a region.
+    /// GovCloud shares its domain with the commercial partition. Its endpoints always name a region, so a host without
+    /// a region belongs to the commercial partition.
     fn default_for_domain(&'static self) -> &'static Self {
         if self.domain == AWS.domain { &AWS } else { self }
     }
 }
 
+/// The fallback for a region (see [`NEIGHBOURS`]); `None` if it has none.
 pub(super) fn find_fallback_region(region: &str) -> Option<&'static str> {
     NEIGHBOURS.iter().find(|(here, _)| *here == region).map(|(_, there)| *there)
 }
 
-/// `us-gov-west-1`: lower-case words, then a number.
+/// Whether the text has the form of a region, such as `us-gov-west-1`: lower-case words, then a number. AWS adds
+/// regions, so the program does not check whether the region exists.
 pub fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
@@ -98,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_tells_its_partition() {
+    fn region_determines_its_partition() {
         for (region, name) in [
             ("us-east-1", "aws"),
             ("eu-central-1", "aws"),
@@ -115,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_of_aws_tells_its_partition_and_another_tells_none() {
+    fn only_aws_hosts_have_a_partition() {
         for (host, name) in [
             ("sts.amazonaws.com", Some("aws")),
             ("sts.eu-west-1.amazonaws.com", Some("aws")),
@@ -136,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_is_another_region_of_the_same_partition() {
+    fn fallback_region_is_in_the_same_partition() {
         for (here, there) in NEIGHBOURS {
             assert!(is_region(here) && is_region(there) && here != there, "{here}");
             assert_eq!(Partition::from_region(here).name, Partition::from_region(there).name, "{here}");

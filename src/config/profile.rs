@@ -1,6 +1,7 @@
-//! The profile that cannot be wrong: every value parsed, every choice made.
+//! The checked profile: every value is parsed, every "auto" is resolved, and the values do not contradict each other.
 //!
-//! It holds values, not where they came from; that is for `layers`.
+//! Only `profile_builder` makes a profile, so code that has one needs no checks of its own. The origin of the values is
+//! not part of it; `config show` takes that from `layers`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,72 +18,73 @@ use crate::{hint::Invocation, http::ProxyChoice, trait_impls::impl_debug, url::S
 /// The keys under which a profile's records are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProfileFingerprints {
-    /// Of the tokens, and of who signed in. It covers what the authorization request says and to whom it is sent; so profiles
-    /// that differ in their roles share a sign-in. It covers the storage, because each has a sealing key of its own.
+    /// The key of the tokens and the identity. It covers the authorization request and its destination, so that
+    /// profiles that differ in their roles share a sign-in. It covers the storage, because each kind has its own
+    /// sealing key.
     pub sign_in: Fingerprint,
-    /// Of the AWS credentials, beside the key of the sign-in that they come from. It covers the roles, the name and the length
-    /// of the session, and the endpoints that a file names.
+    /// The key of the AWS credentials, used together with `sign_in`. It covers the roles, the name and the duration of
+    /// the session, and the endpoints that a file names.
     pub credentials: Fingerprint,
 }
 
-/// Everything a sign-in needs to know.
+/// All settings of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub name: String,
-    /// Compared byte for byte with what the provider says, so kept as written.
     pub issuer: Issuer,
-    /// Where the sign-in pages stand, when that is not left to discovery.
+    /// The domain of the sign-in pages; `None` if the discovery document names the endpoints.
     pub login_domain: Option<SecureUrl>,
     pub client_id: String,
     pub federation: Federation,
-    /// Further roles, assumed one after the other.
+    /// Further roles, assumed one after the other after the first exchange.
     pub role_chain: Vec<ChainedRole>,
     pub region: String,
     pub provider: Provider,
-    /// Empty: the provider's default.
+    /// Empty for the usual scopes of the provider.
     pub scopes: Vec<String>,
     pub extra_params: BTreeMap<String, String>,
     pub redirect_uri: RedirectUri,
     pub flow: SignInFlow,
-    /// Empty: `$BROWSER`, else the system's.
+    /// The command of the browser. Empty for `$BROWSER`, or else the system's browser.
     pub browser: Vec<String>,
     pub login: LoginMode,
     pub login_timeout: Duration,
     pub session_duration: Duration,
-    /// Claims whose first non-empty one names the session.
+    /// Claims or templates. The first one that the token can fill names the AWS session.
     pub session_name: Vec<String>,
     pub storage: Storage,
     pub client_auth: ClientAuth,
     pub aws_endpoints: AwsEndpoints,
-    /// Where to turn to when STS of the region cannot be reached.
+    /// The regions whose STS the program calls if STS of `region` is not reachable. Never contains `region` or "auto".
     pub sts_fallback_regions: Vec<String>,
     pub proxy: ProxyChoice,
     pub ca_bundle: Option<PathBuf>,
-    /// What `login` gives each person in the files of AWS's tools; `None`: nothing.
+    /// The AWS profile that `login` creates in the files of the AWS tools; `None` to create none.
     pub aws_profile: Option<String>,
     pub telemetry: TelemetrySettings,
-    /// For `setup` and `doctor`.
+    /// Used by `setup` and `doctor` only.
     pub claude_code: ClaudeCodeConfig,
-    /// `None`: nobody is asked.
+    /// `None` if there is no quota service.
     pub quota: Option<QuotaSettings>,
-    /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
-    /// programs are not used for that. `None`: no file defines the profile, or one trusts the environment.
+    /// The display path of the file that defines the profile. If there is one, variables of other programs cannot
+    /// choose endpoints or certificate authorities. `None` if no file defines the profile, or if a file trusts the
+    /// environment.
     pub deciding_file: Option<String>,
-    /// Whether commands choose this profile without `--profile`.
+    /// Whether commands use this profile without `--profile`.
     pub is_default_choice: bool,
-    /// The keys that the administrator enforces.
+    /// The names of the keys that the administrator enforces.
     pub enforced_keys: BTreeSet<&'static str>,
-    /// The keys whose value stands in the administrator's file.
+    /// The names of the keys whose value comes from the administrator's file.
     pub set_by_administrator: BTreeSet<&'static str>,
 }
 
 impl Profile {
     /// The keys under which this profile's records are stored.
     ///
-    /// Neither covers the profile's name, how the user is prompted, or how the network is reached: changing those does not
-    /// require a new sign-in.
+    /// Neither covers the profile's name, how the user is prompted, or how the network is reached: changing those does
+    /// not require a new sign-in.
     pub fn fingerprints(&self) -> ProfileFingerprints {
-        // Every field is named, so that the compiler asks for a decision about a new one.
+        // Without `..` the compiler points here when a field is added, and its author must decide whether it counts.
         let Self {
             name: _,
             issuer,
@@ -145,7 +147,8 @@ impl Profile {
         ProfileFingerprints { sign_in: sign_in.finish(), credentials: credentials.finish() }
     }
 
-    /// The key under which version 0.1 stored sign-in and credentials together.
+    /// The key under which version 0.1 stored the sign-in and the credentials together. The cache moves such a record
+    /// to the present keys, so this function must never change.
     pub fn former_fingerprint(&self) -> Fingerprint {
         let mut digest = FingerprintHasher::new("bedrock-sso profile 1");
         digest.add_text(&self.name);
@@ -169,8 +172,9 @@ impl Profile {
         digest.finish()
     }
 
-    /// The key under which the application's own credentials are stored. It covers the issuer and the client alone: all
-    /// profiles of the application share them, and they stay valid when roles and scopes change.
+    /// The key under which the application's own credentials (its client secret) are stored. It covers only the issuer
+    /// and the client ID: all profiles of an application share these credentials, and a change of roles or scopes does
+    /// not affect them.
     pub fn application_fingerprint(&self) -> Fingerprint {
         let mut digest = FingerprintHasher::new("bedrock-sso application 1");
         digest.add_text(self.issuer.as_str());
@@ -179,67 +183,75 @@ impl Profile {
     }
 }
 
-/// An issuer identifier: a secure address whose spelling, trailing slash included, is part of its identity.
+/// An issuer identifier. Two issuers are equal only if their text is equal, including a slash at the end, because the
+/// `iss` of an ID token must match it exactly (OIDC Core §3.1.3.7). So the text is stored as written, beside the
+/// parsed URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Issuer {
     text: String,
     url: SecureUrl,
 }
 
-/// The address at which the provider sends the browser back.
+/// The address to which the provider redirects the browser after the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectUri {
     pub host: RedirectHost,
-    /// Registered ports in the order to try; empty means any free one.
+    /// Registered ports, in the order in which to try them. Empty for any free port.
     pub ports: Vec<u16>,
-    /// Starts with a slash.
+    /// Begins with a slash.
     pub path: String,
 }
 
+/// The host of the redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectHost {
-    /// `127.0.0.1`
+    /// `127.0.0.1`, which RFC 8252 §8.3 recommends.
     LoopbackIp,
-    /// `localhost`: both loopback families are listened on.
+    /// `localhost`. A browser may resolve it to IPv4 or IPv6, so the listener binds both.
     Localhost,
 }
 
-/// How the person is asked.
+/// How the user signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInFlow {
-    /// By whatever can work where the program runs.
+    /// The best of the others that works where the program runs.
     Auto,
-    /// A browser that reaches this machine's loopback.
+    /// In a browser on this computer, which reaches the listener on loopback.
     Browser,
-    /// A code, entered in a browser anywhere.
+    /// With a code that the user enters in a browser on any device (RFC 8628).
     Device,
-    /// A browser anywhere, whose last address is pasted at the terminal.
+    /// In a browser on any computer. The user then pastes the last address of the browser into the terminal.
     Paste,
 }
 
+/// Which commands may prompt the user to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginMode {
-    /// Any command that may ask the person does.
+    /// Every command that can prompt.
     Auto,
-    /// Only `login` does.
+    /// Only `login`.
     Explicit,
 }
 
-/// Who calls, as far as it says whether a person may be asked on their behalf: to sign in, or by a locked keyring.
+/// Whether the calling command may prompt the user: to sign in, or to unlock the keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerKind {
-    /// `login`, which is there to ask.
+    /// `login`, which always may.
     SignIn,
-    /// A command that may ask, unless the profile leaves that to `login`.
+    /// A command that may prompt, unless the profile says `login = "explicit"`.
     MayPrompt,
-    /// One that never asks.
+    /// A command that never prompts.
     NonInteractive,
 }
 
+/// Where the program stores the sealing key of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
+    /// In the keyring of the operating system.
     Keyring,
+    /// In a private file, for computers without a keyring.
     File,
+    /// Nowhere: the program stores no session at all.
     None,
 }
 
@@ -263,6 +275,7 @@ impl NamedChoice for LoginMode {
 }
 
 impl LoginMode {
+    /// Whether a caller of this kind may prompt the user.
     pub fn allows_prompt(self, caller: CallerKind) -> bool {
         match caller {
             CallerKind::SignIn => true,
@@ -282,7 +295,7 @@ impl Storage {
         self.choice_name()
     }
 
-    /// Whether sessions are stored at all.
+    /// Whether the program stores sessions at all.
     pub fn stores_anything(self) -> bool {
         match self {
             Self::Keyring | Self::File => true,
@@ -290,7 +303,7 @@ impl Storage {
         }
     }
 
-    /// Whether the key to the stored session lies in the operating system's keyring.
+    /// Whether the sealing key is in the keyring of the operating system.
     pub fn uses_keyring(self) -> bool {
         match self {
             Self::Keyring => true,
@@ -300,7 +313,9 @@ impl Storage {
 }
 
 impl Issuer {
+    /// Parses an issuer. It must be an https URL, or an http URL on loopback.
     pub fn parse(text: &str) -> Result<Self, crate::url::SecureUrlError> {
+        // The URL parser drops white space silently. The stored text would then never match the `iss` of a token.
         if text.contains(|part: char| part.is_whitespace() || part.is_control()) {
             return Err(crate::url::SecureUrlError::Malformed);
         }
@@ -319,29 +334,31 @@ impl Issuer {
 impl_debug!(Issuer, Issuer::as_str);
 
 impl RedirectUri {
-    /// The redirect address for a port the listener has.
+    /// The redirect URI for the port on which the listener accepts connections.
     pub fn uri_for_port(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host.name(), self.path)
     }
 }
 
 impl Profile {
-    /// The role whose credentials are handed out, where the profile names it: the last of the chain.
+    /// The role whose credentials the caller receives: the last one of the chain. `None` if an identity pool chooses
+    /// it.
     pub fn final_role(&self) -> Option<&RoleArn> {
         self.role_chain.last().map(|link| &link.role).or_else(|| self.federation.role())
     }
 
-    /// How the user reaches this profile. `config`: the value of `--config`, if one was given.
+    /// The flags with which a command in a hint uses this profile. `config` is the value of `--config`, if the call
+    /// has it.
     pub fn invocation(&self, config: Option<&Path>) -> Invocation {
         Invocation::new((!self.is_default_choice).then_some(self.name.as_str()), config)
     }
 
-    /// The region for Bedrock.
+    /// The region that Claude Code uses for Bedrock.
     pub fn bedrock_region(&self) -> &str {
         if self.claude_code.region.is_empty() { &self.region } else { &self.claude_code.region }
     }
 
-    /// Why sessions of this profile end after an hour, if they do.
+    /// Why the credentials of this profile last one hour at most; `None` if they can last longer.
     pub fn hour_limit_reason(&self) -> Option<&'static str> {
         if !self.role_chain.is_empty() {
             return Some("AWS ends the session of a chained role after 1h");
@@ -357,9 +374,8 @@ impl Profile {
 mod tests {
     use super::*;
 
-    /// The parser of addresses passes over them in silence, and the comparison with the provider's word would not.
     #[test]
-    fn an_issuer_has_no_white_space() {
+    fn issuer_with_white_space_is_rejected() {
         for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"] {
             assert_eq!(Issuer::parse(bad), Err(crate::url::SecureUrlError::Malformed), "{bad:?}");
         }

@@ -1,6 +1,6 @@
-//! A profile before it is written: the text that facts make, and what would hold with it in a file.
+//! Profiles that `setup` is about to write: renders them as TOML, and loads the profile that a new text would give.
 //!
-//! It writes nothing; where the text goes is for `setup`.
+//! This file never writes to disk, so `setup` can check a text completely before it replaces a working file.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,19 +13,20 @@ use super::{
     parsers::reject_text,
     setting::ConfigSetting,
     source_file::{FileOwner, SourceFile},
-    syntax::is_profile_name,
+    syntax::{PROFILE_NAME_RULE, is_profile_name},
     toml_value::to_toml,
 };
 
-/// A key and its value: text as it is for keys that hold one, TOML's syntax for the others.
+/// A key and its value, written as in an environment variable: plain text for keys that hold text, and TOML's syntax
+/// for the others.
 pub type KeyValue = (&'static ConfigKey, String);
 
-/// Whether a flag's value can name a profile in a file.
+/// Fails unless the value of `flag` can be the name of a profile.
 pub fn check_profile_name(flag: &'static str, name: &str) -> Result<(), Error> {
     if is_profile_name(name) {
         return Ok(());
     }
-    let fault = reject_text(flag, name, "it must be letters and digits, with - _ . only between them");
+    let fault = reject_text(flag, name, PROFILE_NAME_RULE);
     Err(Error::invalid(ValueLocation::Flag(flag), fault))
 }
 
@@ -35,13 +36,13 @@ pub fn parse_role_flag(arn: &str) -> Result<RoleArn, Error> {
     role.map_err(|fault| Error::invalid(ValueLocation::Flag("--role-arn"), fault))
 }
 
-/// The profile as a table that can stand at the end of any file.
+/// The profile as a TOML table that can be appended to any configuration file.
 pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Error> {
     check_profile_name("--profile", name)?;
     render_table(&format!("profiles.{}", quote_profile_name(name)), facts)
 }
 
-/// A table of this title with the tables inside it.
+/// A TOML table with this title, followed by its inner tables, which TOML requires to come last.
 pub(super) fn render_table(title: &str, facts: &[KeyValue]) -> Result<String, Error> {
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
     for fact in facts {
@@ -58,7 +59,7 @@ pub(super) fn render_table(title: &str, facts: &[KeyValue]) -> Result<String, Er
 
 /// The value in TOML's syntax.
 pub(super) fn render_value((key, text): &KeyValue) -> Result<String, Error> {
-    // Parsed first: the text alone could be more than a value.
+    // A text that is pasted unparsed could contain a line break and further tables.
     let value = key.value_from_text(text).map_err(|error| {
         let what = format!("{} in the value of {}", error.message(), key.name);
         reject_set_flag(ConfigFault::Syntax { what })
@@ -66,8 +67,9 @@ pub(super) fn render_value((key, text): &KeyValue) -> Result<String, Error> {
     Ok(to_toml(&value))
 }
 
-/// What a profile of another configuration file says, as facts with its name: the one that is named, or the only one. A
-/// file with `[defaults]` and no profile gives those. What the file enforces is no profile's, and cannot come along.
+/// Reads the values of a profile from another configuration file (`setup --from`): the profile that the call names, or
+/// the only one. Returns its name too, or `None` for a file that has `[defaults]` but no profile. Fails for a file with
+/// `enforce`, because the rules of an administrator cannot be copied into a user's profile.
 pub fn read_key_values(
     inputs: &ConfigInputs<'_>,
     file: &Path,
@@ -94,24 +96,24 @@ pub fn read_key_values(
     })
 }
 
-/// What would hold were this the text of `file`, the administrator's or the user's.
+/// The profile that would be loaded if `file`, the administrator's or the user's, had this text.
 pub fn preview_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Profile, Error> {
     LayerTexts::load_with_text(inputs, file, text)?.with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
-/// What would hold on a machine where this text is the administrator's file, and there is no other.
+/// The profile that would be loaded on a computer that has this text as the administrator's file and no other file.
 pub fn preview_administrator_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Profile, Error> {
     let source = SourceFile::from_text(file, FileOwner::Administrator, text, inputs.environment);
     LayerTexts::from_file(source).with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
-/// The names of the profiles that a text has; none where it is no configuration.
+/// The names of all profiles that would exist if `file` had this text; empty if the text is not a valid configuration.
 pub fn list_profile_names(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Vec<String> {
     let names = |layers: &Layers<'_>| Ok(layers.profile_names().into_iter().map(str::to_owned).collect());
     LayerTexts::load_with_text(inputs, file, text).and_then(|texts| texts.with_layers(names)).unwrap_or_default()
 }
 
-/// Whether the profile of this name says in `text` what the facts say, and perhaps more.
+/// Whether the profile has all these values if `file` has this text. Further values of the profile do not matter.
 pub fn file_matches_values(
     inputs: &ConfigInputs<'_>,
     file: &Path,
@@ -120,7 +122,7 @@ pub fn file_matches_values(
     facts: &[KeyValue],
 ) -> Result<bool, Error> {
     let drafted = format!("version = {}\n{}", keys::VERSION, render_profile_table(name, facts)?);
-    // The values of the given keys in a text, in the syntax in which they can be compared.
+    // Both texts go through the same layers, so that defaults and enforced values are compared as well.
     let values_in = |text: &str| {
         LayerTexts::load_with_text(inputs, file, text)?.with_layers(|layers| {
             let settings = layers.merge_for_profile(name).map_err(Error::Invalid)?;
@@ -131,7 +133,7 @@ pub fn file_matches_values(
     Ok(values_in(text)? == values_in(&drafted)?)
 }
 
-/// The key that the flag `--set` names.
+/// The key that the flag `--set` names. Fails with the most similar key if it does not exist.
 pub fn require_known_key(name: &str) -> Result<&'static ConfigKey, Error> {
     find_key(name).ok_or_else(|| {
         let table = name.split_once('.').map_or("", |(table, _)| table);
@@ -144,7 +146,7 @@ fn reject_set_flag(fault: ConfigFault) -> Error {
     Error::invalid(ValueLocation::Flag("--set"), fault)
 }
 
-/// A dot inside a name would begin another table.
+/// Quotes a name that contains a dot, which TOML would read as the separator of two tables.
 pub(super) fn quote_profile_name(name: &str) -> String {
     if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
 }
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_make_a_profile_that_the_checker_accepts() {
+    fn rendered_profile_passes_the_check() {
         let folder = tempfile::tempdir().unwrap();
         let (file, environment) = (folder.path().join("config.toml"), Environment::fixed([]));
         let text = format!("version = 1\n\n{}", render_profile_table("a.b", &complete()).unwrap());
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_key_and_an_odd_name_are_refused() {
+    fn misspelled_key_and_illegal_profile_name_are_rejected() {
         let refused = require_known_key("isuer").unwrap_err().to_string();
         assert!(refused.contains("isuer") && refused.contains("issuer"), "{refused}");
         assert!(render_profile_table("a b", &[]).unwrap_err().to_string().contains("letters"));

@@ -1,6 +1,7 @@
-//! Several profiles that share most of their values, as an addition to the text of a configuration file.
+//! Adds several profiles that share most of their values to the text of a configuration file.
 //!
-//! What is in the file stays as it is, and means what it meant; the file is written by `setup`.
+//! The existing text does not change: its comments and its formatting stay, and no existing profile gets another value.
+//! These functions return the new text; `setup` writes it.
 
 use std::path::Path;
 
@@ -16,20 +17,20 @@ use super::{
     toml_value::{quote_text, to_toml},
 };
 
-/// A profile to add: its name, and what it does not share.
+/// A profile to add, with the values that it does not share with the other new profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileDraft {
     pub name: String,
     pub values: Vec<KeyValue>,
 }
 
-/// The text of a file in which nothing is configured yet.
+/// The text of a configuration file without any profile.
 pub fn render_empty_file() -> String {
     format!("version = {}\n", keys::VERSION)
 }
 
-/// The text of `file` with profiles at its end. What they share goes into `[defaults]` where the file has none and no profile
-/// of the file would change by it; else into the table of each.
+/// The text with the new profiles at its end. A shared value goes into `[defaults]` if the file has no such table and
+/// no existing profile would change; otherwise it goes into the table of each new profile.
 pub fn add_profiles(
     inputs: &ConfigInputs<'_>,
     file: &Path,
@@ -59,8 +60,7 @@ pub fn add_profiles(
     Ok(text)
 }
 
-/// The text of `file` with the profile for commands that name none, in the line of `default_profile` or in a new one behind
-/// `version`.
+/// The text with `default_profile` set to this name: in its present line, or in a new line after `version`.
 pub fn set_default_profile(inputs: &ConfigInputs<'_>, file: &Path, text: &str, name: &str) -> Result<String, Error> {
     let [named, version] = interpret_text(inputs, file, text, |_, table| {
         Ok(["default_profile", "version"].map(|key| table.get(key).map(toml::Spanned::span)))
@@ -80,7 +80,7 @@ pub fn set_default_profile(inputs: &ConfigInputs<'_>, file: &Path, text: &str, n
     Ok(text)
 }
 
-/// The text taken apart.
+/// Interprets the text and passes it to `read`. Fails if it has any problem, so that a broken file is never extended.
 fn interpret_text<T>(
     inputs: &ConfigInputs<'_>,
     file: &Path,
@@ -95,7 +95,7 @@ fn interpret_text<T>(
     }
 }
 
-/// A blank line sets the table apart.
+/// Appends a table after a blank line.
 fn append_table(text: &mut String, table: &str) {
     if !text.ends_with('\n') {
         text.push('\n');
@@ -104,15 +104,19 @@ fn append_table(text: &mut String, table: &str) {
     text.push_str(table);
 }
 
-/// Where a value goes that several new profiles share.
+/// The table for a value that the new profiles share.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SharedPlace {
-    /// Nowhere: the file's `[defaults]` have it.
+    /// No table, because the file's `[defaults]` contain the same value.
     Nowhere,
+    /// A new table `[defaults]`.
     Defaults,
+    /// The table of each new profile.
     EachProfile,
 }
 
+/// Chooses the table for a shared value. A new `[defaults]` is possible only if every existing profile sets the key
+/// itself.
 fn choose_place(held: &ConfigFile<'_>, table: &DeTable<'_>, fact: &KeyValue) -> Result<SharedPlace, Error> {
     let (key, _) = fact;
     if table.contains_key("defaults") {
@@ -129,7 +133,7 @@ fn choose_place(held: &ConfigFile<'_>, table: &DeTable<'_>, fact: &KeyValue) -> 
     Ok(if changes_nothing { SharedPlace::Defaults } else { SharedPlace::EachProfile })
 }
 
-/// The profile that commands choose without a flag and without a variable, were this the text of `file`.
+/// The profile that commands would use without a flag and without a variable if `file` had this text.
 pub fn find_default_profile(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Option<String>, Error> {
     let find = |layers: &Layers<'_>| Ok(layers.find_default_profile().map(str::to_owned));
     LayerTexts::load_with_text(inputs, file, text)?.with_layers(find)

@@ -1,6 +1,6 @@
-//! The roles of `role_chain`, each an ARN or a table with an ARN in it.
+//! Parses `role_chain`: a list of roles, each an ARN or a table with an ARN and further settings.
 //!
-//! It checks each role by itself; whether they go together is for `profile_builder`.
+//! The rules for the settings are those of STS `AssumeRole`, so that a mistake is found before the user signs in.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,14 +16,16 @@ use super::{
     },
 };
 
-/// What a table may hold.
+/// The keys that the table of a role may contain.
 pub(super) const FIELDS: [&str; 7] =
     ["role_arn", "external_id", "duration", "session_name", "tags", "transitive", "source_identity"];
 
-/// The least that STS grants. Nobody keeps the sessions in the middle, so that they are no longer.
+/// The shortest session that STS grants. All roles but the last get it, because their credentials are used once, to
+/// assume the next role.
 const MIN_SESSION_DURATION: Duration = Duration::from_secs(900);
 
-/// The links in their order; the last lasts as long as is wanted, where AWS allows it.
+/// Parses the roles in their order. The session of the last one lasts as long as `wanted`, but no longer than AWS
+/// allows.
 pub(super) fn parse_role_chain(key: &str, value: &DeValue<'_>, wanted: Duration) -> ParseResult<Vec<ChainedRole>> {
     const EXPECTED: &str = "a list of role ARNs or tables";
     let items = expect_list(key, value, EXPECTED)?;
@@ -64,7 +66,7 @@ fn parse_chained_role(
     Ok(ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity })
 }
 
-/// A field of a link, if it is there. Messages call it `role_chain.NAME`.
+/// Parses one key of the table; `None` if the table does not set it. Messages call it `role_chain.NAME`.
 fn parse_field<T>(
     table: &DeTable<'_>,
     name: &str,
@@ -99,7 +101,7 @@ fn parse_tags(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, Cl
     Ok(tags)
 }
 
-/// STS: `[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}`, and none of AWS's own.
+/// STS: `[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}`. The prefix `aws:` is reserved.
 fn is_tag_name(name: &str) -> bool {
     let is_legal = |part: char| part.is_alphanumeric() || part == ' ' || "_.:/=+-@".contains(part);
     (1..=128).contains(&name.chars().count())

@@ -1,6 +1,7 @@
-//! `config schema`: the table of keys as JSON Schema 2020-12, for editors.
+//! Renders the table of keys as JSON Schema 2020-12 for editors (`config schema`).
 //!
-//! What a schema cannot say (partitions, forbidden parameters by layer) is left to `config check`.
+//! A file that satisfies the schema can still be wrong, because a schema cannot express every rule, such as AWS
+//! partitions. `config check` is the complete check.
 
 use serde_json::{Map, Value, json};
 
@@ -29,6 +30,7 @@ pub fn render_schema() -> String {
     format!("{schema:#}\n")
 }
 
+/// The schema of a top-level key, without its description.
 fn describe_top_level_key(key: TopLevelKey) -> Value {
     match key {
         TopLevelKey::Version => json!({ "const": VERSION }),
@@ -48,7 +50,7 @@ fn describe_top_level_key(key: TopLevelKey) -> Value {
     }
 }
 
-/// No key is required: the administrator's file may give what the user's lacks.
+/// The schema of a profile, which is also that of `[defaults]`. No key is required, because another file can set it.
 fn describe_profile() -> Value {
     let mut properties = describe_section("");
     for (name, sentence) in SECTIONS {
@@ -60,6 +62,7 @@ fn describe_profile() -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
+/// The keys of an inner table, or of the profile itself if `section` is empty.
 fn describe_section(section: &str) -> Map<String, Value> {
     let here = KEYS.iter().filter(|key| key.section() == section);
     here.map(|key| (key.own_name().to_owned(), describe_key(key))).collect()
@@ -74,6 +77,7 @@ fn describe_key(key: &ConfigKey) -> Value {
     schema
 }
 
+/// Adds a field to a schema. Every schema in this file is an object, so nothing is lost.
 fn set_field(schema: &mut Value, name: &str, value: impl Into<Value>) {
     if let Value::Object(fields) = schema {
         fields.insert(name.to_owned(), value.into());

@@ -1,13 +1,13 @@
-//! The services that a profile deals with besides the provider: AWS's endpoints, a quota service, telemetry collectors.
-//!
-//! Settings only; which endpoint is used where none is named is for `aws`, and the others have modules of their names.
+//! The settings of the services that a profile uses besides the provider: AWS endpoints, a quota service, and telemetry
+//! collectors. The modules `aws`, `quota` and `telemetry` use them.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::choice::NamedChoice;
 use crate::url::SecureUrl;
 
-/// The addresses that the profile names; the region's own, or those of AWS's variables, in place of the others.
+/// The AWS endpoints that the profile names. For the others, `aws` uses the AWS variables if they count, or else the
+/// endpoint of the region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsEndpoints {
     pub sts: Option<SecureUrl>,
@@ -17,29 +17,33 @@ pub struct AwsEndpoints {
     pub console: Option<SecureUrl>,
 }
 
-/// Bedrock's two services.
+/// The endpoints of the two services that make up Amazon Bedrock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BedrockEndpoints {
-    /// Lists of models and inference profiles.
+    /// The service `bedrock`, which lists models and inference profiles.
     pub control: SecureUrl,
-    /// Answers of models.
+    /// The service `bedrock-runtime`, which runs models.
     pub runtime: SecureUrl,
 }
 
-/// A service that says who may spend.
+/// The settings of the quota service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaSettings {
+    /// The full address of the check.
     pub endpoint: SecureUrl,
-    /// How long its yes holds.
+    /// How long an approval is valid. Credentials do not outlive it.
     pub interval: Duration,
+    /// How long to wait for an answer.
     pub timeout: Duration,
     pub on_error: QuotaErrorPolicy,
 }
 
-/// What holds when the service gives no answer.
+/// What the program does if the quota service does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaErrorPolicy {
+    /// It issues credentials, as if the service had approved.
     Allow,
+    /// It refuses credentials.
     Deny,
 }
 
@@ -47,13 +51,14 @@ impl NamedChoice for QuotaErrorPolicy {
     const CHOICES: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("deny", Self::Deny)];
 }
 
-/// What a collector receives about the user.
+/// What telemetry collectors receive about the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TelemetrySettings {
-    /// Header names in lower case, and the claims that fill them; empty: the usual ones.
+    /// Header names in lower case, with the claims that fill them. Empty for the usual headers.
     pub headers: BTreeMap<String, Vec<String>>,
-    /// The collectors that receive anything; empty: any.
+    /// The collectors that receive the headers. Empty for all collectors.
     pub collectors: Vec<SecureUrl>,
-    /// Whether these receive the ID token as well.
+    /// Whether they also receive the ID token. If so, `collectors` is not empty, and a file in a default place names
+    /// them.
     pub send_token: bool,
 }

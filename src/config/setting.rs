@@ -1,6 +1,6 @@
-//! A value that holds for a profile, with where it came from.
+//! The merged settings of a profile: for each key one value and its origin.
 //!
-//! Which of several values holds is for `layers`.
+//! `layers` decides which value wins. The origin leads to the file and the line that a message or `config show` prints.
 
 use toml::de::DeValue;
 
@@ -10,30 +10,32 @@ use super::{
     source_file::{FileOwner, SourceFile},
 };
 
-/// The values that hold for a profile: one for each key, or none where the key is not set and has no default.
+/// The settings of a profile, indexed by the position of the key. `None` for a key that is not set and has no default.
 #[derive(Clone, Debug)]
 pub(super) struct ConfigSettings<'a>([Option<ConfigSetting<'a>>; COUNT]);
 
+/// A value with its origin. The value is not parsed yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConfigSetting<'a> {
     pub value: &'a DeValue<'a>,
     pub origin: ValueOrigin<'a>,
-    /// The administrator enforces it, be it the default.
+    /// Whether the administrator enforces the key. An enforced key can also have its default.
     pub is_enforced: bool,
 }
 
-/// Where a value came from, cheap to carry: the line is counted only when somebody asks.
+/// Where a value comes from. It stores a byte offset; the line number is counted only when a message needs it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ValueOrigin<'a> {
     Default,
     File(&'a SourceFile, usize),
     /// The table `[defaults]` of a file.
     FileDefaults(&'a SourceFile, usize),
+    /// A variable or a flag.
     Override(&'a ValueLocation),
 }
 
 impl<'a> ConfigSettings<'a> {
-    /// The defaults, one for each of `KEYS`.
+    /// The settings of a profile before any layer: the built-in defaults, in the order of `KEYS`.
     pub(super) fn from_defaults(defaults: &'a [Option<DeValue<'static>>; COUNT]) -> Self {
         Self(defaults.each_ref().map(|default| {
             let value = default.as_ref()?;
@@ -58,6 +60,7 @@ impl<'a> ConfigSettings<'a> {
 }
 
 impl ConfigSetting<'_> {
+    /// Whether no layer sets the key. A layer that repeats the default does set it.
     pub(super) fn is_default(self) -> bool {
         match self.origin {
             ValueOrigin::Default => true,
@@ -65,12 +68,12 @@ impl ConfigSetting<'_> {
         }
     }
 
-    /// Whether the value stands in the administrator's file.
+    /// Whether the value comes from the administrator's file.
     pub(super) fn is_from_administrator(self) -> bool {
         self.origin.file().is_some_and(|source| source.owner == FileOwner::Administrator)
     }
 
-    /// Whether the value stands in a file that the call did not name.
+    /// Whether the value comes from a file in a default place, and not from one that the call names.
     pub(super) fn is_from_default_location(self) -> bool {
         self.origin.file().is_some_and(|source| !source.is_named)
     }
@@ -89,6 +92,7 @@ impl<'a> ValueOrigin<'a> {
         }
     }
 
+    /// The place for messages.
     pub(super) fn location(self) -> ValueLocation {
         match self {
             Self::Default => ValueLocation::Default,

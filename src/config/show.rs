@@ -1,6 +1,6 @@
-//! `config show`: the profile that holds, key by key, and where each value came from.
+//! Renders a profile key by key with the origin of each value (`config show`), as text and as JSON.
 //!
-//! As lines for people and as JSON for programs; nothing is decided here.
+//! The JSON is part of the program's contract: fields may be added, but their meaning must not change.
 
 use std::fmt::Write;
 
@@ -16,17 +16,19 @@ use super::{
 };
 use crate::text;
 
-/// A resolved profile with its origins.
+/// A profile with the origin of each value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileReport {
     pub profile: String,
-    /// The files that took part, the administrator's first.
+    /// The paths of all files that were read, the administrator's first.
     pub files: Vec<String>,
+    /// One entry for each key that has a value, in the order of `KEYS`.
     pub entries: Vec<KeyReport>,
-    /// The environment variables that are set, and what becomes of them.
+    /// The environment variables that are set, and whether they are used.
     pub variables: Vec<VariableStatus>,
 }
 
+/// The value of a key, and its origin.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KeyReport {
     #[serde(skip)]
@@ -37,7 +39,7 @@ pub struct KeyReport {
     pub toml: String,
     /// `default`, `FILE:LINE`, the variable or the flag.
     pub origin: String,
-    /// What a value such as "auto" came to, or what shortens it.
+    /// What a value such as "auto" means in this profile, or the reason why it is reduced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<String>,
 }
@@ -71,7 +73,7 @@ impl ProfileReport {
         }
     }
 
-    /// A line a key, in the order of the table: `key = value  # origin`.
+    /// One line for each key: `key = value  # origin`, in columns. Very long values do not widen the columns.
     pub fn to_text(&self) -> String {
         let width = |of: fn(&KeyReport) -> usize| self.entries.iter().map(of).filter(|w| *w <= 40).max();
         let keys = width(|entry| entry.key.name.len()).unwrap_or(0);
@@ -84,7 +86,7 @@ impl ProfileReport {
         }
         for VariableStatus { name, not_used } in &self.variables {
             let said = match not_used {
-                None => format!("# {name} has an effect\n"),
+                None => format!("# {name} is used\n"),
                 Some(why) => format!("# {name} is not used, because {why}\n"),
             };
             text.push_str(&said);
@@ -92,6 +94,7 @@ impl ProfileReport {
         text
     }
 
+    /// The JSON document of `config show --json`.
     pub fn to_json(&self) -> String {
         let keys: Map<String, Value> =
             self.entries.iter().map(|entry| (entry.key.name.to_owned(), json!(entry))).collect();
@@ -101,7 +104,7 @@ impl ProfileReport {
     }
 }
 
-/// The issuer that another key stands for.
+/// The entry for an issuer that another key names, such as `okta_domain`.
 fn report_derived_issuer(profile: &Profile, settings: &ConfigSettings<'_>) -> KeyReport {
     let issuer = profile.issuer.as_str();
     let by = issuer::resolve_issuer(settings).ok().flatten();

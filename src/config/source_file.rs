@@ -1,6 +1,7 @@
-//! Configuration files as text: found, read, bounded, UTF-8.
+//! Reads configuration files as text. It limits their size, requires UTF-8, and requires that only administrators can
+//! write the administrator's file.
 //!
-//! It does not know what is written in them.
+//! The content is not interpreted here; see `config_file`.
 
 use std::{
     fs::File,
@@ -15,22 +16,22 @@ use crate::{
     text,
 };
 
-/// More than a thousand profiles fit; what is larger is some other file.
+/// The size limit of a configuration file. More than a thousand profiles fit into it, so a larger file is a mistake.
 pub(super) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// A file that was read.
 #[derive(Debug)]
 pub(super) struct SourceFile {
     pub path: PathBuf,
-    /// The path as a person writes it.
+    /// The path for messages, with `~` for the home directory.
     pub display_path: String,
     pub text: String,
     pub owner: FileOwner,
-    /// The call named it, by `--config` or by a variable: it does not lie in a default place.
+    /// Whether `--config` or a variable names the file. If not, the file is in its default place.
     pub is_named: bool,
 }
 
-/// Whose file it is.
+/// Whether a file is the administrator's or the user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileOwner {
     Administrator,
@@ -38,19 +39,19 @@ pub(super) enum FileOwner {
 }
 
 impl FileOwner {
-    /// Whose file is written in this run.
+    /// The owner of the file that this run of `setup` writes.
     pub(super) fn of_written_file(inputs: &ConfigInputs<'_>) -> Self {
         if inputs.with_user_layers { Self::User } else { Self::Administrator }
     }
 }
 
 impl SourceFile {
-    /// `None` when there is no such file.
+    /// Reads a file without checking who can write it; `None` if it does not exist.
     pub(super) fn read_file(path: &Path, rank: FileOwner, environment: &Environment) -> Result<Option<Self>, Error> {
         Self::read_checked(path, rank, environment, |_| Ok(()))
     }
 
-    /// Reads the file as its owner's rank demands.
+    /// Reads a file with the checks that its owner requires; `None` if it does not exist.
     pub(super) fn read_for_owner(
         path: &Path,
         rank: FileOwner,
@@ -62,9 +63,11 @@ impl SourceFile {
         }
     }
 
-    /// The file that holds for every user of the machine, which nobody but an administrator may have written.
+    /// Reads the administrator's file. It applies to every user of the computer, so only administrators may be able to
+    /// write it or its folder.
     ///
-    /// The folder is judged first, even if the file is absent: a user who can write the folder can delete the file.
+    /// The folder is checked first, even if the file does not exist: a user who can write the folder could delete the
+    /// file and with it all enforced values.
     pub(super) fn read_administrator_file(path: &Path, environment: &Environment) -> Result<Option<Self>, Error> {
         let folder = path.parent().unwrap_or(path);
         let unreadable = |why| Err(Error::Unreadable { file: display_path(folder, environment), why });
@@ -81,6 +84,7 @@ impl SourceFile {
         })
     }
 
+    /// Reads a file after `judge` has accepted it. Both use the same open file, so nobody can exchange it in between.
     fn read_checked(
         path: &Path,
         rank: FileOwner,
@@ -99,7 +103,7 @@ impl SourceFile {
         }
     }
 
-    /// A file as it would be with this text.
+    /// A file with this text, which does not need to exist.
     pub(super) fn from_text(path: &Path, owner: FileOwner, text: impl Into<String>, environment: &Environment) -> Self {
         let (path, display_path) = (path.to_owned(), display_path(path, environment));
         Self { path, display_path, text: text.into(), owner, is_named: false }
@@ -109,6 +113,7 @@ impl SourceFile {
         ValueLocation::File { file: self.display_path.clone(), line: self.line_number(offset) }
     }
 
+    /// The line number of a byte offset, counted from 1.
     pub(super) fn line_number(&self, offset: usize) -> usize {
         find_line_number(self.text.as_bytes(), offset)
     }
@@ -118,7 +123,7 @@ fn find_line_number(text: &[u8], offset: usize) -> usize {
     1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
-/// The path with the home directory as `~`, safe to print.
+/// The path for messages: with `~` for the home directory, and with control characters escaped.
 pub fn display_path(path: &Path, environment: &Environment) -> String {
     let below_home = find_home_folder(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
     match below_home {
@@ -127,7 +132,7 @@ pub fn display_path(path: &Path, environment: &Environment) -> String {
     }
 }
 
-/// A path in which a leading `~/` means the home directory; `None` when nobody knows where that is.
+/// Replaces a leading `~/` with the home directory; `None` if the home directory is unknown.
 pub(super) fn expand_home(path: &str, environment: &Environment) -> Option<PathBuf> {
     match path.strip_prefix("~/") {
         Some(rest) => Some(find_home_folder(environment)?.join(rest)),
@@ -149,6 +154,7 @@ fn classify_read_error(error: &ReadError) -> UnreadableReason {
     }
 }
 
+/// Decodes the text. UTF-16 gets a message of its own, because Windows PowerShell writes it by default.
 fn decode_utf8(bytes: Vec<u8>) -> Result<String, UnreadableReason> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(UnreadableReason::Utf16);

@@ -1,6 +1,7 @@
-//! The headers of `telemetry.headers`: each a name, and the claims that may fill it.
+//! Parses `telemetry.headers`: the names of HTTP headers, each with the claims that can fill it.
 //!
-//! It judges what is written; what claims say is for `telemetry`.
+//! `telemetry` takes the values from the token. This file makes sure that no claim can fill a header that controls the
+//! request or authenticates it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::{
     parsers::{expect_table, parse_string_list, reject_text, reject_type},
 };
 
-/// Headers by their names in small letters, as HTTP compares them.
+/// The headers by their names in lower case, because HTTP ignores case. Two spellings of one header are an error.
 pub(super) fn parse_header_claims(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, Vec<String>>> {
     const EXPECTED: &str = "a table of claim names or lists of them";
     let mut headers = BTreeMap::new();
@@ -37,13 +38,13 @@ pub(super) fn parse_header_claims(key: &str, value: &DeValue<'_>) -> ParseResult
     Ok(headers)
 }
 
-/// What carries the request itself, or proves who sends it.
+/// Headers that control the request itself or authenticate its sender.
 const RESERVED_HEADERS: [&str; 11] = [
     "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "host",
     "proxy-authorization", "transfer-encoding", "upgrade",
 ];
 
-/// RFC 9110 §5.6.2
+/// Whether the text is a header name: a token (RFC 9110 §5.6.2) of reasonable length.
 fn is_header_name(name: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_part)

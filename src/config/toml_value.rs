@@ -1,6 +1,7 @@
-//! TOML values as text: one line, the same for the same value.
+//! Renders TOML values as one line of TOML, and as JSON.
 //!
-//! For messages, for `config show`, and to tell whether two values are the same.
+//! Equal values have equal text, whatever their spelling in the file. Messages and `config show` print this text, and
+//! the check of enforced values compares it.
 
 use toml::de::DeValue;
 
@@ -26,6 +27,7 @@ pub(super) fn to_toml(value: &DeValue<'_>) -> String {
     }
 }
 
+/// The name of a table's entry, in quotes if TOML requires them.
 fn format_key(name: &str) -> String {
     let is_bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_bare { name.to_owned() } else { quote_text(name) }
@@ -50,7 +52,7 @@ pub(super) fn quote_text(text: &str) -> String {
     out
 }
 
-/// The value as JSON.
+/// The value as JSON. A number that JSON could not represent exactly becomes a string.
 pub(super) fn to_json(value: &DeValue<'_>) -> serde_json::Value {
     use serde_json::Value;
     match value {
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_written_as_toml_reads_it() {
+    fn rendered_toml_value_parses_to_the_same_value() {
         for text in [
             "\"a \\\"b\\\" \\\\ \\n \\u0001\"",
             "[1, 2]",

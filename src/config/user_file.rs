@@ -1,6 +1,8 @@
-//! Which file is the user's in this run: the one in its default place, or one that the call names.
+//! Chooses the user's configuration file: the file that `--config` or `BEDROCK_SSO_CONFIG` names, or the one in its
+//! default place.
 //!
-//! It chooses; reading the file is the caller's business.
+//! A flag is always obeyed, because the user typed it. A variable can come from an untrusted repository, so it is an
+//! error if a file exists in a default place, unless that file trusts the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +15,15 @@ use super::{
 /// The user's file, and how it was chosen.
 pub(super) struct UserFile {
     pub path: PathBuf,
-    /// By `--config` or by a variable.
+    /// Whether `--config` or a variable names the file. Such a file must exist.
     pub is_named: bool,
-    /// By a variable, which a file in a default place trusts.
+    /// Whether a variable names the file, and a file in a default place trusts the environment.
     pub is_trusted: bool,
 }
 
 impl UserFile {
-    /// A variable of the environment, which may be a repository's, names no other file than the one that exists, unless
-    /// that says so itself.
+    /// Chooses the file. `system` is the administrator's file, and `read` reads the user's file in its default place;
+    /// both are needed to decide whether a variable counts.
     pub(super) fn choose_file(
         inputs: &ConfigInputs<'_>,
         system: Option<&SourceFile>,
@@ -43,7 +45,7 @@ impl UserFile {
         if let Some(file) = existing.last().filter(|_| !is_trusting) {
             return reject(ConfigFault::ConfigFileNotAllowed { file: file.display_path.clone() });
         }
-        // A host's settings file is no shell: it leaves the tilde as it is.
+        // A program that takes variables from a settings file does not expand the tilde as a shell does.
         let opened = named.to_str().and_then(|text| expand_home(text, inputs.environment));
         let path = opened.unwrap_or(named);
         if !path.is_absolute() {

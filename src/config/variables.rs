@@ -1,6 +1,9 @@
-//! The variables that set no key of a profile: which of them count, and why others do not.
+//! The environment variables that do not belong to a single key, including those of other programs: when each of them
+//! counts, and why it does not.
 //!
-//! The one table of them, beside that of the keys. Reading a variable that counts is for the module that needs it.
+//! This table is the only place that decides it; the module that needs a variable reads it only if this file allows
+//! that. Users set variables such as `AWS_CA_BUNDLE` for other programs. So `status`, `doctor` and failures name the
+//! variables that this program does not use, and the reason.
 
 use std::path::Path;
 
@@ -14,15 +17,15 @@ use crate::{
     },
 };
 
-/// A variable of the program's own, or of other programs.
+/// A variable of this program or of other programs that affects this program.
 #[derive(Debug)]
 pub(super) struct KnownVariable {
     pub name: &'static str,
-    /// When it counts.
+    /// When the variable counts.
     pub policy: VariablePolicy,
-    /// The key of the profile that says the same, and outranks it.
+    /// The key with the same effect. A profile that sets this key wins over the variable.
     pub key: Option<&'static ConfigKey>,
-    /// What it does where it counts: for docs/variables.md.
+    /// What the variable does if it counts, for docs/variables.md.
     #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is tested against it"))]
     pub effect: &'static str,
 }
@@ -38,47 +41,49 @@ const fn declare_variable(
 
 use VariablePolicy::{Always, WithoutFile};
 
+/// The variables that add certificate authorities.
 const AUTHORITY_VARIABLES: [&str; 4] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
 
 #[rustfmt::skip]
 pub(super) static KNOWN_VARIABLES: [KnownVariable; 25] = [
-    declare_variable("BEDROCK_SSO_PROFILE", Always, None, "the profile, as `--profile`"),
-    declare_variable("BEDROCK_SSO_CONFIG", WithoutFile, None, "the configuration file, as `--config`; an absolute path, or one that begins with `~/`"),
-    declare_variable("BEDROCK_SSO_LOG", Always, None, "what to log"),
-    declare_variable("BEDROCK_SSO_LOG_FILE", Always, None, "where to log: the absolute path of a new file or of an earlier log"),
-    declare_variable("AWS_ENDPOINT_URL_STS", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "the address of STS"),
-    declare_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", WithoutFile, Some(keys::COGNITO_ENDPOINT.untyped()), "the address of Cognito identity pools"),
-    declare_variable("AWS_ENDPOINT_URL_BEDROCK", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "the address of Amazon Bedrock, for lists of models"),
-    declare_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "the address of Amazon Bedrock, for answers of models"),
-    declare_variable("AWS_ENDPOINT_URL", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "the address of each of these services that has no variable of its own"),
-    declare_variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", WithoutFile, None, "`true`: the variables above do not count"),
-    declare_variable("AWS_USE_FIPS_ENDPOINT", Always, None, "`true`: AWS's own host for FIPS"),
-    declare_variable("AWS_USE_DUALSTACK_ENDPOINT", Always, None, "`true`: AWS's own host for IPv4 and IPv6"),
-    declare_variable("AWS_CA_BUNDLE", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "a PEM file of authorities to trust besides the system's"),
-    declare_variable("SSL_CERT_FILE", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "another such file"),
-    declare_variable("SSL_CERT_DIR", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "on Linux, a folder of authorities"),
-    declare_variable("NODE_EXTRA_CA_CERTS", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "another such file"),
-    declare_variable("HTTPS_PROXY", Always, Some(keys::PROXY.untyped()), "the proxy for every connection but those to this machine"),
-    declare_variable("https_proxy", Always, Some(keys::PROXY.untyped()), "the same, after HTTPS_PROXY"),
-    declare_variable("ALL_PROXY", Always, Some(keys::PROXY.untyped()), "the same, after https_proxy"),
-    declare_variable("all_proxy", Always, Some(keys::PROXY.untyped()), "the same, after ALL_PROXY"),
-    declare_variable("NO_PROXY", Always, None, "hosts that are reached without a proxy"),
-    declare_variable("no_proxy", Always, None, "the same, after NO_PROXY"),
-    declare_variable("BROWSER", Always, Some(keys::BROWSER.untyped()), "the program that opens addresses, by its name or its absolute path; `none` opens nothing"),
-    declare_variable("XDG_CONFIG_HOME", Always, None, "on Linux, the folder of the user's configuration"),
-    declare_variable("XDG_DATA_HOME", Always, None, "on Linux, the folder of what is stored"),
+    declare_variable("BEDROCK_SSO_PROFILE", Always, None, "chooses the profile, like `--profile`"),
+    declare_variable("BEDROCK_SSO_CONFIG", WithoutFile, None, "names the configuration file, like `--config`; an absolute path, or one that begins with `~/`"),
+    declare_variable("BEDROCK_SSO_LOG", Always, None, "chooses what the program logs"),
+    declare_variable("BEDROCK_SSO_LOG_FILE", Always, None, "names the log file: the absolute path of a new file or of an earlier log"),
+    declare_variable("AWS_ENDPOINT_URL_STS", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "sets the address of AWS STS"),
+    declare_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", WithoutFile, Some(keys::COGNITO_ENDPOINT.untyped()), "sets the address of Cognito identity pools"),
+    declare_variable("AWS_ENDPOINT_URL_BEDROCK", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "sets the address of Amazon Bedrock for lists of models"),
+    declare_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "sets the address of Amazon Bedrock for requests to models"),
+    declare_variable("AWS_ENDPOINT_URL", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "sets the address of each of these services whose own variable is not set"),
+    declare_variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", WithoutFile, None, "`true` disables the variables above"),
+    declare_variable("AWS_USE_FIPS_ENDPOINT", Always, None, "`true` selects AWS's host for FIPS"),
+    declare_variable("AWS_USE_DUALSTACK_ENDPOINT", Always, None, "`true` selects AWS's host for IPv4 and IPv6"),
+    declare_variable("AWS_CA_BUNDLE", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "names a PEM file with certificate authorities to trust besides the system's"),
+    declare_variable("SSL_CERT_FILE", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "names a further PEM file of this kind"),
+    declare_variable("SSL_CERT_DIR", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "names a folder with certificate authorities, on Linux only"),
+    declare_variable("NODE_EXTRA_CA_CERTS", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "names a further PEM file of this kind"),
+    declare_variable("HTTPS_PROXY", Always, Some(keys::PROXY.untyped()), "sets the proxy for all connections to other computers"),
+    declare_variable("https_proxy", Always, Some(keys::PROXY.untyped()), "has the same effect if HTTPS_PROXY is not set"),
+    declare_variable("ALL_PROXY", Always, Some(keys::PROXY.untyped()), "has the same effect if https_proxy is not set either"),
+    declare_variable("all_proxy", Always, Some(keys::PROXY.untyped()), "has the same effect if ALL_PROXY is not set either"),
+    declare_variable("NO_PROXY", Always, None, "lists hosts that the program reaches without a proxy"),
+    declare_variable("no_proxy", Always, None, "has the same effect if NO_PROXY is not set"),
+    declare_variable("BROWSER", Always, Some(keys::BROWSER.untyped()), "names the program that opens addresses, by its name or its absolute path; `none` opens nothing"),
+    declare_variable("XDG_CONFIG_HOME", Always, None, "sets the folder of the user's configuration, on Linux only"),
+    declare_variable("XDG_DATA_HOME", Always, None, "sets the folder of the stored data, on Linux only"),
 ];
 
-/// A variable that is set, and what becomes of it.
+/// A variable that is set, and whether the program uses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VariableStatus {
     pub name: String,
-    /// Why it is not used; `None`: it is.
+    /// Why the program does not use it; `None` if it uses it.
     pub not_used: Option<String>,
 }
 
 impl Profile {
-    /// What decides about connections on behalf of this profile.
+    /// The settings for connections of this profile: proxy, certificate authorities, and the variables that are
+    /// ignored. A failed connection names an ignored variable that would have helped.
     pub fn network_settings<'s>(&'s self, environment: &'s Environment) -> HttpSettings<'s> {
         let unused = |name| self.find_unused_variable(name, environment);
         let services = [
@@ -107,14 +112,14 @@ impl Profile {
         }
     }
 
-    /// The program that shows addresses.
+    /// The browser for sign-ins. If the administrator enforces `browser`, the variable `BROWSER` does not count.
     pub fn chosen_browser(&self, environment: &Environment) -> Browser {
         let is_silenced = self.is_enforced(&keys::BROWSER);
         let variable = if is_silenced { VariableUse::Ignored } else { VariableUse::Honored };
         Browser::from_settings(&self.browser, variable, environment)
     }
 
-    /// Whether AWS's own variables may say where its services are.
+    /// Whether the variables of AWS may set the addresses of AWS's services.
     pub fn uses_endpoint_variables(&self) -> bool {
         self.find_blocking_reason(&keys::STS_ENDPOINT).is_none()
     }
@@ -124,7 +129,7 @@ impl Profile {
         self.enforced_keys.contains(key.name)
     }
 
-    /// Every variable that is set and has, or would have, an effect.
+    /// Every variable that is set and has an effect, or would have one if the files allowed it.
     pub fn list_variables(&self, environment: &Environment, paths: &HostPaths) -> Vec<VariableStatus> {
         let own =
             overrides::list_key_variables(environment).into_iter().map(|name| VariableStatus { name, not_used: None });
@@ -136,6 +141,7 @@ impl Profile {
         own.chain(others).collect()
     }
 
+    /// The reason why a variable is not used, for users; `None` if it is used.
     fn describe_unused(
         &self,
         declared: &KnownVariable,
@@ -165,7 +171,7 @@ impl Profile {
         }
     }
 
-    /// Why the files, rather than the variable, decide.
+    /// Why the files win over this variable; `None` if it counts.
     fn find_unused_reason(&self, declared: &KnownVariable) -> Option<UnusedReason> {
         let key = declared.key?;
         match declared.policy {
@@ -175,9 +181,9 @@ impl Profile {
         .or_else(|| self.outranks_variable(declared.name).then_some(UnusedReason::ProfileKey(key.name)))
     }
 
-    /// Whether the profile's own value stands in the variable's place.
+    /// Whether the profile sets the key with the same effect.
     fn outranks_variable(&self, variable: &str) -> bool {
-        // No variable names the sign-in to the console.
+        // No variable sets the console endpoint.
         let AwsEndpoints { sts, cognito, bedrock, console: _ } = &self.aws_endpoints;
         match variable {
             "AWS_ENDPOINT_URL_STS" => sts.is_some(),
@@ -191,6 +197,8 @@ impl Profile {
         }
     }
 
+    /// A variable that is set but that the files rule out. A variable that merely repeats a key of the profile is not
+    /// reported, because the user has made that choice in the file.
     fn find_unused_variable(&self, name: &'static str, environment: &Environment) -> Option<UnusedVariable> {
         environment.var_os(name)?;
         let declared = KNOWN_VARIABLES.iter().find(|declared| declared.name == name)?;
@@ -199,7 +207,7 @@ impl Profile {
         Some(UnusedVariable { name, key: declared.key?.name, reason: because })
     }
 
-    /// Why no variable says what this key could say.
+    /// Why no variable may set this key; `None` if variables may.
     fn find_blocking_reason(&self, key: &'static ConfigKey) -> Option<UnusedReason> {
         if let Some(file) = &self.deciding_file {
             return Some(UnusedReason::DefiningFile(file.clone()));
@@ -210,11 +218,13 @@ impl Profile {
     }
 }
 
-/// The keys of AWS's endpoints. Where the administrator enforces one of them, no variable counts for any.
+/// The keys of AWS's endpoints. If the administrator enforces one of them, variables set none of them: a variable such
+/// as `AWS_ENDPOINT_URL` would otherwise redirect the others.
 static ENDPOINT_KEYS: [&ConfigKey; 3] =
     [keys::STS_ENDPOINT.untyped(), keys::COGNITO_ENDPOINT.untyped(), keys::BEDROCK_ENDPOINT.untyped()];
 
-/// Whether it is set, and to something else than what holds without it.
+/// Whether the variable is set to a value that differs from its default. Some Linux desktops set `XDG_CONFIG_HOME` to
+/// its default, which changes nothing.
 fn has_effect(name: &str, environment: &Environment) -> bool {
     let Some(value) = environment.var_path(name) else { return false };
     let in_home = match name {

@@ -1,6 +1,6 @@
-//! Text with claims in it: `{email}+{team}` becomes what the token says.
+//! Fills templates such as `{email}+{team}` with the claims of a token.
 //!
-//! It fills places; whether the result is a legal name or tag is for whoever uses it.
+//! The result can contain any character, so the caller must make it a legal name or tag.
 
 use super::read_claim;
 use crate::{
@@ -8,12 +8,14 @@ use crate::{
     oidc::VerifiedToken,
 };
 
-/// A claim that a text needs, and of which the token says nothing.
+/// The first claim of a template for which the token has no text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingTemplateClaim {
     pub claim: String,
 }
 
+/// Replaces each claim in the template by its text. Text from the token is inserted once and never read as a template
+/// again.
 pub fn fill_template(template: &ClaimTemplate, token: &VerifiedToken) -> Result<String, MissingTemplateClaim> {
     let said = |piece: TemplatePart<'_>| match piece {
         TemplatePart::Plain(plain) => Ok(plain.to_owned()),
@@ -36,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled_and_the_rest_stays() {
+    fn claims_are_filled_and_other_text_stays() {
         for (text, result) in [
             ("", ""),
             ("plain", "plain"),
@@ -49,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_nothing_fills_is_named() {
+    fn missing_claim_of_a_template_is_named() {
         for (text, claim) in [("{email}/{none}", "none"), ("{blank}", "blank")] {
             assert_eq!(of(text), Err(MissingTemplateClaim { claim: claim.into() }), "{text}");
         }

@@ -1,6 +1,7 @@
-//! Who a verified token speaks of: one answer for role sessions, `status`, telemetry and whoever counts spending.
+//! The identity of the user, taken from the claims of a verified ID token.
 //!
-//! It reads claims that others have verified, and asks nobody.
+//! The names of AWS sessions, `status`, telemetry and reports of usage all use these functions, so that the same user
+//! has the same name everywhere. A [`VerifiedToken`] has passed all checks of `oidc`, so nothing is verified here.
 
 mod session_name;
 mod session_tags;
@@ -15,7 +16,7 @@ pub use self::{
 };
 use crate::oidc::VerifiedToken;
 
-/// A claim's text, where it says anything. Claims that hold something else than text say nothing.
+/// The text of a claim; `None` if the claim is missing, is blank, or is not text.
 pub fn read_claim<'t>(token: &'t VerifiedToken, claim: &str) -> Option<&'t str> {
     token.claim(claim)?.as_str().filter(|text| !text.trim().is_empty())
 }
@@ -27,7 +28,7 @@ mod tests {
     use super::{testing::build_token_with, *};
 
     #[test]
-    fn a_claim_that_is_blank_or_no_text_says_nothing() {
+    fn blank_or_non_text_claim_counts_as_missing() {
         let token = build_token_with(&json!({ "a": "", "b": " \t", "c": 7, "d": ["x"], "e": null, "f": "word" }));
         for claim in ["a", "b", "c", "d", "e", "none"] {
             assert_eq!(read_claim(&token, claim), None, "{claim}");

@@ -1,6 +1,7 @@
-//! The name of a role session: who this is, in CloudTrail and on the bill.
+//! The name of an AWS role session. CloudTrail and cost reports identify the user by it.
 //!
-//! One person, one name, whatever characters the provider puts in it. STS takes `[\w+=,.@-]{2,64}` (AssumeRole).
+//! Two users never get the same name, whatever characters the provider uses in claims. STS accepts `[\w+=,.@-]{2,64}`
+//! (`AssumeRole`), so other texts must be altered.
 
 use ring::digest;
 
@@ -9,18 +10,19 @@ use crate::{config::ClaimTemplate, oidc::VerifiedToken, text::encode_hex};
 
 const MAX_NAME_LENGTH: usize = 64;
 
-/// Stands between the readable part and the digest of a name that had to be altered.
+/// The separator between the readable part and the digest in an altered name.
 const DIGEST_MARK: char = '=';
 
-/// Hexadecimal digits of the digest: 80 bits, more than anyone could search for a stranger's name.
+/// The number of hexadecimal digits of the digest: 80 bits, so that an attacker cannot search for a text with the name
+/// of another user.
 const DIGEST_DIGITS: usize = 20;
 
-/// The first of the claims that says something; else the subject, which is never empty. In place of a claim's name a
-/// text such as `{email}+{team}` may stand, which says something when each of its claims does.
+/// The session name from the first item of `claims` that the token can fill, or else from the subject, which is never
+/// empty. An item is the name of a claim, or a template such as `{email}+{team}`, which requires all of its claims.
 ///
-/// A legal value is the name, as it is. Any other is made legal and marked with a digest of the whole value, so that
-/// two people never share a name. A legal value that happens to look marked is altered too: so no one's own name can
-/// ever be another's altered one.
+/// A legal value is used as it is. Every other value is made legal and gets a digest of the whole value, so that two
+/// users never share a name. A legal value that looks like an altered name is altered too; otherwise a user could
+/// choose a claim that equals the altered name of another user.
 pub fn derive_session_name(token: &VerifiedToken, claims: &[String]) -> String {
     let value = claims.iter().find_map(|claim| match claim.contains('{') {
         true => fill_template(&ClaimTemplate::parse(claim)?, token).ok(),
@@ -29,7 +31,8 @@ pub fn derive_session_name(token: &VerifiedToken, claims: &[String]) -> String {
     make_legal_name(value.as_deref().unwrap_or(token.subject()))
 }
 
-/// The text as a name that STS takes, and no other text's. Source identities obey the same rule.
+/// Turns a text into a legal session name. Different texts have different names. Source identities follow the same
+/// rule.
 pub fn make_legal_name(value: &str) -> String {
     if is_legal_name(value) && !has_digest_suffix(value) { value.to_owned() } else { append_digest(value) }
 }
@@ -42,12 +45,14 @@ fn is_legal_character(part: char) -> bool {
     part.is_ascii_alphanumeric() || "_+=,.@-".contains(part)
 }
 
+/// Whether the text looks like the result of [`append_digest`].
 fn has_digest_suffix(value: &str) -> bool {
     value.rsplit_once(DIGEST_MARK).is_some_and(|(_, digits)| {
         digits.len() == DIGEST_DIGITS && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
+/// The readable part of the text, the mark, and the digest of the whole text, in at most 64 characters.
 fn append_digest(value: &str) -> String {
     let readable = value.chars().map(|part| if is_legal_character(part) { part } else { '-' });
     let mut name: String = readable.take(MAX_NAME_LENGTH - DIGEST_DIGITS - 1).chain([DIGEST_MARK]).collect();
@@ -71,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_claim_that_says_something_is_the_name() {
+    fn session_name_is_the_first_claim_with_text() {
         for (claims, name) in [
             (json!({ "email": "jane@example.com", "preferred_username": "jane" }), "jane@example.com"),
             (json!({ "email": "", "preferred_username": "jane" }), "jane"),
@@ -86,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_claims_in_it_is_the_name_when_all_of_them_speak() {
+    fn template_names_the_session_if_all_claims_exist() {
         let claims = json!({ "email": "jane@example.com", "team": "a" });
         for (order, name) in [
             (["{email}+{team}", "email"], "jane@example.com+a"),
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sts_would_refuse_is_made_legal_and_stays_readable() {
+    fn illegal_session_name_is_altered_but_stays_readable() {
         for (value, readable) in [
             ("j", "j="),
             ("auth0|123", "auth0-123="),
@@ -114,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_looks_altered_is_not_taken_as_it_is() {
+    fn name_that_looks_altered_is_altered_again() {
         let altered = make_legal_name("auth0|123");
         assert!(is_legal_name(&altered));
         assert_ne!(make_legal_name(&altered), altered);
         assert_eq!(make_legal_name("jane=42"), "jane=42");
     }
 
-    /// Every text of up to four of these characters, each its own person.
+    /// Each text of up to four of these characters stands for a different user.
     #[test]
-    fn no_two_people_share_a_name() {
+    fn different_users_never_share_a_session_name() {
         let alphabet = ['a', '-', '|', 'ü', '=', ' ', '@'];
         let mut people = vec![String::new()];
         for _ in 0..4 {

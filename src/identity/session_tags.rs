@@ -1,6 +1,6 @@
-//! What a token tells AWS besides who its bearer is: session tags and the source identity.
+//! Reads the session tags and the source identity from an ID token.
 //!
-//! AWS takes both from the token by itself; here they are read, to be shown.
+//! AWS reads both from the token during the exchange. This program reads them only to show them to the user.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,15 @@ use serde_json::Value;
 use super::read_claim;
 use crate::oidc::VerifiedToken;
 
-/// The claim of the nested shape, and what the names of the flat shape begin with.
+/// The claim of the nested form, and the prefix of the claims of the flat form ("Pass session tags using
+/// AssumeRoleWithWebIdentity" in the IAM User Guide).
 const TAGS_CLAIM: &str = "https://aws.amazon.com/tags";
 const SOURCE_IDENTITY: &str = "https://aws.amazon.com/source_identity";
 
-/// The session tags in the token, in the nested shape, the flat one, or both.
+/// The session tags of the token. A token can use the nested form, the flat form, or both.
 ///
-/// Nested: one claim with `principal_tags`. Flat, for providers that have no objects: a claim for each tag, whose name
-/// goes on with `/principal_tags/Name`.
+/// The nested form is one claim, an object with `principal_tags`. The flat form is for providers that cannot issue
+/// objects: one claim for each tag, whose name ends in `/principal_tags/Name`.
 pub fn read_session_tags(token: &VerifiedToken) -> BTreeMap<String, String> {
     let prefix = format!("{TAGS_CLAIM}/principal_tags/");
     let flat = token.claims().iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
@@ -25,13 +26,13 @@ pub fn read_session_tags(token: &VerifiedToken) -> BTreeMap<String, String> {
     flat.chain(nested).filter_map(|(name, value)| Some((name.to_owned(), read_tag_value(value)?))).collect()
 }
 
-/// A tag has one value; the nested shape writes it as a list of one.
+/// The value of a tag. The nested form writes it as a list with a single item.
 fn read_tag_value(value: &Value) -> Option<String> {
     let one = value.as_array().map_or(Some(value), |values| values.first())?;
     one.as_str().map(str::to_owned)
 }
 
-/// What CloudTrail shows of every role that the session goes on to.
+/// The source identity. CloudTrail records it for this session and for all roles that are assumed from it.
 pub fn read_source_identity(token: &VerifiedToken) -> Option<&str> {
     read_claim(token, SOURCE_IDENTITY)
 }
@@ -47,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn both_shapes_hold_the_same_tags() {
+    fn nested_and_flat_tag_claims_are_equivalent() {
         let expected = [("Cost".to_owned(), "42".to_owned()), ("Team".to_owned(), "platform".to_owned())];
         for claims in [
             json!({ TAGS_CLAIM: { "principal_tags": { "Team": ["platform"], "Cost": ["42"] }, "transitive_tag_keys": ["Team"] } }),
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_is_none() {
+    fn claims_that_are_not_session_tags_are_ignored() {
         for claims in [
             json!({}),
             json!({ TAGS_CLAIM: "Team=platform" }),

@@ -1,4 +1,4 @@
-//! Tokens that say what a test wants, for the tests of this module.
+//! Verified tokens with arbitrary claims, for tests.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     secret::Secret,
 };
 
-/// A token with these claims, for `sub` "subject" where they name none.
+/// A token with these claims. Its `sub` is "subject" unless the claims contain another one.
 pub(crate) fn build_token_with(claims: &Value) -> VerifiedToken {
     let mut all = json!({ "sub": "subject", "exp": 1_893_459_600 });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());

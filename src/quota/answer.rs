@@ -1,33 +1,34 @@
-//! What the quota service answers, as far as it can be believed.
+//! Parses the answer of the quota service.
 //!
-//! Whether it is allowed must be said: an empty object is no refusal.
+//! `allowed` is the only required field. Without it the body is not an answer at all, neither an approval nor a
+//! denial, and `on_error` of the profile decides. All texts come from outside, so they are [`UntrustedText`].
 
 use serde::Deserialize;
 
 use super::QuotaUsage;
 use crate::{http, text::UntrustedText};
 
-/// A usable answer: what was counted, where the service allows it.
+/// A valid answer: an approval with the usage that the service reported, or a denial.
 pub(super) type QuotaAnswer = Result<Option<QuotaUsage>, QuotaDenied>;
 
-/// The service's no, in its own words.
+/// A denial, with the reason in the words of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaDenied {
-    /// `monthly_exceeded`, `missing_identity` …
+    /// A code such as `monthly_exceeded` or `missing_identity`.
     pub reason: UntrustedText,
     pub message: UntrustedText,
     pub usage: Option<QuotaUsage>,
-    /// Whose limit it is.
+    /// The user, group or organization that the limit is for, such as `group engineering`.
     pub policy: Option<UntrustedText>,
     pub period: QuotaPeriod,
 }
 
-/// When a limit begins anew.
+/// The period after which a limit starts again from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaPeriod {
     Day,
     Month,
-    /// It is no limit of time: the service does not know the person, or failed.
+    /// The denial has another reason, such as an unknown user. Waiting does not help.
     NotPeriodic,
 }
 
@@ -47,7 +48,7 @@ struct QuotaPolicy {
     identifier: Option<String>,
 }
 
-/// `None` for what is no answer.
+/// Parses a body; `None` if it is not a valid answer.
 pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
     let QuotaAnswerBody { allowed, reason, message, usage, policy } = http::parse_json_object(body)?;
     if allowed {
@@ -63,6 +64,7 @@ pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
     }))
 }
 
+/// The codes of AWS's guidance sample begin with the period.
 fn parse_period(reason: &str) -> QuotaPeriod {
     match reason {
         reason if reason.starts_with("daily_") => QuotaPeriod::Day,

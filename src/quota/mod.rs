@@ -1,6 +1,9 @@
-//! May this person spend: a service of the organisation, asked before AWS on every way to credentials.
+//! The quota check: a service of the organization decides whether the user may spend more, before the program requests
+//! AWS credentials.
 //!
-//! It asks and judges the answer (the AWS guidance sample's protocol); what follows from a no is for `session`.
+//! Every way to credentials needs a [`Clearance`], which only this module issues, so no code path can forget the
+//! check. The protocol is that of AWS's guidance sample: `GET /check` with the ID token as bearer. `session` reports a
+//! denial.
 
 mod answer;
 mod usage;
@@ -23,8 +26,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The approval to spend, for the user of one token. Only this module makes one, and the exchange with AWS takes the token
-/// out of it, so that no other token can be exchanged with it.
+/// The approval to spend, for one ID token. The exchange with AWS takes the token out of it, so an approval cannot be
+/// used for the token of another user.
 #[derive(Debug)]
 pub struct Clearance<'t> {
     token: &'t VerifiedToken,
@@ -33,43 +36,43 @@ pub struct Clearance<'t> {
 }
 
 impl<'t> Clearance<'t> {
-    /// Whose approval it is.
+    /// The token that the approval is for.
     pub fn token(&self) -> &'t VerifiedToken {
         self.token
     }
 
-    /// When the service wants to be asked again; never, where there is none.
+    /// When the approval expires, and the credentials with it. `None` if the profile has no quota service.
     pub fn until(&self) -> Option<Timestamp> {
         self.until
     }
 }
 
-/// Why nobody may spend now.
+/// Why the user gets no approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuotaError {
-    /// The service says no.
+    /// The service denies the request.
     Denied(Box<QuotaDenied>),
-    /// It says nothing that can be used, and the profile wants it asked.
+    /// The service gave no valid answer, and the profile says `on_error = "deny"`.
     NoAnswer(NoQuotaAnswer),
 }
 
-/// What came in place of an answer.
+/// Why there is no valid answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoQuotaAnswer {
-    /// No answer arrived.
+    /// The request failed.
     Network(http::Error),
-    /// None arrived within the time that the profile allows.
+    /// No answer arrived within the `timeout` of the profile.
     Timeout { host: String, seconds: u64 },
-    /// 401 or 403: it does not accept the token, or has no use for it.
+    /// 401 or 403: the service does not accept the ID token.
     Unauthorized { host: String, status: StatusCode },
-    /// Another status than that of an answer.
+    /// Another status than 200.
     Status { host: String, status: StatusCode },
-    /// No JSON, or none that says whether it is allowed.
+    /// The body is not JSON, or does not contain `allowed`.
     Malformed { host: String },
 }
 
 impl QuotaError {
-    /// What the service counted, where it told.
+    /// The usage, if the service reported it.
     pub fn usage(&self) -> Option<&QuotaUsage> {
         match self {
             Self::Denied(refusal) => refusal.usage.as_ref(),
@@ -78,7 +81,8 @@ impl QuotaError {
     }
 }
 
-/// Asks. Where the profile names no service, everybody may.
+/// Requests an approval for the user of this token. Without a quota service every user is approved. If the service
+/// gives no valid answer, `on_error` of the profile decides.
 pub async fn request_clearance<'t>(
     client: &Client,
     service: Option<&QuotaSettings>,
@@ -91,7 +95,10 @@ pub async fn request_clearance<'t>(
         Ok(answer) => answer.map_err(|denied| QuotaError::Denied(Box::new(denied.redact_token(token.raw()))))?,
         Err(silence) => {
             let policy = service.on_error;
-            log::warn("quota", format_args!("the quota service gave no answer: {silence:?}; {policy:?} holds"));
+            log::warn(
+                "quota",
+                format_args!("no valid answer from the quota service ({silence:?}), on_error = {policy:?}"),
+            );
             match policy {
                 QuotaErrorPolicy::Allow => None,
                 QuotaErrorPolicy::Deny => return Err(QuotaError::NoAnswer(silence)),
@@ -101,6 +108,7 @@ pub async fn request_clearance<'t>(
     Ok(Clearance { token, until, usage })
 }
 
+/// Sends the request and parses the answer, within the timeout of the profile.
 async fn ask_service(
     client: &Client,
     service: &QuotaSettings,
@@ -126,7 +134,8 @@ async fn ask_service(
 }
 
 impl QuotaDenied {
-    /// A service that quotes the token it was shown does not bring it to a terminal.
+    /// Removes the token from the texts. A service may quote the token that it rejects, and the texts reach a terminal
+    /// and the log.
     fn redact_token(self, token: &Secret) -> Self {
         let blot = |text: UntrustedText| text.redact_secret(token);
         Self { reason: blot(self.reason), message: blot(self.message), policy: self.policy.map(blot), ..self }

@@ -1,4 +1,4 @@
-//! A service on loopback, well and unwell.
+//! The quota check against a service on loopback that answers correctly, wrongly, or not at all.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -38,13 +38,13 @@ fn cleared(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> Result<Cleara
 }
 
 #[test]
-fn without_a_service_everybody_may() {
+fn no_quota_service_approves_every_user() {
     let cleared = block_on(request_clearance(&test_client(&TrustConfig::default()), None, &TOKEN, NOW)).unwrap();
     assert_eq!((cleared.until(), cleared.usage), (None, None));
 }
 
 #[test]
-fn a_yes_holds_for_the_interval_and_shows_the_token_once() {
+fn approval_is_valid_for_the_interval() {
     let server = answering("200 OK", r#"{"allowed":true,"reason":"within_quota","usage":{"monthly_percent":12.5}}"#);
     let clearance = cleared(&server, QuotaErrorPolicy::Deny).unwrap();
     assert_eq!(clearance.until(), Some(NOW.saturating_add(Duration::from_secs(600))));
@@ -55,7 +55,7 @@ fn a_yes_holds_for_the_interval_and_shows_the_token_once() {
 }
 
 #[test]
-fn a_list_in_place_of_an_object_is_no_answer() {
+fn json_list_is_not_a_valid_answer() {
     for body in ["[false]", "[true]", " [false, \"monthly_exceeded\"]"] {
         let denied = cleared(&answering("200 OK", body), QuotaErrorPolicy::Deny).unwrap_err();
         assert!(matches!(denied, QuotaError::NoAnswer(_)), "{body}: {denied:?}");
@@ -64,7 +64,7 @@ fn a_list_in_place_of_an_object_is_no_answer() {
 }
 
 #[test]
-fn a_no_is_a_no_in_either_mode() {
+fn denial_is_final_whatever_on_error_says() {
     let body = r#"{"allowed":false,"reason":"daily_exceeded","message":"no","policy":{"type":"user","identifier":"jane"},"usage":null,"unblock_status":null}"#;
     for mode in [QuotaErrorPolicy::Allow, QuotaErrorPolicy::Deny] {
         let Err(QuotaError::Denied(refusal)) = cleared(&answering("200 OK", body), mode) else { panic!("no refusal") };
@@ -73,7 +73,7 @@ fn a_no_is_a_no_in_either_mode() {
 }
 
 #[test]
-fn what_is_no_answer_is_judged_by_the_profile() {
+fn invalid_answer_is_handled_by_on_error() {
     for (status, body) in [
         ("200 OK", "{}"),
         ("200 OK", "<html>"),
@@ -92,14 +92,14 @@ fn what_is_no_answer_is_judged_by_the_profile() {
 }
 
 #[test]
-fn a_slow_service_is_not_waited_for() {
+fn slow_quota_service_times_out() {
     let server = LoopbackServer::start_plain(|_, _| std::thread::park());
     let denied = cleared(&server, QuotaErrorPolicy::Deny);
     assert!(matches!(denied, Err(QuotaError::NoAnswer(NoQuotaAnswer::Timeout { .. }))), "{denied:?}");
 }
 
 #[test]
-fn a_service_that_is_gone_is_named() {
+fn unreachable_quota_service_is_a_network_error() {
     let server = answering("200 OK", "{}");
     let mut gone = service(&server, QuotaErrorPolicy::Deny);
     gone.endpoint = SecureUrl::parse("http://127.0.0.1:9/check").unwrap();
@@ -108,7 +108,7 @@ fn a_service_that_is_gone_is_named() {
 }
 
 #[test]
-fn a_refusal_that_quotes_the_token_is_told_without_it() {
+fn denial_that_quotes_the_token_is_redacted() {
     let quoting = |request: &str, out: &mut dyn std::io::Write| {
         let token = request.split("Bearer ").nth(1).unwrap().split("\r\n").next().unwrap();
         write_response(out, "200 OK", "", &format!(r#"{{"allowed":false,"message":"{token} is over"}}"#));

@@ -1,13 +1,13 @@
-//! How much was spent of how much, as the service counts.
+//! The usage that the quota service reports: how much of each limit the user has spent.
 //!
-//! Numbers only; when somebody is warned is decided here, and how, elsewhere.
+//! This file also decides from which share on the user is warned; the callers print the warning.
 
 use serde::{Deserialize, Serialize};
 
-/// From this share on a person is warned.
+/// The share of a limit from which on the program warns the user.
 const WARNING_PERCENT: f64 = 80.0;
 
-/// What the service tells besides yes or no. Any part may be missing.
+/// The usage in an answer. Every number is optional, because services report different ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QuotaUsage {
@@ -19,10 +19,12 @@ pub struct QuotaUsage {
     pub daily_percent: Option<f64>,
 }
 
+// The numbers come from JSON, which has no NaN, so equality is reflexive as `Eq` requires.
 impl Eq for QuotaUsage {}
 
 impl QuotaUsage {
-    /// Shares in per cent, of the month and of the day: as stated, else as they follow.
+    /// The shares of the monthly and the daily limit in percent: as the service states them, or else calculated from
+    /// tokens and limit. `None` without a limit.
     fn percent_shares(&self) -> [(&'static str, Option<f64>); 2] {
         let share = |percent: Option<f64>, tokens: Option<f64>, limit: Option<f64>| {
             percent.or_else(|| Some(100.0 * tokens? / limit.filter(|limit| *limit > 0.0)?))
@@ -33,8 +35,7 @@ impl QuotaUsage {
         ]
     }
 
-    /// The usage in words, such as "1.9 M of 2.0 M tokens this month (95 %), 12 % of the tokens today". A period without numbers
-    /// appears with its share only. `None` if no period has a limit.
+    /// The shares as text, such as `83 % of this month's tokens, 12 % of this day's`; `None` if there is no limit.
     pub fn describe_shares(&self) -> Option<String> {
         let counts = [self.monthly_tokens.zip(self.monthly_limit), self.daily_tokens.zip(self.daily_limit)];
         let known = self.percent_shares().into_iter().zip(counts);
@@ -50,7 +51,7 @@ impl QuotaUsage {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// Whether the end is in sight.
+    /// Whether one of the limits is almost reached.
     pub fn is_almost_spent(&self) -> bool {
         self.percent_shares().iter().any(|(_, share)| share.is_some_and(|share| share >= WARNING_PERCENT))
     }
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_spoken_as_stated_or_as_they_follow() {
+    fn shares_are_stated_or_calculated() {
         let stated = QuotaUsage { monthly_percent: Some(83.4), daily_percent: Some(12.0), ..QuotaUsage::default() };
         assert_eq!(
             stated.describe_shares().as_deref(),
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_in_sight_from_four_fifths_on() {
+    fn usage_warning_begins_at_80_percent() {
         let at = |percent| QuotaUsage { daily_percent: Some(percent), ..QuotaUsage::default() }.is_almost_spent();
         assert_eq!([at(79.9), at(80.0), at(130.0)], [false, true, true]);
     }

@@ -1,11 +1,11 @@
-//! How the application proves itself: the keys whose names begin with `client_`, taken together.
+//! Checks the keys that begin with `client_` against each other, and builds the application's authentication from them.
 //!
-//! Whether the files they name are there and any good is found out when they are needed.
+//! It does not open the files that the keys name; see `config::client_auth`.
 
 use super::ProfileBuilder;
 use crate::config::{ClientAuth, ClientAuthChoice, ClientKey, ConfigFault, ConfigKey, Provider, Storage, keys};
 
-/// Keys that mean something with a private key only.
+/// The keys that have a meaning only with a private key.
 static PRIVATE_KEY_SETTINGS: [&ConfigKey; 5] = [
     keys::CLIENT_KEY.untyped(),
     keys::CLIENT_CERTIFICATE.untyped(),
@@ -17,6 +17,8 @@ static PRIVATE_KEY_SETTINGS: [&ConfigKey; 5] = [
 const WITH_PRIVATE_KEY: &str = "client_auth = \"private_key_jwt\"";
 
 impl ProfileBuilder<'_> {
+    /// The method of authentication with its settings. A client secret requires storage, because the program never
+    /// takes it from the configuration.
     pub(super) fn build_client_auth(
         &mut self,
         provider: Option<Provider>,
@@ -28,7 +30,7 @@ impl ProfileBuilder<'_> {
             return self.build_client_key().map(ClientAuth::PrivateKey);
         }
         self.reject_key_settings();
-        // A provider that gives every application a secret is believed to have given one.
+        // Google issues a secret to every desktop application, so an unset `client_auth` means "secret" there.
         let has_secret = setting.is_default() && provider.is_some_and(|it| it.spec().always_issues_secret);
         if method == ClientAuthChoice::None && !has_secret {
             return Some(ClientAuth::None);
@@ -60,7 +62,8 @@ impl ProfileBuilder<'_> {
         })
     }
 
-    /// Somebody who names a key and forgets to say that it is to be used would otherwise sign in without it.
+    /// Reports settings of a private key that would have no effect. Otherwise a user who forgets `client_auth` would
+    /// sign in without the key and not notice it.
     fn reject_key_settings(&mut self) {
         for key in PRIVATE_KEY_SETTINGS {
             let Some(setting) = self.require_setting(key) else { continue };

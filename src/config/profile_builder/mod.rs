@@ -1,6 +1,7 @@
-//! From the values that hold to the profile that cannot be wrong, or to everything that keeps it from being one.
+//! Builds a checked [`Profile`] from the merged settings, or reports every problem that prevents it.
 //!
-//! It checks what values mean together; each by itself is parsed by its key.
+//! It resolves "auto" and other defaults, and checks the values against each other and against the provider. A single
+//! value is parsed by the parser of its key.
 
 mod client_auth;
 mod partitions;
@@ -27,7 +28,7 @@ use super::{
 use crate::{http::ProxyChoice, url::SecureUrl};
 
 impl Layers<'_> {
-    /// Builds the profile of this name, or reports everything that keeps it from being built.
+    /// Builds the profile with this name, or returns all problems with it.
     pub(super) fn build_profile(&self, name: &str, inputs: &ConfigInputs<'_>) -> Result<Profile, Vec<ConfigProblem>> {
         let settings = self.merge_for_profile(name)?;
         let mut builder = ProfileBuilder { name, settings: &settings, layers: self, inputs, problems: Vec::new() };
@@ -37,14 +38,15 @@ impl Layers<'_> {
         }
     }
 
-    /// Builds the profile that the call asks for.
+    /// Builds the profile that the call uses.
     pub(super) fn build_chosen_profile(&self, inputs: &ConfigInputs<'_>) -> Result<Profile, Error> {
         let name = self.choose_profile_name(inputs)?;
         self.build_profile(&name, inputs).map_err(Error::Invalid)
     }
 }
 
-/// A profile in the making. A method that returns `None` has reported a problem.
+/// The state while a profile is built. A method that returns `None` has added a problem to `problems`, so no fault gets
+/// lost when `?` ends a method early.
 struct ProfileBuilder<'a> {
     name: &'a str,
     settings: &'a ConfigSettings<'a>,
@@ -54,7 +56,8 @@ struct ProfileBuilder<'a> {
 }
 
 impl<'a> ProfileBuilder<'a> {
-    /// Every key is read before the first missing one ends it, so that all problems are reported at once.
+    /// Reads all keys into variables before the first `?`, because `?` would skip the remaining keys. So the user sees
+    /// all problems at once.
     fn build_profile(&mut self) -> Option<Profile> {
         let resolved = self.resolve_issuer();
         let issuer = resolved.as_ref().map(|resolved| &resolved.issuer);
@@ -120,7 +123,8 @@ impl<'a> ProfileBuilder<'a> {
         })
     }
 
-    /// An enforced lack of one leaves the system's.
+    /// The proxy. If the administrator enforces an empty value, variables must not choose a proxy, so only the system's
+    /// settings remain.
     fn resolve_proxy(&mut self) -> Option<ProxyChoice> {
         let is_enforced = self.require_setting(&keys::PROXY)?.is_enforced;
         let choice = self.read_key(&keys::PROXY)?;
@@ -134,7 +138,7 @@ impl<'a> ProfileBuilder<'a> {
     fn resolve_issuer(&mut self) -> Option<ResolvedIssuer<'a>> {
         match issuer::resolve_issuer(self.settings) {
             Ok(Some(resolved)) => Some(resolved),
-            // Reports that it is missing.
+            // `require_setting` reports the missing key.
             Ok(None) => self.require_setting(&keys::ISSUER).and(None),
             Err(problem) => {
                 self.problems.push(*problem);
@@ -143,7 +147,7 @@ impl<'a> ProfileBuilder<'a> {
         }
     }
 
-    /// What the profile leaves open is what the provider lets register.
+    /// The redirect URI. Parts that the profile does not set are chosen so that the provider accepts the URI.
     fn build_redirect_uri(&mut self, provider: Option<Provider>, issuer: Option<&Issuer>) -> Option<RedirectUri> {
         let host = self.read_key(&keys::REDIRECT_HOST)?;
         let ports = self.read_key(&keys::REDIRECT_PORTS)?;
@@ -167,7 +171,7 @@ impl<'a> ProfileBuilder<'a> {
         named.or(derived)
     }
 
-    /// Without an endpoint no quota is asked for, and the other keys are not read.
+    /// The quota service; `Ok(None)` if the profile names no endpoint. The other keys of the table then have no effect.
     fn build_quota(&mut self) -> Result<Option<QuotaSettings>, Reported> {
         let Some(endpoint) = self.read_key(&keys::QUOTA_ENDPOINT).ok_or(Reported)? else { return Ok(None) };
         Ok(Some(QuotaSettings {
@@ -196,7 +200,8 @@ impl<'a> ProfileBuilder<'a> {
         Some(TelemetrySettings { headers: headers?, collectors: collectors?, send_token })
     }
 
-    /// A token goes only to collectors that a file in a default place names: another file may be a repository's.
+    /// Checks that the collectors may receive the ID token. A file in a default place must name them, because another
+    /// file could belong to an untrusted repository.
     fn check_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
         let is_trusted = self.require_setting(&keys::TELEMETRY_COLLECTORS)?.is_from_default_location();
         let rule = match (collectors.is_empty(), is_trusted) {
@@ -216,7 +221,7 @@ impl<'a> ProfileBuilder<'a> {
         domain.map_or_else(|conflict| self.report_conflict(&keys::COGNITO_DOMAIN, conflict), Some)
     }
 
-    /// Reports what the provider could not take, before a browser opens.
+    /// Reports every setting that the provider would reject, so that the user does not learn it in the browser.
     fn check_provider_conflicts(
         &mut self,
         kind: Provider,
@@ -243,7 +248,7 @@ impl<'a> ProfileBuilder<'a> {
         self.settings.get(key).is_none_or(ConfigSetting::is_default)
     }
 
-    /// The absolute path of a file; `None` inside when none is named.
+    /// The absolute path of a file; `Some(None)` if the key is empty.
     fn read_file_path(&mut self, key: &'static TypedKey<Option<String>>) -> Option<Option<PathBuf>> {
         let environment = self.inputs.environment;
         self.read_value(key, |name, value| {
@@ -253,7 +258,7 @@ impl<'a> ProfileBuilder<'a> {
         })
     }
 
-    /// The first exchange. Its settings contradict each other before any browser opens, or not at all.
+    /// The first exchange. A setting for the other method is an error, because the user expects it to have an effect.
     fn build_federation(&mut self) -> Option<Federation> {
         let method = self.read_key(&keys::FEDERATION)?;
         let id = self.read_key(&keys::IDENTITY_POOL_ID)?;
@@ -273,13 +278,14 @@ impl<'a> ProfileBuilder<'a> {
         }
     }
 
+    /// The chained roles. Only the last one gets the session duration that the profile requests.
     fn read_role_chain(&mut self, last_duration: Option<Duration>) -> Option<Vec<ChainedRole>> {
         self.read_value(&keys::ROLE_CHAIN, |name, value| {
             role_chain::parse_role_chain(name, value, last_duration.unwrap_or_default())
         })
     }
 
-    /// The region's neighbour in place of "auto", and the region itself left out.
+    /// The fallback regions, with "auto" resolved and without the region itself.
     fn resolve_fallback_regions(&mut self, region: Option<&str>) -> Option<Vec<String>> {
         let named = self.read_key(&keys::STS_FALLBACK_REGIONS)?;
         let neighbour = region.and_then(partition::find_fallback_region);
@@ -290,7 +296,7 @@ impl<'a> ProfileBuilder<'a> {
         Some(regions.filter(|name| Some(name.as_str()) != region).collect())
     }
 
-    /// The value of a key, by its own parser.
+    /// Reads a key with its parser.
     fn read_key<T>(&mut self, key: &'static TypedKey<T>) -> Option<T> {
         self.read_value(key, key.parse)
     }
@@ -307,6 +313,7 @@ impl<'a> ProfileBuilder<'a> {
         }
     }
 
+    /// The setting of a key. A key without a value and without a default is reported as missing.
     fn require_setting(&mut self, key: &'static ConfigKey) -> Option<ConfigSetting<'a>> {
         let setting = self.settings.get(key);
         if setting.is_none() {
@@ -316,7 +323,7 @@ impl<'a> ProfileBuilder<'a> {
         setting
     }
 
-    /// Reports what a value contradicts, at its own place.
+    /// Reports that a value contradicts another key. The problem has the place of this value.
     fn report_illegal_value<T>(&mut self, key: &'static ConfigKey, rule: &'static str) -> Option<T> {
         let setting = self.require_setting(key)?;
         self.report_fault(setting, reject_value(key.name, setting.value, rule))
@@ -334,10 +341,11 @@ impl<'a> ProfileBuilder<'a> {
     }
 }
 
-/// A problem is among those of the builder.
+/// The error of a method that has already added its problem to the builder.
 struct Reported;
 
-/// The URL of the service's check, as its protocol has it; one that names it already stays.
+/// The address of the quota check. The protocol of AWS's guidance sample serves it at `/check`; an endpoint that
+/// already ends in `/check` stays as it is.
 fn build_check_url(endpoint: SecureUrl) -> SecureUrl {
     let text = endpoint.as_str().trim_end_matches('/');
     match text.ends_with("/check") {

@@ -1,13 +1,14 @@
-//! Whether everything at AWS that a profile names is of the partition of its region.
+//! Checks that every AWS resource of a profile belongs to the same partition as its region.
 //!
-//! What is of one partition does not exist in another; AWS would only say that it knows no such token.
+//! A role of one partition does not exist in another. AWS would answer such a request with a misleading error about the
+//! token, after the user has signed in.
 
 use super::ProfileBuilder;
 use crate::config::{AwsEndpoints, ChainedRole, ConfigFault, ConfigKey, Federation, Partition, RoleArn, keys};
 use crate::url::SecureUrl;
 
 impl ProfileBuilder<'_> {
-    /// Reports each key that names something of another partition than the region's, once.
+    /// Reports each key that names a resource of another partition.
     pub(super) fn check_partitions(
         &mut self,
         region: &str,
@@ -28,7 +29,7 @@ impl ProfileBuilder<'_> {
         for link in role_chain {
             self.check_role(&keys::ROLE_CHAIN, region, &link.role);
         }
-        // The console has domains of its own, which do not belong to the services of a partition.
+        // The console endpoint is not checked, because the console has other domains than the services of a partition.
         if let Some(AwsEndpoints { sts, cognito, bedrock, console: _ }) = endpoints {
             self.check_endpoint(&keys::STS_ENDPOINT, region, sts.iter());
             self.check_endpoint(&keys::COGNITO_ENDPOINT, region, cognito.iter());
@@ -45,7 +46,8 @@ impl ProfileBuilder<'_> {
         self.check_partition(key, region, role.partition(), || format!("the role {}", role.as_str()));
     }
 
-    /// Checks the addresses that one key stands for; the first of another partition is reported.
+    /// Checks the addresses of one key, and reports the first one in another partition. A host outside AWS, such as a
+    /// proxy of the company, belongs to no partition and is accepted.
     fn check_endpoint<'u>(&mut self, key: &'static ConfigKey, region: &str, urls: impl Iterator<Item = &'u SecureUrl>) {
         let expected = Partition::from_region(region).name;
         let hosts = urls.map(|url| url.as_url().host_str().unwrap_or_default());
@@ -55,6 +57,8 @@ impl ProfileBuilder<'_> {
         }
     }
 
+    /// Reports the key if `found` is not the partition of the region. `describe_other` names the resource for the
+    /// message.
     fn check_partition(
         &mut self,
         key: &'static ConfigKey,

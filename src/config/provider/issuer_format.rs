@@ -1,35 +1,38 @@
-//! How each kind of provider spells its issuer, and how the usual misspellings are put right.
+//! How each kind of provider spells its issuer. For the usual mistakes the hint shows the correct line.
 //!
-//! It knows issuers only; what else a provider demands of a profile is in `requirements`.
+//! The spelling must be exact, because the program and AWS compare it byte for byte with the `iss` of the ID token. The
+//! other requirements of a provider are in `requirements`.
 
 use crate::config::{Partition, error::ValueConflict};
 
+/// Entra's sign-in host outside the national clouds.
 pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
 
-/// Entra's sign-in hosts whose tokens name the tenant behind them ("Microsoft Entra authentication and national clouds").
+/// Entra's sign-in hosts, each of a different cloud ("Microsoft Entra authentication and national clouds").
 const ENTRA_HOSTS: [&str; 3] = [ENTRA_WORLDWIDE, "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
 
-/// Hosts of Entra's first version, whose issuers end in a slash.
+/// The hosts in the issuers of v1.0 tokens. These issuers end in a slash and have no `/v2.0`.
 const ENTRA_V1_HOSTS: [&str; 2] = ["sts.windows.net", "sts.chinacloudapi.cn"];
 
-/// An issuer taken apart.
+/// An https issuer in two parts.
 #[derive(Debug)]
 pub(super) struct IssuerParts<'a> {
     pub host: &'a str,
-    /// All behind the host, as written.
+    /// Everything after the host, as written.
     pub path: &'a str,
-    /// The domains of the provider.
+    /// The domains of the provider (see `ProviderSpec::domains`).
     pub domains: &'static [&'static str],
 }
 
 impl IssuerParts<'_> {
-    /// What is wrong with an issuer that is not spelt like this one.
+    /// The conflict if the issuer is not spelled exactly like `right`, which then becomes the hint.
     fn require_spelling(&self, right: &str, rule: &str) -> Option<ValueConflict> {
         let is_right = right == format!("https://{}{}", self.host, self.path);
         (!is_right).then(|| ValueConflict::suggest_issuer(rule, right))
     }
 }
 
+/// An org authorization server has the bare domain as its issuer. A custom one has `/oauth2/ID`.
 pub(super) fn check_okta(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let IssuerParts { host, path: tail, domains } = parts;
     let (first, domain) = host.split_once('.').unwrap_or((host, ""));
@@ -47,6 +50,8 @@ pub(super) fn check_okta(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     )
 }
 
+/// An issuer of Entra names one tenant by its GUID. Tokens never name it differently, so neither a domain name nor one
+/// of the multi-tenant addresses can be an issuer.
 pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let IssuerParts { host, path: tail, domains: _ } = parts;
     let host = host.to_ascii_lowercase();
@@ -67,7 +72,7 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     }
     let right = match () {
         () if is_v1 => format!("https://{host}/{tenant}/"),
-        // Tokens of an external tenant name it in the host too, whatever name it signs in under.
+        // The issuer of an external tenant contains the GUID in the host too, even if users sign in under its name.
         () if is_external => format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"),
         () => format!("https://{host}/{tenant}/v2.0"),
     };
@@ -77,11 +82,13 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
 const ENTRA_TENANT: &str =
     "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" from the app registration's overview";
 
+/// Auth0's issuers always end in a slash (Auth0, "OpenID Connect discovery").
 pub(super) fn check_auth0(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let right = format!("https://{}/", parts.host);
     parts.require_spelling(&right, "an Auth0 issuer is https://DOMAIN/, with the trailing slash")
 }
 
+/// The issuer of a user pool follows from the pool's ID, which begins with its region.
 pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let IssuerParts { host, path: tail, domains: _ } = parts;
     if !is_cognito_host(host) {
@@ -96,7 +103,8 @@ pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     if region.is_empty() {
         return Some(ValueConflict::new("it does not end in a user pool ID", WRITE_POOL));
     }
-    // The service, FIPS or not, and the domain stay, unless the region is of another partition.
+    // The correction changes as little as possible: a FIPS host stays a FIPS host, and the domain changes only if the
+    // region belongs to another partition.
     let mut labels = host.splitn(3, '.');
     let (service, domain) = (labels.next().unwrap_or_default(), labels.nth(1).unwrap_or_default());
     let partition = Partition::from_region(region);
@@ -108,11 +116,13 @@ pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
 
 const WRITE_POOL: &str = "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`";
 
+/// All accounts of Google have the same issuer.
 pub(super) fn check_google(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     parts.require_spelling("https://accounts.google.com", "Google has only one issuer")
 }
 
-/// The issuer of a tenant, which the sample of AWS's guidance names by an identifier, a host and an identifier, or a domain.
+/// The issuer of a tenant that the configuration of AWS's guidance sample names: by its ID, by a host and an ID, or by
+/// a domain.
 pub(super) fn build_entra_issuer(domain: &str) -> String {
     let domain = domain.trim_end_matches("/v2.0");
     match domain.contains('/') {
@@ -122,17 +132,19 @@ pub(super) fn build_entra_issuer(domain: &str) -> String {
     }
 }
 
-/// `cognito-idp.eu-west-1.amazonaws.com`, and the same in AWS's other partitions.
+/// Whether the host is an endpoint of Cognito user pools, such as `cognito-idp.eu-west-1.amazonaws.com`, in any
+/// partition.
 pub(super) fn is_cognito_host(host: &str) -> bool {
     ["cognito-idp.", "cognito-idp-fips."].iter().any(|service| host.starts_with(service))
         && Partition::from_host(host).is_some()
 }
 
+/// Whether the host is the domain or a subdomain of it. A host that only ends in the same letters is neither.
 pub(super) fn is_domain_or_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// 8-4-4-4-12 hexadecimal digits.
+/// Whether the text is a GUID: 8-4-4-4-12 hexadecimal digits.
 pub(in crate::config) fn is_guid(text: &str) -> bool {
     let lengths = text.split('-').map(str::len);
     lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
@@ -151,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_as_its_provider_spells_it_is_left_alone() {
+    fn correctly_spelled_issuer_has_no_conflict() {
         for good in [
             "https://acme.okta.com",
             "https://acme.okta.com/oauth2/default",
@@ -172,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_misspellings_are_answered_with_the_right_line() {
+    fn misspelled_issuer_gets_the_correct_line_as_remedy() {
         let v2 = format!("`issuer = \"https://login.microsoftonline.com/{TENANT}/v2.0\"`");
         let external = format!("`issuer = \"https://{TENANT}.ciamlogin.com/{TENANT}/v2.0\"`");
         for (written, line) in [
@@ -227,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_stands_for_all_is_refused_with_the_reason() {
+    fn multi_tenant_issuer_is_rejected_with_the_reason() {
         for tenant in ["common", "organizations", "consumers", "Common"] {
             let wrong = judged(&format!("https://login.microsoftonline.com/{tenant}/v2.0")).unwrap();
             assert!(wrong.rule.contains("every tenant"), "{wrong:?}");
@@ -238,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_this_machine_is_not_judged() {
+    fn issuer_on_loopback_is_not_checked() {
         let issuer = Issuer::parse("http://127.0.0.1:9/anything/").unwrap();
         for kind in [Provider::Okta, Provider::Entra, Provider::Auth0, Provider::Cognito, Provider::Google] {
             assert_eq!(check_issuer_format(kind, &issuer), None);

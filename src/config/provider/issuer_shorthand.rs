@@ -1,6 +1,7 @@
-//! The short forms of the issuer: a domain, a tenant or a pool, as the provider's own screens show them.
+//! The short forms of the issuer: a domain, a tenant ID or a user pool ID, as the provider's console shows it.
 //!
-//! It spells out the issuer that one stands for; whether two agree is for `issuer`.
+//! Users copy such a value more reliably than an issuer, whose spelling must be exact. This file expands one short
+//! form; `issuer` checks that several keys do not name different issuers.
 
 use super::issuer_format::{ENTRA_WORLDWIDE, is_guid};
 use crate::{
@@ -8,16 +9,17 @@ use crate::{
     url::SecureUrl,
 };
 
-/// A key that stands for an issuer, and the key that may go with it.
+/// A key that names an issuer in short form, and a second key that can complete it.
 #[derive(Debug)]
 pub(in crate::config) struct IssuerShorthand {
     pub key: &'static TypedKey<String>,
     pub companion_key: Option<&'static TypedKey<String>>,
-    /// The issuer behind the values of the two keys; the second is empty where it is not set.
+    /// Expands the values of the two keys into the issuer. The second value is empty if its key is not set.
     pub expand: fn(&str, &str) -> Result<String, ValueConflict>,
 }
 
-/// Org server: the domain itself; custom server: `/oauth2/ID` below it (Okta, "Authorization servers").
+/// The org authorization server is the domain itself, a custom one is `/oauth2/ID` below it (Okta, "Authorization
+/// servers").
 pub(super) fn expand_okta(domain: &str, server: &str) -> Result<String, ValueConflict> {
     let host = parse_bare_domain(&keys::OKTA_DOMAIN, domain, "acme.okta.com")?;
     if server.is_empty() {
@@ -32,7 +34,8 @@ pub(super) fn expand_okta(domain: &str, server: &str) -> Result<String, ValueCon
     ))
 }
 
-/// The tenant's identifier; before it, the host of another cloud than the worldwide one.
+/// The tenant ID, preceded by the sign-in host and a slash for a national cloud. An external tenant is written with its
+/// host. The result is checked like any issuer, so this function accepts every text.
 pub(super) fn expand_entra(tenant: &str, _: &str) -> Result<String, ValueConflict> {
     let (host, tenant) = tenant.split_once('/').unwrap_or((ENTRA_WORLDWIDE, tenant));
     let tenant = tenant.to_ascii_lowercase();
@@ -47,6 +50,7 @@ pub(super) fn expand_auth0(domain: &str, _: &str) -> Result<String, ValueConflic
     Ok(format!("https://{}/", parse_bare_domain(&keys::AUTH0_DOMAIN, domain, "acme.eu.auth0.com")?))
 }
 
+/// The user pool ID, which contains the region.
 pub(super) fn expand_cognito(pool: &str, _: &str) -> Result<String, ValueConflict> {
     build_pool_issuer(pool).ok_or_else(|| {
         ValueConflict::new(
@@ -56,8 +60,8 @@ pub(super) fn expand_cognito(pool: &str, _: &str) -> Result<String, ValueConflic
     })
 }
 
-/// The issuer of a user pool, whose identifier begins with its region (Amazon Cognito, "User pool endpoints"). `None` for
-/// what is no such identifier.
+/// The issuer of a user pool, whose ID begins with its region (Amazon Cognito, "User pool endpoints"). `None` if the
+/// text is not a user pool ID.
 pub fn build_pool_issuer(pool: &str) -> Option<String> {
     let (region, name) = pool.split_once('_')?;
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -65,7 +69,8 @@ pub fn build_pool_issuer(pool: &str) -> Option<String> {
     (is_region(region) && is_name).then(|| format!("https://cognito-idp.{region}.{domain}/{pool}"))
 }
 
-/// Where Cognito's sign-in pages stand: a domain of one's own, or AWS's with the prefix that was chosen.
+/// The domain of Cognito's sign-in pages: a custom domain, or a prefix below AWS's domain. A URL is accepted too,
+/// because the console shows one.
 pub(in crate::config) fn parse_login_domain(text: &str) -> Result<SecureUrl, ValueConflict> {
     let address = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match SecureUrl::parse(&address) {
@@ -77,7 +82,8 @@ pub(in crate::config) fn parse_login_domain(text: &str) -> Result<SecureUrl, Val
     }
 }
 
-/// A bare domain; the scheme before it and the slash behind it, which an address bar adds, do no harm.
+/// Parses a bare domain. A scheme in front and a slash at the end are dropped, because an address bar adds them when
+/// the user copies the domain.
 fn parse_bare_domain(key: &TypedKey<String>, text: &str, example: &str) -> Result<String, ValueConflict> {
     let bare = text.strip_prefix("https://").unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare).to_ascii_lowercase();
@@ -114,7 +120,7 @@ mod tests {
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
     #[test]
-    fn a_short_form_becomes_the_issuer_as_the_provider_spells_it() {
+    fn shorthand_expands_to_the_issuer_of_its_provider() {
         for (key, value, beside, issuer) in [
             ("okta_domain", "acme.okta.com", "", "https://acme.okta.com"),
             ("okta_domain", "https://acme.okta.com/", "", "https://acme.okta.com"),
@@ -154,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_of_each_cloud_becomes_its_issuer() {
+    fn entra_tenant_of_each_cloud_expands_to_its_issuer() {
         for (value, issuer) in [
             (TENANT.to_owned(), format!("https://login.microsoftonline.com/{TENANT}/v2.0")),
             (format!("login.microsoftonline.us/{TENANT}"), format!("https://login.microsoftonline.us/{TENANT}/v2.0")),
@@ -173,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_short_form_is_answered_with_the_line_to_write() {
+    fn illegal_shorthand_gets_the_correct_line_as_remedy() {
         for (key, value, beside, word) in [
             ("okta_domain", "acme", "", "`okta_domain = \"acme.okta.com\"`"),
             ("okta_domain", "acme-admin.okta.com", "", "`okta_domain = \"acme.okta.com\"`"),
@@ -193,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_domain_is_a_domain_or_its_address() {
+    fn login_domain_is_a_bare_domain_or_a_url() {
         for good in ["acme.auth.eu-west-1.amazoncognito.com", "https://login.acme.example", "http://127.0.0.1:8"] {
             assert!(parse_login_domain(good).is_ok(), "{good}");
         }

@@ -1,6 +1,7 @@
-//! The kinds of identity providers, and how the kind is recognised by the issuer's host.
+//! The kinds of identity providers, and how the program detects the kind from the host of the issuer.
 //!
-//! What differs between them is one struct literal per provider in `specs`.
+//! A provider that is not in this list works too: it counts as `Generic`, and the standards alone define its behaviour.
+//! The differences between providers are in `specs`.
 
 mod issuer_format;
 mod issuer_shorthand;
@@ -18,20 +19,20 @@ pub use specs::{EndpointPaths, OrganizationParameter, OriginRetry, ProviderSpec,
 
 use super::choice::NamedChoice;
 
-/// A kind of identity provider. [`Provider::spec`] says what is special about it.
+/// A kind of identity provider. [`Provider::spec`] returns its properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
     Auth0,
     Cognito,
     Entra,
-    /// Nothing else is known of it than what the standards say.
+    /// Any provider that follows the standards.
     #[default]
     Generic,
     Google,
     Okta,
 }
 
-/// `None`: the kind that the issuer's host belongs to.
+/// The values of the key `provider`. `None` is "auto": the kind that the issuer's host belongs to.
 impl NamedChoice for Option<Provider> {
     const CHOICES: &'static [(&'static str, Self)] = &[
         ("auto", None),
@@ -45,6 +46,7 @@ impl NamedChoice for Option<Provider> {
 }
 
 impl Provider {
+    /// The name in the configuration, such as `okta`. It is also part of the fingerprints, so it must never change.
     pub fn name(self) -> &'static str {
         Some(self).choice_name()
     }
@@ -54,7 +56,7 @@ impl Provider {
         Option::<Self>::CHOICES.iter().filter_map(|(_, provider)| *provider)
     }
 
-    /// The kind that a host belongs to, whether or not it is an issuer's. Custom domains are generic.
+    /// The kind that a host belongs to, whether or not it is an issuer's host. A company's own domain is `Generic`.
     pub fn from_host(host: &str) -> Self {
         let host = host.strip_suffix('.').unwrap_or(host);
         Self::all().find(|provider| provider.spec().owns_host(host)).unwrap_or_default()
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuers_host_tells_the_provider() {
+    fn provider_is_detected_from_the_issuer_host() {
         for (issuer, provider) in [
             ("https://acme.okta.com", Provider::Okta),
             ("https://ACME.oktapreview.com/oauth2/default", Provider::Okta),
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_only_resembles_a_providers_is_generic() {
+    fn host_similar_to_a_provider_host_is_generic() {
         for issuer in [
             "https://notokta.com",
             "https://okta.com.evil.example",

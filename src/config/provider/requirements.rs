@@ -1,8 +1,7 @@
-//! What a provider demands of a profile: how its issuer is spelt, where it sends the browser back, and which settings it
-//! cannot take.
+//! What a provider requires of a profile: the spelling of its issuer, the redirect URI, and which settings it rejects.
 //!
-//! A contradiction is an error before any browser opens; what is legal and most likely a mistake is a finding of
-//! `config check`.
+//! A setting that the provider would reject is an error before any browser opens. A setting that is legal but probably
+//! a mistake is a warning of `config check`.
 
 use super::{
     IssuerShorthand, Provider,
@@ -15,13 +14,13 @@ use crate::{
 };
 
 impl Issuer {
-    /// The kind of provider that the host belongs to.
+    /// The kind of provider that the issuer's host belongs to; `Generic` for a company's domain.
     pub fn provider(&self) -> Provider {
         Provider::from_host(self.url().as_url().host_str().unwrap_or_default())
     }
 }
 
-/// The issuer that a short form of this provider stands for, as the provider itself spells it.
+/// The issuer that a short form stands for, spelled as the provider spells it. Fails if the value is not legal.
 pub(in crate::config) fn build_shorthand_issuer(
     provider: Provider,
     shorthand: &IssuerShorthand,
@@ -34,8 +33,9 @@ pub(in crate::config) fn build_shorthand_issuer(
     check_issuer_format(provider, &issuer).map_or(Ok(issuer), Err)
 }
 
-/// Why this cannot be the issuer of a provider of that kind, and what to write. An issuer on this machine is not checked, for
-/// it is a test's.
+/// The conflict if this cannot be the issuer of a provider of that kind; `None` if it can. The spelling matters
+/// because the program compares it byte for byte with the `iss` of the ID token (OIDC Core §3.1.3.7). An issuer on
+/// loopback is a test's, and is not checked.
 pub(super) fn check_issuer_format(provider: Provider, issuer: &Issuer) -> Option<ValueConflict> {
     let rest = issuer.as_str().strip_prefix("https://")?;
     let spec = provider.spec();
@@ -50,12 +50,12 @@ pub(super) fn check_issuer_format(provider: Provider, issuer: &Issuer) -> Option
     (spec.check_issuer)(&IssuerParts { host, path, domains: spec.domains })
 }
 
-/// The redirect host where the profile names none. A provider on this machine has no demands.
+/// The redirect host for a profile that does not set one. A provider on loopback (a test's) accepts every host.
 pub(in crate::config) fn choose_redirect_host(kind: Provider, issuer: &Issuer) -> RedirectHost {
     if issuer.url().is_https() { kind.spec().redirect_host } else { RedirectHost::LoopbackIp }
 }
 
-/// The ports where the profile names none; empty for any port.
+/// The redirect ports for a profile that does not set them; empty for any free port.
 pub(in crate::config) fn choose_redirect_ports(kind: Provider, issuer: &Issuer) -> Vec<u16> {
     match kind.spec().redirect_rule {
         RedirectRule::RegisteredPort | RedirectRule::RegisteredPortAndHost if issuer.url().is_https() => {
@@ -65,22 +65,22 @@ pub(in crate::config) fn choose_redirect_ports(kind: Provider, issuer: &Issuer) 
     }
 }
 
-/// What the profile says of itself, as far as a provider may object to it.
+/// The settings of a profile that a provider may reject.
 #[derive(Debug)]
 pub(in crate::config) struct ProviderSettings<'a> {
     pub kind: Provider,
     pub issuer: &'a Issuer,
-    /// The kind that `provider` names.
+    /// The kind that the key `provider` names; `None` for "auto".
     pub named_provider: Option<Provider>,
-    /// The kind that a short form stands for, and the key of that form.
+    /// The short form of the issuer that the profile uses, and the kind of provider that it belongs to.
     pub shorthand: Option<(&'static ConfigKey, Provider)>,
-    /// `None` where the profile leaves it to us.
+    /// `None` if the profile does not set it.
     pub redirect_host: Option<RedirectHost>,
     pub scopes: &'a [String],
     pub login_domain: Option<&'a SecureUrl>,
 }
 
-/// Each key whose value the provider cannot take, with what to write.
+/// Every key with a value that the provider would reject, with the reason and the hint.
 pub(in crate::config) fn find_conflicts(written: &ProviderSettings<'_>) -> Vec<(&'static ConfigKey, ValueConflict)> {
     let all = [
         check_provider_name(written),
@@ -94,7 +94,8 @@ pub(in crate::config) fn find_conflicts(written: &ProviderSettings<'_>) -> Vec<(
 
 type KeyConflict = Option<(&'static ConfigKey, ValueConflict)>;
 
-/// A custom domain may be anybody's, so `provider` is only contradicted by what is certain.
+/// Checks the key `provider`. It is wrong only if the kind is certain: from a short form, or from a host that belongs
+/// to a provider. A company's own domain can lead to any kind of provider.
 fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
     let ProviderSettings { issuer, named_provider: named, shorthand: short, .. } = written;
     let named = (*named)?;
@@ -152,7 +153,7 @@ fn check_login_domain(written: &ProviderSettings<'_>) -> KeyConflict {
     })
 }
 
-/// What is legal and most likely a mistake, each with its key.
+/// The warnings about values that are legal but probably a mistake, each with its key.
 pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static ConfigKey, String)> {
     let spec = profile.provider.spec();
     let mut found: Vec<(&'static ConfigKey, String)> = Vec::new();
@@ -171,7 +172,7 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
         let reason = "prompt = \"none\" forbids the provider to prompt the user, so a first sign-in fails";
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
-    // Users from anywhere could sign in.
+    // Without the restriction every account of the provider can sign in, from any company.
     if let Some((_, reason)) = spec.account_restriction.filter(|(name, _)| !profile.extra_params.contains_key(*name)) {
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
@@ -181,7 +182,7 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
     found
 }
 
-/// The tenant of all personal accounts at Microsoft ("ID token claims reference", `tid`).
+/// The tenant that all personal Microsoft accounts share ("ID token claims reference", `tid`).
 const PERSONAL_TENANT: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 #[cfg(test)]
@@ -209,7 +210,7 @@ mod tests {
     const POOL: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC";
 
     #[test]
-    fn redirect_addresses_are_such_as_the_provider_lets_register() {
+    fn default_redirect_uri_is_accepted_by_each_provider() {
         use Provider::{Auth0, Cognito, Entra, Generic, Google, Okta};
         let there = issuer("https://login.acme.example");
         for (kind, host, registered) in [
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_the_provider_would_refuse_is_an_error_with_the_list_that_will_do() {
+    fn unknown_scope_is_a_conflict_with_the_correct_list() {
         let scopes: Vec<String> = ["openid", "offline_access", "email"].map(str::to_owned).into();
         for (kind, address) in [(Provider::Google, GOOGLE), (Provider::Cognito, POOL)] {
             let issuer = issuer(address);
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_in_advice_are_quoted_as_toml() {
+    fn scopes_in_a_remedy_are_quoted_as_toml() {
         let scopes: Vec<String> = ["a\"b", "offline_access"].map(str::to_owned).into();
         let pool = issuer(POOL);
         let found = find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Cognito, &pool) });
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_host_that_cannot_be_registered_is_an_error() {
+    fn redirect_host_that_cannot_be_registered_is_a_conflict() {
         let pool = issuer(POOL);
         let with = |host| ProviderSettings { redirect_host: Some(host), ..written(Provider::Cognito, &pool) };
         assert_eq!(find_conflicts(&with(RedirectHost::LoopbackIp)).len(), 1);
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_smells_is_a_warning() {
+    fn suspicious_values_are_warnings() {
         let mut profile = Profile {
             provider: Provider::Google,
             issuer: issuer(GOOGLE),
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenant_of_all_personal_accounts_smells() {
+    fn tenant_of_personal_accounts_is_a_warning() {
         let tenant = "9188040d-6c67-4c5b-b112-36a304b66dad";
         let profile = Profile {
             provider: Provider::Entra,

@@ -1,7 +1,7 @@
-//! What differs between identity providers: one struct literal for each of them.
+//! What differs between identity providers: one struct literal for each provider.
 //!
-//! Data only. The configuration, the requests of `oidc` and the import of `setup` act by it, and no other place in the program
-//! knows one provider from another. Sources are the vendors' documents, as cited.
+//! The configuration, the requests of `oidc` and the import of `setup` read these fields. No other code distinguishes
+//! providers, so a new provider needs a literal here and nothing else. The comments cite the vendors' documents.
 
 use super::{
     Provider,
@@ -10,77 +10,77 @@ use super::{
 };
 use crate::config::{AssertionAudience, KeyAlgorithm, RedirectHost, error::ValueConflict, keys};
 
-/// What is special about a provider. The fields say what holds for most in `STANDARD`.
+/// The properties of a provider. A literal sets only the fields that differ from `STANDARD`.
 #[derive(Debug)]
 pub struct ProviderSpec {
-    /// Domains that belong to it, they and whatever is below them.
+    /// Domains that belong to the provider, including their subdomains.
     pub(in crate::config) domains: &'static [&'static str],
-    /// Whether a host belongs to it that is not below one of its domains.
+    /// Whether a host outside these domains belongs to the provider.
     has_host: fn(&str) -> bool,
 
     /// The issuer of a provider that has only one.
     pub(in crate::config) fixed_issuer: Option<&'static str>,
-    /// The key that stands for an issuer of this provider.
+    /// The key that names the issuer in short form, such as `okta_domain`.
     pub(in crate::config) shorthand: Option<IssuerShorthand>,
-    /// Why this cannot be an issuer of this provider, and what to write; `None` if it can.
+    /// Returns the conflict if this cannot be an issuer of the provider; `None` if it can.
     pub(super) check_issuer: fn(&IssuerParts<'_>) -> Option<ValueConflict>,
     pub(super) issuer_ends_in_slash: bool,
 
-    /// The loopback host whose redirect addresses can be registered.
+    /// The loopback host for which the provider accepts a redirect URI.
     pub(super) redirect_host: RedirectHost,
-    /// How exactly redirect addresses are compared with the registered ones.
+    /// How strictly the provider compares a redirect URI with the registered ones.
     pub(super) redirect_rule: RedirectRule,
-    /// Whether a text has the form of its client identifiers, and what that form is.
+    /// Whether a text has the form of the provider's client IDs. `client_id_rule` describes that form in a warning.
     pub(super) is_client_id: fn(&str) -> bool,
     pub(super) client_id_rule: &'static str,
-    /// Whether each application has a client secret that it cannot do without.
+    /// Whether every application has a client secret and must send it.
     pub(in crate::config) always_issues_secret: bool,
 
-    /// The scopes to ask for where the profile names none.
+    /// The scopes to request for a profile that names none.
     pub scopes: &'static [&'static str],
-    /// Scopes that it answers with `invalid_scope`.
+    /// Scopes that the provider answers with `invalid_scope`.
     pub(super) unknown_scopes: &'static [&'static str],
-    /// The scope without which it issues no refresh token.
+    /// The scope without which the provider issues no refresh token.
     pub(super) refresh_scope: Option<&'static str>,
-    /// Parameters of the authorization request.
+    /// Further parameters of the authorization request. A profile's `extra_params` win over them.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// Where its endpoints are on a sign-in domain that the profile names; `None`: no such domain can be named.
+    /// The paths of the endpoints on a separate sign-in domain; `None` if the provider has no such domains.
     pub endpoint_paths: Option<EndpointPaths>,
-    /// How it redeems codes of applications that are registered as pages in a browser.
+    /// How to redeem a code if the application is registered as a single-page application.
     pub origin_retry: Option<OriginRetry>,
 
-    /// The organization that a profile may restrict the sign-in to.
+    /// How a profile restricts the sign-in to one organization, if the provider supports that.
     pub organization: Option<OrganizationParameter>,
-    /// The parameter without which any account of the provider can sign in, and the line to write.
+    /// The parameter without which every account of the provider can sign in, and the warning if it is missing.
     pub(super) account_restriction: Option<(&'static str, &'static str)>,
-    /// Whether its tokens may name the issuer without `https://`.
+    /// Whether ID tokens may name the issuer without `https://`.
     pub has_bare_issuer: bool,
 
-    /// Whom an assertion with the application's key is for, and how an RSA key signs it, where neither the configuration nor
-    /// discovery says so.
+    /// The audience of a client assertion, if the configuration does not set `client_audience`.
     pub assertion_audience: AssertionAudience,
+    /// The algorithm with which an RSA key signs, if neither the configuration nor discovery names one.
     pub rsa_algorithm: KeyAlgorithm,
 
-    /// The organization in telemetry, in the words of AWS's guidance, which knows no others.
+    /// The value of the telemetry header for the organization. AWS's guidance sample defines the possible values.
     pub telemetry_organization: &'static str,
-    /// What the sample of AWS's guidance calls it, if not by our name.
+    /// The name of the provider in the configuration of AWS's guidance sample, if it differs from ours.
     pub(super) sample_name: Option<&'static str>,
-    /// The issuer behind the facts of that sample.
+    /// Derives the issuer from the configuration of that sample.
     pub sample_issuer: fn(&SampleIssuer<'_>) -> Option<String>,
 }
 
-/// Whether redirect addresses may differ from those that are registered.
+/// How a redirect URI may differ from the registered ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RedirectRule {
-    /// Any port (RFC 8252 §7.3).
+    /// The provider ignores the port of a loopback address (RFC 8252 §7.3).
     AnyPort,
-    /// Compared to the letter, port included, so that a port has to be registered.
+    /// The provider compares the whole address including the port, so each port must be registered.
     RegisteredPort,
-    /// The same, and no other loopback host can be registered than `redirect_host`.
+    /// As `RegisteredPort`; in addition, `redirect_host` is the only loopback host that can be registered.
     RegisteredPortAndHost,
 }
 
-/// The paths of the endpoints on a sign-in domain.
+/// The paths of the endpoints on a separate sign-in domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointPaths {
     pub authorize: &'static str,
@@ -88,36 +88,40 @@ pub struct EndpointPaths {
     pub revoke: &'static str,
 }
 
-/// An `Origin` header that is sent only after this very refusal: the provider refuses everybody else who sends one.
+/// An `Origin` header for a second token request. It must not be sent at once: the provider rejects it for every other
+/// kind of application. So the program sends it only after the provider has rejected the first request for its absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginRetry {
     pub value: &'static str,
-    /// How the description of the refusal begins.
+    /// The beginning of the `error_description` that asks for the header.
     pub refusal: &'static str,
 }
 
-/// The parameter that names an organization, and the claim that names it in a token.
+/// The request parameter that names an organization, and the claim of the ID token that must name the same one.
 #[derive(Clone, Copy, Debug)]
 pub struct OrganizationParameter {
     pub parameter: &'static str,
+    /// The name of the claim, which can depend on the value of the parameter.
     pub claim: fn(&str) -> &'static str,
 }
 
-/// What the sample of AWS's guidance says about an issuer.
+/// The fields of the guidance sample's configuration that determine an issuer.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleIssuer<'a> {
-    /// Without a scheme.
+    /// A domain without `https://`.
     pub domain: Option<&'a str>,
     pub okta_auth_server: Option<&'a str>,
     pub cognito_user_pool_id: Option<&'a str>,
     pub issuer: Option<&'a str>,
 }
 
-/// The ports of the redirect addresses where the profile names none and the provider compares ports.
+/// The redirect ports for a profile that names none, if the provider compares ports. The provider guides ask
+/// administrators to register exactly these two.
 pub(super) const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
 
-/// What holds for providers of which nothing else is known. OIDC Core §11 for `offline_access`, which asks for a refresh
-/// token; RFC 8252 §7.3 for redirect addresses; draft-ietf-oauth-rfc7523bis and FAPI 2.0 §5.3.2.1 for the audience.
+/// The properties that the standards define, for a provider without a literal. `offline_access` requests a refresh
+/// token (OIDC Core §11). The port of a loopback redirect URI is arbitrary (RFC 8252 §7.3). The audience of an
+/// assertion is the issuer (draft-ietf-oauth-rfc7523bis, FAPI 2.0 §5.3.2.1).
 const STANDARD: ProviderSpec = ProviderSpec {
     domains: &[],
     has_host: |_| false,
@@ -159,9 +163,9 @@ static OKTA: ProviderSpec = ProviderSpec {
         expand: expand_okta,
     }),
     check_issuer: issuer_format::check_okta,
-    // "Sign-in redirect URIs" are compared exactly, port and case included (Okta, "OpenID Connect redirect URI").
+    // Okta compares "Sign-in redirect URIs" exactly, including port and case (Okta, "OpenID Connect redirect URI").
     redirect_rule: RedirectRule::RegisteredPort,
-    // The whole address that it is used at (Okta, "Build a JWT for client authentication").
+    // `aud` is the full address of the endpoint (Okta, "Build a JWT for client authentication").
     assertion_audience: AssertionAudience::Endpoint,
     telemetry_organization: "okta",
     sample_issuer: |sample| {
@@ -183,15 +187,16 @@ static ENTRA: ProviderSpec = ProviderSpec {
     ],
     shorthand: Some(IssuerShorthand { key: &keys::ENTRA_TENANT, companion_key: None, expand: expand_entra }),
     check_issuer: issuer_format::check_entra,
-    // The portal takes http for `localhost` only (127.0.0.1 in the manifest alone) and ignores the port of either
-    // ("Redirect URI restrictions and limitations").
+    // The portal accepts http for `localhost` only; 127.0.0.1 can be registered in the manifest only. Entra ignores the
+    // port of both ("Redirect URI restrictions and limitations").
     redirect_host: RedirectHost::Localhost,
     is_client_id: issuer_format::is_guid,
-    client_id_rule: "Entra's \"Application (client) ID\" is a GUID",
-    // Redirect addresses of the platform "Single-page application": AADSTS9002327 without an Origin, and AADSTS9002326
-    // with one for every other platform ("Microsoft Entra authentication and authorization error codes").
+    client_id_rule: "an \"Application (client) ID\" of Entra is a GUID",
+    // For the platform "Single-page application" Entra rejects a request without `Origin` (AADSTS9002327). For every
+    // other platform it rejects a request with it (AADSTS9002326; "Microsoft Entra authentication and authorization
+    // error codes").
     origin_retry: Some(OriginRetry { value: "http://localhost", refusal: "AADSTS9002327:" }),
-    // Microsoft, "Application authentication certificate credentials".
+    // Audience and PS256: Microsoft, "Application authentication certificate credentials".
     assertion_audience: AssertionAudience::Endpoint,
     rsa_algorithm: KeyAlgorithm::Ps256,
     telemetry_organization: "azure",
@@ -205,9 +210,10 @@ static AUTH0: ProviderSpec = ProviderSpec {
     shorthand: Some(IssuerShorthand { key: &keys::AUTH0_DOMAIN, companion_key: None, expand: expand_auth0 }),
     check_issuer: issuer_format::check_auth0,
     issuer_ends_in_slash: true,
-    // "Allowed Callback URLs" are compared exactly (Auth0, "Application settings").
+    // Auth0 compares "Allowed Callback URLs" exactly (Auth0, "Application settings").
     redirect_rule: RedirectRule::RegisteredPort,
-    // The answer to `organization` must be compared by the client (Auth0, "Work with tokens and organizations").
+    // The client must compare the token's organization with the requested one (Auth0, "Work with tokens and
+    // organizations").
     organization: Some(OrganizationParameter {
         parameter: "organization",
         claim: |named| if named.starts_with("org_") { "org_id" } else { "org_name" },
@@ -218,7 +224,7 @@ static AUTH0: ProviderSpec = ProviderSpec {
 };
 
 static COGNITO: ProviderSpec = ProviderSpec {
-    // No issuer's, but often taken for one.
+    // Hosts of sign-in pages. Users often enter one of them as the issuer, and then get a hint.
     domains: &["amazoncognito.com"],
     has_host: is_cognito_host,
     shorthand: Some(IssuerShorthand { key: &keys::COGNITO_USER_POOL_ID, companion_key: None, expand: expand_cognito }),
@@ -226,12 +232,12 @@ static COGNITO: ProviderSpec = ProviderSpec {
     // "requires HTTPS over HTTP except for http://localhost" (CallbackURLs in the reference of CreateUserPoolClient).
     redirect_host: RedirectHost::Localhost,
     redirect_rule: RedirectRule::RegisteredPortAndHost,
-    // It issues a refresh token without being asked, and refuses the scope that asks for one (Amazon Cognito, "Scopes, M2M,
-    // and resource servers").
+    // Cognito always issues a refresh token, and rejects the scope that requests one (Amazon Cognito, "Scopes, M2M, and
+    // resource servers").
     scopes: &["openid", "profile", "email"],
     unknown_scopes: &["offline_access"],
     refresh_scope: None,
-    // "Managed login endpoints reference".
+    // Amazon Cognito, "Managed login endpoints reference".
     endpoint_paths: Some(EndpointPaths {
         authorize: "/oauth2/authorize",
         token: "/oauth2/token",
@@ -246,20 +252,21 @@ static GOOGLE: ProviderSpec = ProviderSpec {
     domains: &["accounts.google.com"],
     fixed_issuer: Some("https://accounts.google.com"),
     check_issuer: issuer_format::check_google,
-    // Desktop applications need not register an address ("OAuth 2.0 for iOS & Desktop Apps").
+    // Desktop applications do not register redirect URIs, so `redirect_rule` stays the standard one (Google, "OAuth 2.0
+    // for iOS & Desktop Apps").
     is_client_id: |id| id.ends_with(".apps.googleusercontent.com"),
     client_id_rule: "Google's client IDs end in .apps.googleusercontent.com",
-    // It gives every desktop application a secret, and takes no code without it; it says itself that this is no secret in
-    // earnest (developers.google.com/identity/protocols/oauth2/native-app).
+    // Google gives every desktop application a secret and redeems no code without it, although its own documents do not
+    // treat that value as confidential (developers.google.com/identity/protocols/oauth2/native-app).
     always_issues_secret: true,
-    // It does not know `offline_access`: `access_type` asks, and only a consent screen brings the refresh token again (Google,
-    // "OpenID Connect", refresh tokens).
+    // Google rejects `offline_access`. Instead, `access_type` requests a refresh token, and Google issues another one
+    // only after a consent screen (Google, "OpenID Connect", refresh tokens).
     scopes: &["openid", "email", "profile"],
     unknown_scopes: &["offline_access"],
     refresh_scope: None,
     parameters: &[("access_type", "offline"), ("prompt", "consent")],
-    // `hd` only chooses among the user's accounts, so that the claim has to be compared; `iss` may lack its scheme (the same,
-    // "Validating an ID token").
+    // `hd` only preselects an account, so the program must compare the claim. `iss` may lack its scheme (Google,
+    // "OpenID Connect", "Validating an ID token").
     organization: Some(OrganizationParameter { parameter: "hd", claim: |_| "hd" }),
     account_restriction: Some((
         "hd",
@@ -271,7 +278,7 @@ static GOOGLE: ProviderSpec = ProviderSpec {
 };
 
 impl Provider {
-    /// What is special about this provider. This is the only match on the kind of a provider.
+    /// The properties of this provider. This is the only place that matches on the kind of a provider.
     pub fn spec(self) -> &'static ProviderSpec {
         match self {
             Self::Auth0 => &AUTH0,
@@ -283,13 +290,14 @@ impl Provider {
         }
     }
 
-    /// The provider that the sample of AWS's guidance calls by this name.
+    /// The provider with this name in the configuration of AWS's guidance sample.
     pub fn from_sample_name(name: &str) -> Option<Self> {
         Self::all().find(|provider| provider.name() == name || provider.spec().sample_name == Some(name))
     }
 }
 
 impl ProviderSpec {
+    /// Whether the host belongs to the provider, as an issuer or as another service of it.
     pub(super) fn owns_host(&self, host: &str) -> bool {
         (self.has_host)(host) || self.domains.iter().any(|domain| is_domain_or_below(host, domain))
     }

@@ -1,4 +1,4 @@
-//! Profiles that are added to the text of a file: what is there stays, byte for byte and in its meaning.
+//! Adding profiles to the text of a file. The existing text and the meaning of its profiles must not change.
 
 use super::{GOOD, Home};
 use crate::config::{
@@ -14,7 +14,7 @@ fn draft(name: &str) -> ProfileDraft {
     ProfileDraft { name: name.to_owned(), values: facts(&[("role_arn", &role)]) }
 }
 
-/// What is added to the text.
+/// The text that `add_profiles` appends.
 fn added(text: &str, drafts: &[ProfileDraft], shared: &[(&str, &str)]) -> String {
     let home = Home::new();
     let after = home.ask(|inputs| add_profiles(inputs, &home.at("user.toml"), text, drafts, &facts(shared)).unwrap());
@@ -27,7 +27,7 @@ fn with_default(text: &str, name: &str) -> String {
 }
 
 #[test]
-fn shared_values_of_the_first_profiles_become_defaults() {
+fn shared_values_of_new_profiles_go_into_defaults() {
     let text =
         added(&render_empty_file(), &[draft("A"), draft("B.c")], &[("region", "us-east-1"), ("quota.timeout", "9s")]);
     let expected = "\n[defaults]\nregion = \"us-east-1\"\n\n[defaults.quota]\ntimeout = \"9s\"\n\n[profiles.A]\n\
@@ -37,7 +37,7 @@ fn shared_values_of_the_first_profiles_become_defaults() {
 }
 
 #[test]
-fn shared_value_that_a_profile_does_not_set_stays_out_of_defaults() {
+fn shared_value_stays_out_of_defaults_if_it_changes_a_profile() {
     let shared = [("client_id", "other"), ("storage", "file")];
     let text = added(GOOD, &[draft("A"), draft("B")], &shared);
     assert_eq!(text.matches("[defaults]\nclient_id = \"other\"\n").count(), 1, "{text}");
@@ -48,7 +48,7 @@ fn shared_value_that_a_profile_does_not_set_stays_out_of_defaults() {
 }
 
 #[test]
-fn defaults_of_the_file_stay_and_are_not_repeated() {
+fn existing_defaults_stay_and_are_not_repeated() {
     for defaults in ["[defaults]\nregion = \"us-east-1\"\n", "[defaults.quota]\ntimeout = \"9s\"\n", "[defaults]\n"] {
         let text = format!("version = 1\n{defaults}");
         let added = added(&text, &[draft("A")], &[("region", "us-east-1"), ("quota.timeout", "8s")]);
@@ -59,12 +59,12 @@ fn defaults_of_the_file_stay_and_are_not_repeated() {
 }
 
 #[test]
-fn nothing_to_add_changes_nothing() {
+fn adding_no_profiles_changes_nothing() {
     assert_eq!(added(GOOD, &[], &[("region", "us-east-1")]), "");
 }
 
 #[test]
-fn file_that_is_wrong_gets_no_profiles() {
+fn broken_file_gets_no_profiles() {
     let home = Home::new();
     let add = |text| home.ask(|inputs| add_profiles(inputs, &home.at("user.toml"), text, &[draft("A")], &[]));
     for text in ["version = 1\n[defaults\n", "version = 1\nregion = \"x\"\n", "profiles = {}\n"] {
@@ -75,7 +75,7 @@ fn file_that_is_wrong_gets_no_profiles() {
 }
 
 #[test]
-fn default_profile_goes_behind_the_version_or_into_its_line() {
+fn default_profile_is_inserted_or_replaced_in_its_line() {
     for (before, after) in [
         ("version = 1\n[profiles.a]\n", "version = 1\ndefault_profile = \"b\"\n[profiles.a]\n"),
         ("# x\r\nversion = 1 # y\r\n\r\n", "# x\r\nversion = 1 # y\r\ndefault_profile = \"b\"\r\n\r\n"),
@@ -89,7 +89,7 @@ fn default_profile_goes_behind_the_version_or_into_its_line() {
 }
 
 #[test]
-fn default_profile_of_a_text_is_found_without_flag_and_variable() {
+fn default_profile_of_a_text_ignores_flag_and_variable() {
     let find =
         |home: &Home, text: &str| home.ask(|inputs| find_default_profile(inputs, &home.at("user.toml"), text).unwrap());
     let home = Home::new().profile("x").variable("BEDROCK_SSO_PROFILE", "y");

@@ -1,4 +1,4 @@
-//! Which profile is meant.
+//! Which profile a call uses, and the settings that depend on the provider.
 
 use super::{GOOD, Home, KEY_FILE, assert_has};
 
@@ -20,12 +20,12 @@ fn name(home: &Home) -> String {
 }
 
 #[test]
-fn the_only_profile_is_meant_when_none_is_named() {
+fn only_profile_is_used_without_a_name() {
     assert_eq!(name(&Home::new().user(GOOD)), "claude");
 }
 
 #[test]
-fn a_name_given_now_wins_over_the_variable_and_that_over_the_default() {
+fn profile_flag_wins_over_variable_and_default() {
     let home = || Home::new().user(format!("default_profile = \"claude\"\n{TWO}"));
     assert_eq!(name(&home()), "claude");
     assert_eq!(name(&home().variable("BEDROCK_SSO_PROFILE", "research")), "research");
@@ -33,7 +33,7 @@ fn a_name_given_now_wins_over_the_variable_and_that_over_the_default() {
 }
 
 #[test]
-fn the_users_default_profile_wins_over_the_administrators() {
+fn users_default_profile_wins_over_the_administrators() {
     let home = Home::new()
         .system(format!("default_profile = \"claude\"\n{TWO}"))
         .user("version = 1\ndefault_profile = \"research\"\n");
@@ -41,12 +41,12 @@ fn the_users_default_profile_wins_over_the_administrators() {
 }
 
 #[test]
-fn several_profiles_without_a_default_are_listed() {
-    testworld::expect_wording("config", "several profiles without a default are listed", &Home::new().user(TWO).line());
+fn several_profiles_without_default_are_listed() {
+    testworld::expect_wording("config", "several profiles without a default", &Home::new().user(TWO).line());
 }
 
 #[test]
-fn a_misspelt_profile_is_answered_with_the_names_and_the_nearest() {
+fn misspelled_profile_name_gets_a_suggestion() {
     assert_has(&Home::new().user(TWO).profile("reserch").line(), &["--profile:", "\"reserch\"", "\"research\""]);
     assert_has(
         &Home::new().user(TWO).variable("BEDROCK_SSO_PROFILE", "zzz").line(),
@@ -59,9 +59,9 @@ fn a_misspelt_profile_is_answered_with_the_names_and_the_nearest() {
 }
 
 #[test]
-fn a_file_without_profiles_is_said_to_have_none() {
+fn files_without_profiles_are_reported() {
     let home = Home::new().system("version = 1\n").user("version = 1\n");
-    testworld::expect_wording("config", "a file without profiles is said to have none", &home.line());
+    testworld::expect_wording("config", "files without profiles", &home.line());
 }
 
 fn all(home: &Home) -> Vec<String> {
@@ -70,14 +70,14 @@ fn all(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn all_profiles_are_found_whichever_is_the_default_and_whatever_is_wrong_with_one() {
+fn load_all_profiles_includes_broken_profiles() {
     let home = Home::new().system("version = 1\n[profiles.team]\nregion = \"us-east-1\"\n").user(TWO);
     assert_eq!(all(&home), ["claude true", "research true", "team false"]);
     assert_eq!(all(&home.variable("BEDROCK_SSO_PROFILE", "nobody").profile("claude")).len(), 3);
 }
 
 #[test]
-fn where_nothing_is_configured_there_is_no_profile_and_the_environment_alone_makes_one() {
+fn load_all_profiles_without_files_uses_the_environment() {
     assert_eq!(all(&Home::new()), Vec::<String>::new());
     assert_eq!(all(&Home::new().user("version = 1\n")), Vec::<String>::new());
     let home = Home::new().variable("BEDROCK_SSO_ISSUER", "https://a.example").variable("BEDROCK_SSO_CLIENT_ID", "a");
@@ -86,7 +86,7 @@ fn where_nothing_is_configured_there_is_no_profile_and_the_environment_alone_mak
 }
 
 #[test]
-fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_one() {
+fn google_profile_uses_a_client_secret_by_default() {
     use crate::config::ClientAuth;
     let google = GOOD.replace("https://acme.okta.com", "https://accounts.google.com");
     let auth = |more: &str| Home::new().user(format!("{google}{more}")).load().unwrap().client_auth;
@@ -100,7 +100,7 @@ fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_on
 }
 
 #[test]
-fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
+fn private_key_settings_require_private_key_jwt() {
     use crate::config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
     let auth = |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.client_auth);
     let whole = &format!("client_auth = \"private_key_jwt\"\nclient_key = \"{KEY_FILE}\"\n");

@@ -1,4 +1,4 @@
-//! `[defaults]`: which profiles it holds for, what wins over it, and what is said about it.
+//! `[defaults]`: which profiles it applies to, which values override it, and the messages about it.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn profiles_share_the_defaults_of_their_file() {
 }
 
 #[test]
-fn tables_of_a_profile_merge_and_values_replace() {
+fn inner_tables_merge_and_values_replace() {
     let home = Home::new().user(TWO);
     let (a, b) = (home.load().unwrap(), home.profile("b").load().unwrap());
     assert_eq!(a.extra_params.len(), 2);
@@ -54,7 +54,7 @@ fn tables_of_a_profile_merge_and_values_replace() {
 }
 
 #[test]
-fn every_key_of_a_profile_may_stand_in_defaults() {
+fn every_profile_key_is_allowed_in_defaults() {
     for key in KEYS {
         let value = key.default_value().map_or_else(|| "\"x\"".to_owned(), |value| to_toml(&value));
         let text = format!("{GOOD}[defaults]\n{} = {value}\n", key.name);
@@ -65,7 +65,7 @@ fn every_key_of_a_profile_may_stand_in_defaults() {
                 let entry = shown.entries.into_iter().find(|entry| entry.key == key).unwrap();
                 assert!(own || entry.origin.ends_with(".toml:9 [defaults]"), "{}: {}", key.name, entry.origin);
             }
-            // These are required: no default of theirs is known here, and the file's line is judged.
+            // Required keys have no default, so the test uses an illegal value, whose error names the line.
             Err(error) => assert!(own && error.to_string().contains(":9 [defaults]: "), "{}: {error}", key.name),
         }
     }
@@ -79,7 +79,7 @@ fn defaults_alone_define_no_profile() {
 }
 
 #[test]
-fn defaults_hold_for_profiles_of_their_own_file_only() {
+fn defaults_apply_to_profiles_of_their_file_only() {
     let of_the_user = "version = 1\n[defaults]\nregion = \"eu-west-1\"\n";
     assert_eq!(Home::new().system(GOOD).user(of_the_user).load().unwrap().region, "us-east-1");
     let of_the_administrator = "version = 1\n[defaults]\nstorage = \"file\"\n";
@@ -87,7 +87,7 @@ fn defaults_hold_for_profiles_of_their_own_file_only() {
 }
 
 #[test]
-fn users_file_as_a_whole_wins_over_the_administrators() {
+fn users_defaults_win_over_the_administrators_profile() {
     let of_the_user = "version = 1\n[defaults]\nregion = \"eu-west-1\"\n[profiles.claude]\n";
     assert_eq!(Home::new().system(GOOD).user(of_the_user).load().unwrap().region, "eu-west-1");
     let of_the_administrator = GOOD.replace("[profiles", "[defaults]\nstorage = \"file\"\n[profiles");
@@ -98,7 +98,7 @@ fn users_file_as_a_whole_wins_over_the_administrators() {
 }
 
 #[test]
-fn position_of_the_table_in_the_file_does_not_matter() {
+fn position_of_the_defaults_table_does_not_matter() {
     let shared = "[defaults]\nissuer = \"https://acme.okta.com\"\nclient_id = \"0oa1b2c3d4\"\nregion = \"us-east-1\"\n";
     let own = "[profiles.claude]\nrole_arn = \"arn:aws:iam::123456789012:role/BedrockUser\"\n";
     let expected = Home::new().user(GOOD).load().unwrap();
@@ -108,7 +108,7 @@ fn position_of_the_table_in_the_file_does_not_matter() {
 }
 
 #[test]
-fn administrators_defaults_count_as_set_by_the_administrator() {
+fn administrators_defaults_count_as_administrators_values() {
     let home = Home::new().system(TWO);
     let profile = home.load().unwrap();
     for key in ["issuer", "client_id", "quota.endpoint", "role_arn"] {
@@ -119,18 +119,18 @@ fn administrators_defaults_count_as_set_by_the_administrator() {
 }
 
 #[test]
-fn enforced_keys_take_their_values_from_defaults_too() {
+fn enforced_keys_can_have_values_from_defaults() {
     let enforcing = |text: &str| text.replace("version = 1", "version = 1\nenforce = [\"client_id\", \"region\"]");
     let home = || Home::new().system(enforcing(TWO));
     let line = home().user("version = 1\n[profiles.a]\nclient_id = \"other\"\n").line();
     assert_has(&line, &["~/user.toml:3: \"client_id\"", "\"0oa1b2c3d4\"", "~/system.toml:6 [defaults]"]);
-    // Nor in the user's own [defaults].
+    // The user's `[defaults]` cannot change it either.
     let line = home().user("version = 1\n[defaults]\nclient_id = \"other\"\n[profiles.a]\n").line();
     assert_has(&line, &["~/user.toml:3 [defaults]: \"client_id\"", "~/system.toml:6 [defaults]"]);
-    // A value that the profile's own table replaces does no harm.
+    // The profile's table overrides a wrong value of `[defaults]`, so the result is legal.
     let shadowed = "version = 1\n[defaults]\nclient_id = \"other\"\n[profiles.a]\nclient_id = \"0oa1b2c3d4\"\n";
     assert!(home().user(shadowed).load().is_ok());
-    // Another name is no way around them.
+    // A profile with another name cannot escape them.
     let own = "version = 1\n[profiles.mine]\nissuer = \"https://acme.okta.com\"\nclient_id = \"other\"\n\
                role_arn = \"arn:aws:iam::123456789012:role/A\"\nregion = \"eu-west-1\"\n";
     let line = home().user(own).profile("mine").line();
@@ -138,7 +138,7 @@ fn enforced_keys_take_their_values_from_defaults_too() {
 }
 
 #[test]
-fn enforced_defaults_without_a_profile_bind_every_profile() {
+fn enforced_defaults_without_profiles_apply_to_all() {
     let system = "version = 1\nenforce = [\"storage\"]\n[defaults]\nstorage = \"file\"\n";
     let profile = Home::new().system(system).user(GOOD).load().unwrap();
     assert_eq!(profile.storage, Storage::File);
@@ -148,20 +148,20 @@ fn enforced_defaults_without_a_profile_bind_every_profile() {
 }
 
 #[test]
-fn variable_does_not_change_what_defaults_say() {
+fn variable_cannot_override_defaults_of_a_file() {
     let home = Home::new().user(TWO).variable("BEDROCK_SSO_CLIENT_ID", "planted");
     let line = home.line();
     assert_has(&line, &["BEDROCK_SSO_CLIENT_ID:", "\"client_id\"", "~/user.toml"]);
     assert!(!line.contains("planted"), "{line}");
     let chosen = Home::new().user(TWO).variable("BEDROCK_SSO_REGION", "us-west-2");
     assert_eq!(chosen.load().unwrap().region, "us-west-2");
-    // A named file defines its profiles as one in a default place does.
+    // A file that the call names defines its profiles, too.
     let home = Home::new().with("mine.toml", TWO).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
     assert_has(&home.variable("BEDROCK_SSO_QUOTA_ENDPOINT", "planted").line(), &["BEDROCK_SSO_QUOTA_ENDPOINT:"]);
 }
 
 #[test]
-fn collectors_in_the_defaults_of_a_named_file_get_no_token() {
+fn collectors_in_named_file_defaults_get_no_id_token() {
     let defaults = "[defaults.telemetry]\nsend_token = true\ncollectors = [\"https://otel.example\"]\n";
     let text = format!("{GOOD}{defaults}");
     assert!(Home::new().user(&text).load().unwrap().telemetry.send_token);
@@ -170,7 +170,7 @@ fn collectors_in_the_defaults_of_a_named_file_get_no_token() {
 }
 
 #[test]
-fn what_is_wrong_in_defaults_is_named_with_the_table() {
+fn fault_in_defaults_names_the_table() {
     let said = |defaults: &str| Home::new().user(format!("version = 1\n{defaults}\n[profiles.a]\n")).line();
     assert_has(&said("[defaults]\nisuer = \"x\""), &["~/user.toml:3: ", "\"isuer\"", "[defaults]", "\"issuer\""]);
     assert_has(&said("[defaults]\nstorage = \"disk\""), &["~/user.toml:3 [defaults]: \"storage\"", "\"disk\""]);
@@ -184,7 +184,7 @@ fn what_is_wrong_in_defaults_is_named_with_the_table() {
 }
 
 #[test]
-fn fault_in_defaults_is_reported_once_for_all_profiles() {
+fn fault_in_defaults_is_reported_once() {
     let text = TWO.replace("client_id = \"0oa1b2c3d4\"\n", "client_id = \"0oa1b2c3d4\"\nprovider = \"entra\"\n");
     let said = Home::new().user(text).ask(check_all_files).unwrap_err().problem_lines();
     assert_eq!(said.len(), 2, "both keys once, and not once for each profile: {said:?}");
@@ -192,20 +192,20 @@ fn fault_in_defaults_is_reported_once_for_all_profiles() {
 }
 
 #[test]
-fn newer_program_that_the_defaults_want_is_named_first() {
+fn min_version_in_defaults_is_reported_first() {
     let text = "version = 1\nnew_key = 1\n[defaults]\nmin_version = \"999\"\n[profiles.a]\n";
     let line = Home::new().system(text).line();
     assert!(line.starts_with("~/system.toml:4: ") && line.contains("999"), "{line}");
 }
 
 #[test]
-fn missing_key_names_the_profile_and_not_its_defaults() {
+fn missing_key_names_the_profile_not_its_defaults() {
     let line = Home::new().user(TWO.replace("region = \"us-east-1\"\n", "")).line();
     assert_has(&line, &["~/user.toml:10: [profiles.a]", "\"region\""]);
 }
 
 #[test]
-fn show_names_the_defaults_as_the_origin() {
+fn config_show_names_defaults_as_the_origin() {
     let home = Home::new().user(TWO);
     let text = home.ask(|inputs| format_profile(inputs, true)).unwrap().replace(r"~\\", "~/");
     let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -216,10 +216,10 @@ fn show_names_the_defaults_as_the_origin() {
 }
 
 #[test]
-fn check_warns_of_defaults_that_hold_for_no_profile() {
+fn config_check_warns_about_unused_defaults() {
     let home = Home::new().system(GOOD).user("version = 1\n[defaults]\nregion = \"eu-west-1\"\n");
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap().replace("~\\", "~/");
-    testworld::expect_wording("config", "check warns of defaults that hold for no profile", &said);
+    testworld::expect_wording("config", "unused defaults", &said);
     assert_has(&said, &["warning: ~/user.toml: [defaults]"]);
     let enforcing = "version = 1\nenforce = [\"storage\"]\n[defaults]\nstorage = \"file\"\n";
     let said = Home::new().system(enforcing).user(GOOD).ask(|inputs| check_files(inputs, None)).unwrap();
@@ -229,7 +229,7 @@ fn check_warns_of_defaults_that_hold_for_no_profile() {
 }
 
 #[test]
-fn suspicious_value_in_defaults_is_warned_about_once() {
+fn suspicious_value_in_defaults_gets_one_warning() {
     let text = TWO.replace("version = 1", "version = 1\nenforce = [\"quota\"]");
     let said = Home::new().system(text).ask(|inputs| check_files(inputs, None)).unwrap();
     let about: Vec<&str> = said.lines().filter(|line| line.contains("on_error")).collect();
@@ -243,7 +243,7 @@ fn suspicious_value_in_defaults_is_warned_about_once() {
 }
 
 #[test]
-fn schema_lets_defaults_hold_what_a_profile_holds() {
+fn schema_of_defaults_equals_schema_of_a_profile() {
     let schema: serde_json::Value = serde_json::from_str(&render_schema()).unwrap();
     let top = &schema["properties"];
     let (defaults, profile) = (&top["defaults"], &top["profiles"]["additionalProperties"]);
@@ -253,7 +253,7 @@ fn schema_lets_defaults_hold_what_a_profile_holds() {
 }
 
 #[test]
-fn trusting_file_lets_variables_replace_its_defaults() {
+fn trust_environment_lets_variables_override_defaults() {
     let text = format!("{TRUSTING}[defaults]\nstorage = \"file\"\n");
     let home = Home::new().user(text);
     assert_eq!(home.load().unwrap().storage, Storage::File);

@@ -1,4 +1,4 @@
-//! `config.example.toml` against the table of keys.
+//! `config.example.toml` must document every key as the table of keys declares it.
 
 use toml::de::DeTable;
 
@@ -12,7 +12,7 @@ use crate::config::{
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
-/// The example with every default in force: `#key = …` becomes `key = …`.
+/// The example with every default uncommented: `#key = …` becomes `key = …`.
 fn uncommented() -> String {
     let line = |line: &'static str| match line.strip_prefix('#') {
         Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase()) => rest,
@@ -21,14 +21,14 @@ fn uncommented() -> String {
     EXAMPLE.lines().map(|text| line(text).to_owned() + "\n").collect()
 }
 
-/// The comment above a line, a string a line.
+/// The lines of the comment above a line.
 fn comment_above(text: &str, line: usize) -> Vec<&str> {
     let above: Vec<&str> = text.lines().take(line - 1).collect();
     above.into_iter().rev().map_while(|line| line.strip_prefix("# ")).collect()
 }
 
 #[test]
-fn the_example_is_a_good_configuration_as_it_stands_and_with_all_defaults_spelt_out() {
+fn example_file_with_all_defaults_gives_the_same_profile() {
     let as_it_stands = Home::new().user(EXAMPLE).load().unwrap();
     assert_eq!(Home::new().user(GOOD).load().unwrap(), as_it_stands);
     let spelt_out = Home::new().system(uncommented()).load().unwrap();
@@ -41,7 +41,7 @@ fn the_example_is_a_good_configuration_as_it_stands_and_with_all_defaults_spelt_
 }
 
 #[test]
-fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
+fn example_file_documents_every_key() {
     let text = uncommented();
     let table = DeTable::parse(&text).unwrap();
     let profile = table.get_ref()["profiles"].get_ref().as_table().unwrap()["claude"].get_ref().clone();
@@ -71,14 +71,14 @@ fn expected_comment(key: &ConfigKey) -> Vec<String> {
     lines
 }
 
-/// The names that a key chooses among; none for another kind of key.
+/// The names among which a key chooses; empty for keys of another kind.
 fn choices(key: &ConfigKey) -> Vec<String> {
     let names = (key.schema)()["enum"].as_array().cloned().unwrap_or_default();
     names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn each_default_is_legal_for_its_key() {
+fn every_default_is_legal_for_its_key() {
     for key in KEYS {
         if let Some(default) = key.default_value() {
             assert_eq!(key.check_value(&default), Ok(()), "{}", key.name);
@@ -87,12 +87,12 @@ fn each_default_is_legal_for_its_key() {
 }
 
 #[test]
-fn each_word_of_the_table_is_understood() {
+fn every_choice_of_every_key_is_accepted() {
     for key in KEYS {
         for word in &choices(key) {
-            // At an issuer of nobody's own, or most providers would contradict it.
+            // An issuer on loopback can belong to any provider, so no value of `provider` contradicts it.
             let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_ISSUER", "http://127.0.0.1:9");
-            // Some words mean something beside others only.
+            // Some values require another key.
             let home = match key.name {
                 "client_auth" => home.variable("BEDROCK_SSO_CLIENT_KEY", keyed(word, "private_key_jwt", KEY_FILE)),
                 "client_algorithm" | "client_audience" => home
@@ -101,7 +101,7 @@ fn each_word_of_the_table_is_understood() {
                 _ => home,
             };
             let home = home.variable(key.variable, word);
-            // The one word that needs another key beside it.
+            // "identity-pool" requires `identity_pool_id`.
             let is_pool = word == "identity-pool";
             let home = if is_pool { home.variable("BEDROCK_SSO_IDENTITY_POOL_ID", "us-east-1:1b4e") } else { home };
             assert!(home.load().is_ok(), "{} = {word}", key.name);
@@ -110,7 +110,7 @@ fn each_word_of_the_table_is_understood() {
 }
 
 #[test]
-fn keys_have_names_of_their_own() {
+fn every_key_has_a_unique_variable() {
     let names: std::collections::BTreeSet<&str> = KEYS.iter().map(|key| key.variable).collect();
     assert_eq!(names.len(), COUNT);
     for key in KEYS {

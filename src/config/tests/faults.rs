@@ -1,28 +1,28 @@
-//! Each thing that can be wrong in a file, and what is said about it.
+//! Every fault that a file can have, and its message.
 
 use super::{GOOD, Home, assert_has};
 
-/// The problem of the good file with one line changed, without `~/user.toml`.
+/// The problem of the correct file after one replacement, without the prefix `~/user.toml`.
 #[track_caller]
 fn said(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from}");
     line(&GOOD.replace(from, to))
 }
 
-/// The problem of the good profile with a line more, its eighth.
+/// The problem of the correct profile with this line added as line 8.
 #[track_caller]
 pub(super) fn said_of(more: &str) -> String {
     line(&format!("{GOOD}{more}\n"))
 }
 
-/// The problem of a file with this text, without `~/user.toml`.
+/// The problem of a file with this text, without the prefix `~/user.toml`.
 #[track_caller]
 pub(super) fn line(text: &str) -> String {
     let line = Home::new().user(text).line();
     line.strip_prefix("~/user.toml:").map(str::to_owned).unwrap_or(line)
 }
 
-/// Each line is a problem that names its own key and, if it holds a text or a number, the value.
+/// Asserts that each line is a problem whose message names the key and, for text and numbers, the value.
 #[track_caller]
 pub(super) fn assert_each_is_wrong(lines: &[&str]) {
     for line in lines {
@@ -33,7 +33,7 @@ pub(super) fn assert_each_is_wrong(lines: &[&str]) {
 }
 
 #[test]
-fn a_misspelt_key_is_answered_with_the_nearest() {
+fn misspelled_key_gets_a_suggestion() {
     assert_has(&said("issuer =", "isuer ="), &["4:", "\"isuer\"", "\"issuer\""]);
     assert_has(&said_of("client-id = \"x\""), &["8:", "\"client-id\"", "\"client_id\""]);
     assert_has(&said_of("zzz = 1"), &["8:", "\"zzz\""]);
@@ -42,7 +42,7 @@ fn a_misspelt_key_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_misspelt_rank_of_a_model_is_answered_with_the_nearest() {
+fn misspelled_model_rank_gets_a_suggestion() {
     assert_has(
         &said_of("[profiles.claude.claude_code]\nmodels = { opus = \"o\", sonet = \"s\" }"),
         &["9:", "\"claude_code.models\"", "\"sonet\"", "\"sonnet\""],
@@ -50,7 +50,7 @@ fn a_misspelt_rank_of_a_model_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_key_in_the_wrong_table_is_sent_home() {
+fn key_in_the_wrong_table_names_the_right_table() {
     assert_has(&said("version = 1", "version = 1\nissuer = \"x\""), &["3:", "\"issuer\""]);
     assert_has(&said_of("default_profile = \"claude\""), &["8:", "\"default_profile\""]);
     assert_has(&said_of("send_token = true"), &["8:", "\"send_token\""]);
@@ -58,13 +58,13 @@ fn a_key_in_the_wrong_table_is_sent_home() {
 }
 
 #[test]
-fn broken_toml_is_told_by_line() {
+fn toml_syntax_error_names_the_line() {
     assert_has(&said("\"0oa1b2c3d4\"", "\"0oa1b2c3d4"), &["5:"]);
     assert_has(&said_of("region = \"eu-west-1\""), &["8:"]);
 }
 
 #[test]
-fn the_version_is_required_and_a_later_one_refused() {
+fn missing_or_newer_version_is_rejected() {
     assert_has(&said("version = 1", ""), &["1:", "\"version = 1\""]);
     assert_has(&said("version = 1", "version = 2\nfuture = true"), &["2:"]);
     assert_has(&said("version = 1", "version = 0"), &["2:", "\"version\""]);
@@ -72,7 +72,7 @@ fn the_version_is_required_and_a_later_one_refused() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_told_what_is_expected() {
+fn wrong_type_names_the_expected_type() {
     assert_each_is_wrong(&[
         "redirect_ports = \"8400\"",
         "redirect_ports = [\"8400\"]",
@@ -94,7 +94,7 @@ fn a_value_of_the_wrong_type_is_told_what_is_expected() {
 }
 
 #[test]
-fn an_illegal_value_is_told_the_rule() {
+fn illegal_value_names_the_rule() {
     assert_each_is_wrong(&[
         "storage = \"keyrng\"", "login_timeout = \"9s\"", "login_timeout = \"soon\"", "session_duration = \"14m\"",
         "session_duration = \"12h1s\"", "redirect_ports = [0]", "redirect_ports = [65536]", "redirect_ports = [1, 1]",
@@ -105,7 +105,7 @@ fn an_illegal_value_is_told_the_rule() {
 }
 
 #[test]
-fn an_illegal_list_or_address_is_told_the_rule() {
+fn illegal_list_or_address_names_the_rule() {
     assert_each_is_wrong(&[
         "session_name = []",
         "session_name = [\"{email\"]",
@@ -119,7 +119,7 @@ fn an_illegal_list_or_address_is_told_the_rule() {
 }
 
 #[test]
-fn the_four_required_values_are_judged_too() {
+fn illegal_required_value_is_rejected() {
     for (from, to, place) in [
         ("https://acme", "http://acme", "4: \"issuer\""),
         ("https://acme.okta.com", "acme.okta.com", "4: \"issuer\""),
@@ -135,12 +135,12 @@ fn the_four_required_values_are_judged_too() {
 }
 
 #[test]
-fn a_password_in_an_address_is_not_repeated() {
+fn password_in_an_address_is_not_printed() {
     assert_has(&said("https://acme", "https://me:hunter2@acme"), &["4:", "\"issuer\""]);
 }
 
 #[test]
-fn protocol_parameters_cannot_be_overridden() {
+fn extra_params_cannot_override_protocol_parameters() {
     for name in [
         "client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge",
         "code_challenge_method",
@@ -151,12 +151,12 @@ fn protocol_parameters_cannot_be_overridden() {
 }
 
 #[test]
-fn what_is_missing_is_told_with_the_profile_that_lacks_it() {
+fn missing_key_names_its_profile() {
     assert_has(&said("client_id = \"0oa1b2c3d4\"", ""), &["3:", "\"client_id\""]);
 }
 
 #[test]
-fn a_role_of_another_partition_than_the_region_is_refused() {
+fn role_of_another_partition_is_rejected() {
     for (region, partition) in [
         ("cn-north-1", "aws-cn"),
         ("us-gov-west-1", "aws-us-gov"),
@@ -173,7 +173,7 @@ fn a_role_of_another_partition_than_the_region_is_refused() {
 }
 
 #[test]
-fn a_profiles_name_is_fit_for_a_command_line() {
+fn illegal_profile_name_is_rejected() {
     for bad in ["-x", ".x", "a b", "a/b", "", "é"] {
         let said = said("[profiles.claude]", &format!("[profiles.\"{bad}\"]"));
         assert_has(&said, &["3: \"profiles\"", &format!("\"{bad}\"")]);
@@ -181,7 +181,7 @@ fn a_profiles_name_is_fit_for_a_command_line() {
 }
 
 #[test]
-fn enforce_names_known_keys_only() {
+fn enforce_rejects_unknown_keys() {
     let system = |enforce: &str| {
         Home::new().system(GOOD.replace("version = 1", &format!("version = 1\nenforce = {enforce}"))).line()
     };
@@ -192,7 +192,7 @@ fn enforce_names_known_keys_only() {
 }
 
 #[test]
-fn all_problems_of_all_files_are_told_in_their_order() {
+fn problems_are_reported_in_the_order_of_the_files() {
     let home = Home::new()
         .system("version = 1\nx = 1\n")
         .user(GOOD.replace("issuer", "isuer").replace("us-east-1", "there") + "[profiles.other]\nlogin = \"no\"\n");
@@ -210,19 +210,19 @@ fn all_problems_of_all_files_are_told_in_their_order() {
 }
 
 #[test]
-fn control_characters_do_not_reach_the_message() {
+fn control_characters_in_a_message_are_escaped() {
     assert_has(&said_of("\"a\\u001b[31m\" = 1"), &["8:", "\"a\\u{1b}[31m\""]);
 }
 
 #[test]
-fn a_value_is_shown_without_tricks_and_cut() {
+fn value_in_a_message_is_escaped_and_shortened() {
     assert_has(&said_of("storage = \"\u{202e}elif\""), &["8:", "\"storage\"", "\"\\u{202e}elif\""]);
     let said = said_of(&format!("storage = \"{}\"", "x".repeat(5000)));
     assert!(said.contains(&"x".repeat(100)) && said.len() < 500, "{said}");
 }
 
 #[test]
-fn no_text_makes_it_panic() {
+fn arbitrary_text_causes_no_panic() {
     let mut seed: u64 = 20_261_120;
     let mut random = move |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

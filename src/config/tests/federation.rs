@@ -1,4 +1,4 @@
-//! What can be wrong with the way from a token to a role, and what is said about it.
+//! Faults in the settings of the exchange: partitions, identity pools and role chains.
 
 use super::{
     GOOD, Home, assert_has,
@@ -6,7 +6,7 @@ use super::{
 };
 
 #[test]
-fn whoever_is_spoken_to_in_another_partition_is_refused() {
+fn endpoint_of_another_partition_is_rejected() {
     let gov = "arn:aws-us-gov:iam::123456789012:role/B";
     for (line, partition) in [
         (format!("role_chain = [\"{gov}\"]"), "aws-us-gov"),
@@ -18,7 +18,7 @@ fn whoever_is_spoken_to_in_another_partition_is_refused() {
             "sts_endpoint = \"https://sts.cn-north-1.amazonaws.com.cn\"".into(),
             "sts.cn-north-1.amazonaws.com.cn is in aws-cn",
         ),
-        // One key, although it stands for two addresses.
+        // This key stands for two addresses, but its problem is reported once.
         (
             "bedrock_endpoint = \"https://{service}.cn-north-1.amazonaws.com.cn\"".into(),
             "bedrock.cn-north-1.amazonaws.com.cn is in aws-cn",
@@ -38,12 +38,12 @@ fn whoever_is_spoken_to_in_another_partition_is_refused() {
 }
 
 #[test]
-fn a_wrong_bedrock_endpoint_is_quoted_as_written() {
+fn illegal_bedrock_endpoint_is_quoted_as_written() {
     assert_has(&said_of("bedrock_endpoint = \"http://{service}.example\""), &["\"http://{service}.example\""]);
 }
 
 #[test]
-fn the_first_exchange_has_what_it_needs_and_nothing_else() {
+fn federation_requires_exactly_its_own_keys() {
     assert_each_is_wrong(&[
         "federation = \"identity-pool\"",
         "identity_pool_id = \"us-east-1:1b\"",
@@ -58,7 +58,7 @@ fn the_first_exchange_has_what_it_needs_and_nothing_else() {
 }
 
 #[test]
-fn a_link_of_the_chain_is_judged_by_its_fields() {
+fn role_chain_item_is_checked_field_by_field() {
     const ARN: &str = "role_arn = \"arn:aws:iam::210987654321:role/B\"";
     for (fields, key) in [
         ("role_arn = \"x\"", "\"role_chain.role_arn\""),

@@ -1,18 +1,14 @@
-//! Files as they lie on disks: absent, marked, foreign, huge.
+//! Configuration files that are missing, too large, not UTF-8, not readable or not trusted.
 
 use super::{GOOD, Home, assert_has};
 
 #[test]
-fn without_any_file_the_places_that_were_looked_at_are_named() {
-    testworld::expect_wording(
-        "config",
-        "without any file the places that were looked at are named",
-        &Home::new().line(),
-    );
+fn missing_configuration_names_both_default_files() {
+    testworld::expect_wording("config", "missing configuration", &Home::new().line());
 }
 
 #[test]
-fn a_file_that_was_named_must_exist() {
+fn named_file_must_exist() {
     let missing = "~/mine.toml: this file does not exist";
     assert_eq!(Home::new().user(GOOD).file("mine.toml").line(), missing);
     let home = Home::new();
@@ -22,7 +18,7 @@ fn a_file_that_was_named_must_exist() {
 }
 
 #[test]
-fn a_file_that_was_named_takes_the_users_place() {
+fn named_file_replaces_the_users_file() {
     let home = Home::new()
         .system(GOOD)
         .user("this is never read")
@@ -31,7 +27,7 @@ fn a_file_that_was_named_takes_the_users_place() {
 }
 
 #[test]
-fn windows_line_ends_and_a_byte_order_mark_are_no_hindrance() {
+fn crlf_and_byte_order_mark_are_accepted() {
     let text = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
     assert_eq!(Home::new().user(&text).load().unwrap().name, "claude");
     assert_has(
@@ -41,38 +37,30 @@ fn windows_line_ends_and_a_byte_order_mark_are_no_hindrance() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_said_to_be_so_with_its_line() {
+fn text_that_is_not_utf8_is_rejected_with_its_line() {
     testworld::expect_wording(
         "config",
-        "what is not utf 8 is said to be so with its line",
+        "text that is not utf 8",
         &Home::new().user(b"version = 1\n# caf\xe9\n").line(),
     );
-    testworld::expect_wording(
-        "config",
-        "what is not utf 8 is said to be so with its line",
-        &Home::new().user(b"\xff\xfev\0e\0").line(),
-    );
+    testworld::expect_wording("config", "text that is not utf 8", &Home::new().user(b"\xff\xfev\0e\0").line());
 }
 
 #[test]
-fn a_directory_in_the_files_place_is_said_to_be_one() {
+fn directory_in_place_of_the_file_is_reported() {
     let home = Home::new().system(GOOD);
     std::fs::create_dir(home.at("user.toml")).unwrap();
-    testworld::expect_wording("config", "a directory in the files place is said to be one", &home.line());
+    testworld::expect_wording("config", "directory in place of the file", &home.line());
 }
 
 #[test]
-fn a_megabyte_is_refused_without_being_parsed() {
-    testworld::expect_wording(
-        "config",
-        "a megabyte is refused without being parsed",
-        &Home::new().user("#".repeat(1 << 20)).line(),
-    );
+fn file_over_the_size_limit_is_rejected() {
+    testworld::expect_wording("config", "file over the size limit", &Home::new().user("#".repeat(1 << 20)).line());
 }
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_cannot_be_read_is_an_error_not_an_absence() {
+fn unreadable_file_does_not_count_as_absent() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let home = Home::new().system(GOOD);
     symlink("user.toml", home.at("user.toml")).unwrap();
@@ -88,22 +76,22 @@ fn a_file_that_cannot_be_read_is_an_error_not_an_absence() {
 }
 
 #[test]
-fn a_file_outside_the_home_is_shown_with_its_whole_path() {
+fn path_outside_the_home_is_shown_in_full() {
     let home = Home::new().variable("HOME", "/elsewhere").variable("USERPROFILE", "/elsewhere").user("x");
     assert!(home.line().starts_with(home.folder().to_str().unwrap()), "{}", home.line());
 }
 
-/// Windows has no such names.
+/// Windows does not allow control characters in file names.
 #[cfg(unix)]
 #[test]
-fn a_path_with_control_characters_is_shown_without_them() {
+fn control_characters_in_a_path_are_escaped() {
     let home = Home::new().variable("BEDROCK_SSO_CONFIG", "/no/\u{1b}[31mred");
-    testworld::expect_wording("config", "a path with control characters is shown without them", &home.line());
+    testworld::expect_wording("config", "path with control characters", &home.line());
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_an_error() {
-    // Only the process's own environment can hold one; a fixed one is text.
+fn variable_that_is_not_unicode_is_an_error() {
+    // Only the environment of the process can contain such a value; a fixed environment consists of text.
     use crate::config::{ConfigFault, ConfigProblem, ValueLocation};
     let fault = ConfigFault::NotUnicode { key: "issuer".to_owned() };
     let problem = ConfigProblem { location: ValueLocation::Variable("BEDROCK_SSO_ISSUER".to_owned()), fault };
@@ -112,12 +100,12 @@ fn a_variable_that_is_no_text_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_every_user_may_change_is_warned_about() {
+fn world_writable_file_gets_a_config_warning() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
     use crate::config::ConfigFinding;
     let mut home = Home::new().user(GOOD);
-    // The administrator's folder is judged by itself.
+    // The administrator's folder has a check of its own.
     home.paths.system_config = home.at("system/config.toml");
     let allow = |path: &std::path::Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let warned = || {
@@ -140,16 +128,16 @@ fn a_file_that_every_user_may_change_is_warned_about() {
     }
 }
 
-/// Whoever can write the folder can take the file away, and put another there.
+/// A user who can write the folder can replace the file.
 #[cfg(unix)]
 #[test]
-fn folder_of_the_administrators_file_is_judged_without_the_file() {
+fn administrators_folder_is_checked_without_the_file() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
     let mut home = Home::new().user(GOOD);
     home.paths.system_config = home.at("system/config.toml");
-    assert!(home.load().is_ok(), "there is no folder");
+    assert!(home.load().is_ok(), "the folder does not exist");
     std::fs::create_dir(home.at("system")).unwrap();
-    assert!(home.load().is_ok(), "it is one's own");
+    assert!(home.load().is_ok(), "the folder belongs to the user who runs the test");
     std::fs::set_permissions(home.at("system"), Permissions::from_mode(0o777)).unwrap();
     let error = home.load().unwrap_err();
     assert!(error.to_string().starts_with("~/system: not used, because every user can write to it"), "{error}");

@@ -1,4 +1,4 @@
-//! The issuer in each of its spellings, and what a provider cannot take.
+//! The issuer in every form, and the settings that a provider rejects.
 
 use super::{GOOD, Home, assert_has};
 use crate::{
@@ -10,21 +10,21 @@ use crate::{
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
-/// A profile whose issuer is told by these lines, from the seventh on.
-fn told(lines: &str) -> Home {
+/// A profile without an issuer to which these lines are added from line 7 on.
+fn home_with(lines: &str) -> Home {
     let rest: Vec<&str> = GOOD.lines().filter(|line| !line.starts_with("issuer")).collect();
     Home::new().user(format!("{}\n{lines}\n", rest.join("\n")))
 }
 
-/// What is wrong, with the hint.
+/// The problem and its hint.
 fn wrong(lines: &str) -> (String, String) {
-    let error = told(lines).load().expect_err("this configuration is wrong");
+    let error = home_with(lines).load().expect_err("this configuration is wrong");
     let failure = Failure::from(error);
     (failure.what().replace("~\\", "~/"), failure.hint(&Invocation::default()))
 }
 
 #[test]
-fn a_short_form_and_the_plain_spelling_are_the_same_profile() {
+fn shorthand_and_full_issuer_give_the_same_profile() {
     for (short, plain, kind) in [
         ("okta_domain = 'acme.okta.com'".to_owned(), "https://acme.okta.com".to_owned(), Provider::Okta),
         (
@@ -45,8 +45,8 @@ fn a_short_form_and_the_plain_spelling_are_the_same_profile() {
         ),
         ("provider = 'google'".into(), "https://accounts.google.com".into(), Provider::Google),
     ] {
-        let short = told(&short).load().unwrap();
-        let plain = told(&format!("issuer = '{plain}'")).load().unwrap();
+        let short = home_with(&short).load().unwrap();
+        let plain = home_with(&format!("issuer = '{plain}'")).load().unwrap();
         assert_eq!(short.provider, kind);
         assert_eq!(short, plain);
         assert_eq!(short.fingerprints(), plain.fingerprints());
@@ -54,46 +54,46 @@ fn a_short_form_and_the_plain_spelling_are_the_same_profile() {
 }
 
 #[test]
-fn a_short_form_names_the_provider_behind_a_custom_domain() {
-    let okta = told("okta_domain = 'login.acme.example'").load().unwrap();
+fn shorthand_determines_the_provider_of_a_custom_domain() {
+    let okta = home_with("okta_domain = 'login.acme.example'").load().unwrap();
     assert_eq!((okta.provider, okta.redirect_uri.ports), (Provider::Okta, vec![8400, 8401]));
-    let auth0 = told("auth0_domain = 'login.acme.example'").load().unwrap();
+    let auth0 = home_with("auth0_domain = 'login.acme.example'").load().unwrap();
     assert_eq!((auth0.provider, auth0.issuer.as_str()), (Provider::Auth0, "https://login.acme.example/"));
-    let both = told("auth0_domain = 'login.acme.example'\nissuer = 'https://login.acme.example/'").load();
+    let both = home_with("auth0_domain = 'login.acme.example'\nissuer = 'https://login.acme.example/'").load();
     assert_eq!(both.unwrap().provider, Provider::Auth0);
 }
 
 #[test]
-fn a_redirect_address_that_is_left_open_is_one_that_can_be_registered() {
-    let entra = told(&format!("entra_tenant = '{TENANT}'")).load().unwrap().redirect_uri;
+fn unset_redirect_uri_depends_on_the_provider() {
+    let entra = home_with(&format!("entra_tenant = '{TENANT}'")).load().unwrap().redirect_uri;
     assert_eq!((entra.uri_for_port(5), entra.ports), ("http://localhost:5/callback".into(), vec![]));
-    let pool = told("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect_uri;
+    let pool = home_with("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect_uri;
     assert_eq!((pool.host, pool.ports), (RedirectHost::Localhost, vec![8400, 8401]));
-    let spelt = told("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect_uri;
-    assert_eq!(spelt.ports, [8400, 8401], "the default, spelt out");
+    let spelt = home_with("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect_uri;
+    assert_eq!(spelt.ports, [8400, 8401], "the same as the default");
     let written = "redirect_host = '127.0.0.1'\nredirect_ports = [9000]";
-    let entra = told(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect_uri;
+    let entra = home_with(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect_uri;
     assert_eq!((entra.host, entra.ports), (RedirectHost::LoopbackIp, vec![9000]));
 }
 
 #[test]
-fn nothing_that_tells_the_issuer_is_a_missing_key() {
+fn profile_without_issuer_reports_the_missing_key() {
     for lines in ["", "provider = 'okta'", "okta_domain = ''", "provider = 'auto'"] {
-        assert_has(&told(lines).line(), &["~/user.toml:3:", "\"issuer\"", "[profiles.claude]"]);
+        assert_has(&home_with(lines).line(), &["~/user.toml:3:", "\"issuer\"", "[profiles.claude]"]);
     }
 }
 
 #[test]
-fn two_that_disagree_are_named_both() {
+fn two_different_issuers_are_both_reported() {
     let (what, hint) = wrong("issuer = 'https://acme.okta.com'\nauth0_domain = 'acme.auth0.com'");
     let facts = ["~/user.toml:8: ", "\"auth0_domain\"", "https://acme.auth0.com/", "\"issuer\"", "~/user.toml:7"];
     assert_has(&what, &facts);
     testworld::expect_wording("config", "issuer", &format!("{what}\n  hint: {hint}"));
-    assert!(told("issuer = 'https://acme.okta.com'\nokta_domain = 'acme.okta.com'").load().is_ok());
+    assert!(home_with("issuer = 'https://acme.okta.com'\nokta_domain = 'acme.okta.com'").load().is_ok());
 }
 
 #[test]
-fn a_server_without_its_domain_says_nothing() {
+fn okta_auth_server_without_domain_is_an_error() {
     let (what, hint) = wrong("issuer = 'https://acme.okta.com'\nokta_auth_server = 'default'");
     assert_has(&what, &["~/user.toml:8: \"okta_auth_server\"", "\"default\"", "`okta_domain`"]);
     assert_has(&hint, &["`okta_domain`"]);
@@ -101,7 +101,7 @@ fn a_server_without_its_domain_says_nothing() {
 }
 
 #[test]
-fn a_contradiction_is_an_error_whose_hint_is_the_line_to_write() {
+fn provider_conflict_has_the_correct_line_as_hint() {
     for (lines, key, line) in [
         ("issuer = 'https://acme-admin.okta.com'", "issuer", "`issuer = \"https://acme.okta.com\"`"),
         ("okta_domain = 'acme-admin.okta.com'", "okta_domain", "`okta_domain = \"acme.okta.com\"`"),
@@ -142,7 +142,7 @@ fn a_contradiction_is_an_error_whose_hint_is_the_line_to_write() {
 }
 
 #[test]
-fn who_enforces_the_issuer_enforces_it_in_every_spelling() {
+fn enforced_issuer_covers_every_shorthand() {
     let with = |lines: &str| {
         let rest: Vec<&str> = GOOD.lines().filter(|line| !line.starts_with("issuer")).collect();
         let text = rest.join("\n").replace("version = 1", "version = 1\nenforce = [\"issuer\"]");
@@ -163,21 +163,21 @@ fn who_enforces_the_issuer_enforces_it_in_every_spelling() {
 }
 
 #[test]
-fn show_tells_which_key_the_issuer_came_from() {
-    let text = told("okta_domain = 'acme.okta.com'").ask(|inputs| format_profile(inputs, false)).unwrap();
+fn config_show_names_the_key_behind_the_issuer() {
+    let text = home_with("okta_domain = 'acme.okta.com'").ask(|inputs| format_profile(inputs, false)).unwrap();
     let text = text.replace("~\\", "~/");
     let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().replace("  ", "");
     assert!(line("issuer").ends_with("= \"https://acme.okta.com\"# ~/user.toml:7: okta_domain"), "{text}");
     assert!(line("redirect_ports").ends_with("# default: [8400, 8401]"), "{text}");
-    let json = told("provider = 'google'").ask(|inputs| format_profile(inputs, true)).unwrap();
+    let json = home_with("provider = 'google'").ask(|inputs| format_profile(inputs, true)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["keys"]["issuer"]["value"], "https://accounts.google.com");
     assert_eq!(json["keys"]["issuer"]["resolved"], "provider");
 }
 
 #[test]
-fn check_warns_of_what_smells_and_passes_it() {
-    let home = told("provider = 'google'\nscopes = ['email']");
+fn config_check_passes_with_warnings_about_the_issuer() {
+    let home = home_with("provider = 'google'\nscopes = ['email']");
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap().replace("~\\", "~/");
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.first(), Some(&"ok: ~/user.toml: 1 profile"));

@@ -1,4 +1,4 @@
-//! Which layer's value holds, and what the administrator can fix.
+//! Which layer wins, and what the administrator can enforce.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn four_values_are_enough_for_a_profile() {
+fn four_required_values_make_a_profile() {
     let profile = Home::new().user(GOOD).load().unwrap();
     assert_eq!(profile.name, "claude");
     assert_eq!(profile.issuer.as_str(), "https://acme.okta.com");
@@ -27,7 +27,7 @@ fn four_values_are_enough_for_a_profile() {
 }
 
 #[test]
-fn every_value_can_be_set() {
+fn every_key_can_be_set() {
     let home = Home::new().user(format!(
         r#"{GOOD}
         provider = "generic"
@@ -72,7 +72,7 @@ fn every_value_can_be_set() {
 }
 
 #[test]
-fn each_layer_wins_over_those_before_it() {
+fn each_layer_overrides_the_earlier_ones() {
     let region = |home: Home| home.load().unwrap().region;
     let user = "version = 1\n[profiles.claude]\nregion = \"us-west-1\"\n";
     assert_eq!(region(Home::new().system(GOOD)), "us-east-1");
@@ -83,7 +83,7 @@ fn each_layer_wins_over_those_before_it() {
 }
 
 #[test]
-fn profiles_of_one_name_merge_key_by_key() {
+fn profiles_with_the_same_name_merge_key_by_key() {
     let home = Home::new()
         .system("version = 1\n[profiles.a]\nissuer = \"https://a.example\"\nlogin = \"explicit\"\nrole_arn = \"arn:aws:iam::123456789012:role/A\"\n[profiles.a.quota]\ninterval = \"1m\"\n")
         .user("version = 1\n[profiles.a]\nclient_id = \"me\"\nregion = \"eu-west-1\"\nlogin = \"auto\"\n[profiles.a.quota]\ntimeout = \"9s\"\n");
@@ -99,7 +99,7 @@ fn profiles_of_one_name_merge_key_by_key() {
 }
 
 #[test]
-fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
+fn variable_is_plain_text_or_toml_by_the_type_of_its_key() {
     let profile = Home::new()
         .user(format!("{TRUSTING}telemetry.collectors = [\"https://otel.example\"]\n"))
         .variable("BEDROCK_SSO_CLIENT_ID", "\"quoted\"")
@@ -116,7 +116,7 @@ fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
 }
 
 #[test]
-fn a_check_warns_of_a_variable_that_nobody_reads() {
+fn config_check_warns_about_unknown_variables() {
     let home = Home::new()
         .user(GOOD)
         .variable("BEDROCK_SSO_REGOIN", "eu-west-1")
@@ -136,7 +136,7 @@ fn a_check_warns_of_a_variable_that_nobody_reads() {
 }
 
 #[test]
-fn a_variable_that_is_wrong_is_named() {
+fn illegal_variable_value_names_the_variable() {
     for (name, key, value) in [
         ("BROWSER", "browser", "firefox"),
         ("REDIRECT_PORTS", "redirect_ports", "8400,8401"),
@@ -153,7 +153,7 @@ fn a_variable_that_is_wrong_is_named() {
 }
 
 #[test]
-fn a_flag_that_is_wrong_is_named() {
+fn illegal_flag_value_names_the_flag() {
     assert_has(
         &Home::new().user(GOOD).flag("region", "nowhere", "--region").line(),
         &["--region:", "\"region\"", "\"nowhere\""],
@@ -161,7 +161,7 @@ fn a_flag_that_is_wrong_is_named() {
 }
 
 #[test]
-fn a_flag_alone_is_no_profile() {
+fn flag_alone_defines_no_profile() {
     let home = Home::new().flag("flow", "device", "--device");
     assert!(matches!(home.load(), Err(Error::NoFile { .. })), "{}", home.line());
     let home = home.user("version = 1\n");
@@ -169,7 +169,7 @@ fn a_flag_alone_is_no_profile() {
 }
 
 #[test]
-fn the_environment_alone_is_a_profile() {
+fn environment_alone_defines_a_profile() {
     let home = || {
         Home::new()
             .variable("BEDROCK_SSO_ISSUER", "https://a.example")
@@ -183,13 +183,13 @@ fn the_environment_alone_is_a_profile() {
     assert_has(&home().line(), &["environment:", "\"region\"", "[profiles.default]"]);
 }
 
-/// Variables are trusted, and still bound by what is enforced.
+/// The file trusts the environment, but enforced keys still limit it.
 fn enforcing(keys: &str) -> Home {
     Home::new().system(TRUSTING.replace("version = 1", &format!("version = 1\nenforce = {keys}")))
 }
 
 #[test]
-fn what_the_administrator_enforces_no_lower_layer_can_change() {
+fn enforced_key_cannot_be_changed_by_later_layers() {
     let user = "version = 1\n[profiles.claude]\nissuer = \"https://evil.example\"\n";
     let issuer = ["\"issuer\"", "\"https://acme.okta.com\"", "~/system.toml:5"];
     let line = enforcing("[\"issuer\"]").user(user).line();
@@ -204,13 +204,13 @@ fn what_the_administrator_enforces_no_lower_layer_can_change() {
 }
 
 #[test]
-fn an_enforced_key_may_be_repeated_with_the_same_value_and_others_changed() {
+fn enforced_value_can_be_repeated_by_the_user() {
     let user = "version = 1\n[profiles.claude]\nissuer = 'https://acme.okta.com'\nregion = \"eu-west-1\"\n";
     assert_eq!(enforcing("[\"issuer\"]").user(user).load().unwrap().region, "eu-west-1");
 }
 
 #[test]
-fn an_enforced_key_that_is_not_set_keeps_its_default() {
+fn enforced_unset_key_has_its_default() {
     assert_has(
         &enforcing("[\"sts_endpoint\"]").variable("BEDROCK_SSO_STS_ENDPOINT", "https://sts.example").line(),
         &["BEDROCK_SSO_STS_ENDPOINT:", "\"sts_endpoint\""],
@@ -218,7 +218,7 @@ fn an_enforced_key_that_is_not_set_keeps_its_default() {
 }
 
 #[test]
-fn one_enforced_endpoint_silences_the_variables_of_all() {
+fn one_enforced_endpoint_disables_all_endpoint_variables() {
     for key in ["sts_endpoint", "cognito_endpoint", "bedrock_endpoint"] {
         let profile = enforcing(&format!("[\"{key}\"]")).load().unwrap();
         assert!(profile.is_enforced(find_key(key).unwrap()) && !profile.uses_endpoint_variables(), "{key}");
@@ -227,7 +227,7 @@ fn one_enforced_endpoint_silences_the_variables_of_all() {
 }
 
 #[test]
-fn an_enforced_table_covers_what_is_in_it() {
+fn enforced_table_covers_all_its_keys() {
     assert_has(
         &enforcing("[\"quota\"]").variable("BEDROCK_SSO_QUOTA_TIMEOUT", "9s").line(),
         &["BEDROCK_SSO_QUOTA_TIMEOUT:", "\"quota.timeout\"", "\"5s\""],
@@ -235,13 +235,13 @@ fn an_enforced_table_covers_what_is_in_it() {
 }
 
 #[test]
-fn enforcing_a_key_without_giving_it_a_value_is_an_error() {
+fn enforced_required_key_without_value_is_an_error() {
     let system = "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\nregion = \"us-east-1\"\n";
     assert_has(&Home::new().system(system).user(GOOD).line(), &["~/system.toml:2:", "\"issuer\"", "[profiles.claude]"]);
 }
 
 #[test]
-fn the_profile_that_each_person_is_given_is_the_administrators_to_say() {
+fn aws_profile_is_accepted_in_the_administrators_file_only() {
     let given = "[profiles.claude]\naws_profile = \"work\"\n";
     let home = Home::new().system(format!("version = 1\n{given}")).user(GOOD);
     assert_eq!(home.load().unwrap().aws_profile.as_deref(), Some("work"));
@@ -260,7 +260,7 @@ fn the_profile_that_each_person_is_given_is_the_administrators_to_say() {
 }
 
 #[test]
-fn a_user_cannot_enforce() {
+fn enforce_in_the_users_file_is_rejected() {
     assert_has(&Home::new().user(format!("enforce = [\"issuer\"]{GOOD}")).line(), &["~/user.toml:1:", "\"enforce\""]);
 }
 
@@ -277,14 +277,14 @@ region = \"us-west-2\"
 quota.endpoint = \"https://quota.example\"
 ";
 
-/// A profile that the administrator does not name.
+/// A profile that the administrator's file does not define.
 fn unnamed(more: &str) -> Home {
     let own = "client_id = \"me\"\nrole_arn = \"arn:aws:iam::123456789012:role/A\"\n";
     Home::new().system(TWO).user(format!("version = 1\n[profiles.mine]\n{own}{more}")).profile("mine")
 }
 
 #[test]
-fn enforced_keys_bind_a_profile_of_another_name() {
+fn enforced_keys_apply_to_other_profile_names() {
     let good = "issuer = \"https://a.example\"\nregion = \"us-west-2\"\n";
     let profile = unnamed(good).load().unwrap();
     assert_eq!(profile.quota.unwrap().endpoint.as_str(), "https://quota.example/check", "both say so");
@@ -296,14 +296,17 @@ fn enforced_keys_bind_a_profile_of_another_name() {
     ] {
         assert_has(&unnamed(&format!("{good}{more}")).line(), &["~/user.toml:7: ", key, value]);
     }
-    assert!(unnamed(&format!("{good}quota.on_error = \"deny\"\n")).load().is_ok(), "as one of them says");
+    assert!(
+        unnamed(&format!("{good}quota.on_error = \"deny\"\n")).load().is_ok(),
+        "a profile of the administrator has this value"
+    );
     assert_has(&unnamed(&good.replace("a.example", "evil.example")).line(), &["\"issuer\"", "\"https://a.example\""]);
     let line = unnamed(&good.replace("us-west-2", "eu-west-1")).line();
     assert_has(&line, &["\"region\"", "\"us-east-1\"", "\"us-west-2\""]);
 }
 
 #[test]
-fn enforced_key_with_several_values_must_be_chosen() {
+fn user_must_choose_among_several_enforced_values() {
     let line = unnamed("issuer = \"https://a.example\"\n").line();
     assert_has(&line, &["~/user.toml:2:", "\"region\"", "[profiles.mine]"]);
     let system = "version = 1\nenforce = [\"quota.endpoint\"]\n[profiles.a.quota]\nendpoint = \"https://a.example\"\n\
@@ -313,7 +316,7 @@ fn enforced_key_with_several_values_must_be_chosen() {
 }
 
 #[test]
-fn enforced_key_without_any_profile_keeps_its_default() {
+fn enforced_key_without_any_profile_has_its_default() {
     let system = "version = 1\nenforce = [\"storage\"]\n";
     assert_eq!(Home::new().system(system).user(GOOD).load().unwrap().storage, Storage::Keyring);
     let line = Home::new().system(system).user(format!("{GOOD}storage = \"file\"\n")).line();
@@ -321,7 +324,7 @@ fn enforced_key_without_any_profile_keeps_its_default() {
 }
 
 #[test]
-fn enforced_issuer_covers_the_domain_of_the_sign_in_pages() {
+fn enforced_issuer_covers_the_login_domain() {
     let pool =
         "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\ncognito_user_pool_id = \"eu-west-1_AbCd12345\"\n";
     let user = GOOD.replace("issuer = \"https://acme.okta.com\"\n", "cognito_domain = \"evil.example\"\n");

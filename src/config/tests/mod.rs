@@ -1,6 +1,6 @@
-//! The configuration as a whole, through its public functions. The wording of problems is compared with the golden list `config`.
+//! Tests of the whole configuration through its public functions. The golden list `config` contains the messages.
 //!
-//! Files are real and lie in a directory that plays the home.
+//! The files are real. They are in a temporary directory that serves as the home directory.
 
 mod additions;
 mod choice;
@@ -30,7 +30,7 @@ use crate::{
     host::{Environment, HostPaths},
 };
 
-/// A path that is whole on this system.
+/// An absolute path on this system.
 const KEY_FILE: &str = if cfg!(windows) { "C:/k.pem" } else { "/k.pem" };
 
 pub(super) const GOOD: &str = r#"
@@ -42,7 +42,7 @@ role_arn = "arn:aws:iam::123456789012:role/BedrockUser"
 region = "us-east-1"
 "#;
 
-/// The same, and variables may set every key.
+/// The same file, but variables may set every key.
 pub(super) const TRUSTING: &str = r#"trust_environment = true
 version = 1
 [profiles.claude]
@@ -52,7 +52,7 @@ role_arn = "arn:aws:iam::123456789012:role/BedrockUser"
 region = "us-east-1"
 "#;
 
-/// A home with a configuration in it.
+/// A home directory with configuration files, and the environment and flags of a call.
 pub(super) struct Home {
     folder: TempDir,
     paths: HostPaths,
@@ -140,7 +140,7 @@ impl Home {
         self.ask(super::load_profile)
     }
 
-    /// Every problem, a line each, as the golden list has it.
+    /// Every problem in a line of its own. Compares the lines with the golden list.
     #[track_caller]
     pub(super) fn lines(&self) -> Vec<String> {
         let error = self.load().expect_err("this configuration is wrong");
@@ -152,7 +152,7 @@ impl Home {
         lines
     }
 
-    /// The only problem.
+    /// The problem of a configuration that has exactly one.
     #[track_caller]
     pub(super) fn line(&self) -> String {
         let mut lines = self.lines();
@@ -161,7 +161,7 @@ impl Home {
     }
 }
 
-/// The line has each of these facts in it: a place, a key, a value.
+/// Asserts that the line contains each of these facts: a place, a key, a value.
 #[track_caller]
 pub(super) fn assert_has(line: &str, facts: &[&str]) {
     for fact in facts {

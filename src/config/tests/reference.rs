@@ -1,4 +1,5 @@
-//! The tables of `docs/reference/configuration.md`, as the keys are declared. `UPDATE_EXPECT=1` rewrites them.
+//! The tables of `docs/reference/configuration.md` must match the declarations of the keys. `UPDATE_EXPECT=1` rewrites
+//! them.
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ fn expect_table(name: &str, header: &str, rows: &[String]) {
     testworld::expect_part(PAGE, &format!("<!-- table of {name} -->\n"), "\n<!-- end of the table -->", &table);
 }
 
-/// What a value is, by its schema.
+/// Describes the type of a value by its schema.
 fn describe_kind(schema: &Value) -> String {
     if let Some(names) = schema["enum"].as_array() {
         return names.iter().map(|name| format!("`{}`", name.as_str().unwrap())).collect::<Vec<_>>().join(", ");
@@ -72,7 +73,7 @@ fn configuration_page_lists_every_key() {
 }
 
 #[test]
-fn example_names_the_keys_that_variables_set_beside_a_file() {
+fn example_lists_the_keys_that_variables_may_always_set() {
     let example = include_str!("../../../config.example.toml").replace("\r\n", "\n").replace("\n# ", " ");
     let keys = KEYS.into_iter().filter(|key| key.set_by == SetBy::Variable(VariablePolicy::Always));
     let names: Vec<&str> = keys.map(|key| key.name).collect();

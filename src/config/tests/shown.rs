@@ -1,4 +1,4 @@
-//! What `config show|check|schema|path` print.
+//! The output of `config show`, `config check`, `config schema` and `config path`.
 
 use super::{GOOD, Home, TRUSTING, assert_has};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn show_tells_each_value_and_its_origin() {
+fn config_show_prints_each_value_with_its_origin() {
     let home = Home::new()
         .system("version = 1\n[profiles.claude]\nlogin = \"explicit\"\n")
         .user(TRUSTING)
@@ -18,7 +18,7 @@ fn show_tells_each_value_and_its_origin() {
 }
 
 #[test]
-fn show_as_json_has_the_same_for_programs() {
+fn config_show_json_has_values_and_origins() {
     let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]");
     let text = home.ask(|inputs| format_profile(inputs, true)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -33,28 +33,28 @@ fn show_as_json_has_the_same_for_programs() {
 }
 
 #[test]
-fn show_has_every_key_once() {
+fn config_show_lists_every_key_once() {
     let entries = Home::new().user(GOOD).ask(shown).unwrap().entries;
     let names: Vec<&str> = entries.iter().map(|entry| entry.key.name).collect();
     assert_eq!(names, crate::config::keys::KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
 }
 
 #[test]
-fn check_counts_the_profiles_of_each_file() {
+fn config_check_counts_the_profiles_of_each_file() {
     let home = Home::new().system("version = 1\n").user(GOOD);
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap().replace("~\\", "~/");
     assert_eq!(said, "ok: ~/system.toml: 0 profiles\nok: ~/user.toml: 1 profile\n");
 }
 
 #[test]
-fn check_finds_a_default_profile_that_is_not_there() {
+fn config_check_reports_a_missing_default_profile() {
     let home = Home::new().user(format!("default_profile = \"cloude\"{GOOD}"));
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
     assert_has(&said.replace("~\\", "~/"), &["~/user.toml:1: \"default_profile\"", "\"cloude\"", "\"claude\""]);
 }
 
 #[test]
-fn check_judges_the_environment_when_there_is_no_file() {
+fn config_check_covers_the_environment_without_files() {
     let home = Home::new().variable("BEDROCK_SSO_ISSUER", "https://a.example");
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
     assert_has(&said, &["environment: [profiles.default]", "\"client_id\"", "2 more"]);
@@ -66,7 +66,7 @@ fn check_judges_the_environment_when_there_is_no_file() {
 }
 
 #[test]
-fn check_judges_profiles_that_nobody_chose() {
+fn config_check_covers_profiles_that_are_not_chosen() {
     let home = Home::new().user(format!("{GOOD}[profiles.b]\nregion = \"cn-north-1\"\n"));
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
     assert_eq!(said.len(), 3, "{said:?}");
@@ -76,7 +76,7 @@ fn check_judges_profiles_that_nobody_chose() {
 }
 
 #[test]
-fn check_tells_all_that_is_wrong_at_once_and_each_once() {
+fn config_check_reports_every_problem_once() {
     let home = Home::new()
         .system("version = 1\nenforce = [\"scops\"]\n[profiles.a]\nregion = \"Mars\"\nflow = 1\n")
         .user("version = 1\ndefault_profile = \"c\"\n[profiles.a]\nissuer = \"http://acme.okta.com\"\nclient_idd = \"x\"\n[profiles.b]\n");
@@ -103,9 +103,9 @@ fn check_tells_all_that_is_wrong_at_once_and_each_once() {
     }
 }
 
-/// What stands in a file that cannot be read, nobody can miss.
+/// A broken file may contain the keys that seem to be missing.
 #[test]
-fn check_misses_nothing_where_a_file_could_not_be_understood() {
+fn config_check_reports_no_false_problems_of_broken_files() {
     for system in ["version = 1\n[profiles.a\n", "version = 2\n"] {
         let home = Home::new().system(system).user("version = 1\n[profiles.a]\nregion = \"Mars\"\n");
         let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
@@ -115,7 +115,7 @@ fn check_misses_nothing_where_a_file_could_not_be_understood() {
 }
 
 #[test]
-fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
+fn config_check_of_one_file_ignores_the_others() {
     let home = Home::new().user("broken").with("new.toml", format!("enforce = [\"issuer\"]{GOOD}"));
     let file = home.at("new.toml");
     let said = home.ask(|inputs| check_files(inputs, Some(&file))).unwrap().replace("~\\", "~/");
@@ -126,14 +126,14 @@ fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
 }
 
 #[test]
-fn path_names_the_files_in_the_order_they_are_read() {
+fn config_path_lists_files_in_reading_order() {
     let home = Home::new().user(GOOD);
     let (system, user) = (home.at("system.toml"), home.at("user.toml"));
     assert_eq!(home.ask(list_config_files), format!("{}  (absent)\n{}  (present)\n", system.display(), user.display()));
 }
 
 #[test]
-fn the_schema_knows_every_key_and_no_other() {
+fn schema_contains_exactly_the_known_keys() {
     let schema: serde_json::Value = serde_json::from_str(&render_schema()).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let profile = &schema["properties"]["profiles"]["additionalProperties"];

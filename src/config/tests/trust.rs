@@ -1,12 +1,12 @@
-//! What only some files are believed in: collectors of tokens, the version that is wanted; and the proxy.
+//! Keys that only some files may set: collectors of ID tokens and `min_version`. Also the proxy.
 
 use super::{GOOD, Home, TRUSTING, assert_has, faults::said_of};
 
 #[test]
-fn token_goes_along_only_to_configured_collectors() {
+fn id_token_is_sent_to_configured_collectors_only() {
     let without_collectors = said_of("telemetry.send_token = true");
     assert_has(&without_collectors, &["8: \"telemetry.send_token\""]);
-    // Where Claude Code sends its telemetry makes no collector.
+    // The endpoint in Claude Code's environment does not count as a collector.
     let env = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://a.example\" }";
     assert_eq!(said_of(&format!("telemetry.send_token = true\n{env}")), without_collectors);
     assert_has(
@@ -19,9 +19,9 @@ fn token_goes_along_only_to_configured_collectors() {
     assert_has(&variable.line(), &["BEDROCK_SSO_TELEMETRY_COLLECTORS:", "\"telemetry.collectors\""]);
 }
 
-/// A file that the call names may be a repository's.
+/// A file that the call names may belong to an untrusted repository.
 #[test]
-fn collectors_of_a_named_file_get_no_token() {
+fn collectors_of_a_named_file_get_no_id_token() {
     let collectors = "telemetry.collectors = [\"https://otel.example\"]\n";
     let with_token = format!("{GOOD}telemetry.send_token = true\n{collectors}");
     let telemetry = Home::new().user(&with_token).load().unwrap().telemetry;
@@ -30,11 +30,11 @@ fn collectors_of_a_named_file_get_no_token() {
     let line = Home::new().with("mine.toml", &with_token).file("mine.toml").line();
     assert_has(&line, &["~/mine.toml:8:", "\"telemetry.send_token\""]);
     let narrowed = Home::new().with("mine.toml", format!("{GOOD}{collectors}")).file("mine.toml").load().unwrap();
-    assert_eq!(narrowed.telemetry.collectors.len(), 1, "fewer are told, and nobody gets a token");
+    assert_eq!(narrowed.telemetry.collectors.len(), 1, "fewer collectors receive headers, and none receives the token");
 }
 
 #[test]
-fn newer_program_that_the_administrator_wants_is_named_before_unknown_keys() {
+fn min_version_is_reported_before_unknown_keys() {
     let assert_too_old = |line: String, place: &str, version: &str| {
         assert_has(&line.replace(env!("CARGO_PKG_VERSION"), "{version}"), &[place, "{version}", version]);
     };
@@ -58,7 +58,7 @@ fn newer_program_that_the_administrator_wants_is_named_before_unknown_keys() {
 }
 
 #[test]
-fn proxy_is_an_address_without_a_password() {
+fn proxy_address_must_not_contain_a_password() {
     assert_has(&said_of("proxy = \"ftp://p\""), &["8: \"proxy\"", "\"ftp://p\""]);
     let said = said_of("proxy = \"http://jane:pa55word@p:3128\"");
     assert!(said.starts_with("8: \"proxy\"") && !said.contains("pa55word"), "{said}");

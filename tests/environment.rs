@@ -1,4 +1,6 @@
-//! No variable sends a secret to a host that no file names, whatever the command and whatever is stored.
+//! Environment variables cannot send a secret to a host that no configuration file names.
+//!
+//! Every command is called with every stored state. A second world stands for the stranger, and must see no request.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and copy files")]
 
@@ -9,7 +11,7 @@ use testworld::{Desk, Knob, Port, World, write_script};
 
 use crate::PROGRAM;
 
-/// Every command that reads what is stored or speaks to a server.
+/// Every command that reads stored records or calls a server.
 const COMMANDS: [&[&str]; 13] = [
     &["credentials"],
     &["credentials", "--no-login"],
@@ -26,17 +28,17 @@ const COMMANDS: [&[&str]; 13] = [
     &["logout"],
 ];
 
-/// What is stored when a command is called.
+/// The stored credentials when a command is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stored {
     Warm,
-    /// Ends within five minutes.
+    /// They expire within five minutes.
     Expiring,
     Expired,
     Nothing,
 }
 
-/// A user with a configuration file, and a copy of what is stored for them.
+/// A user with a configuration file, and a backup of the stored records.
 struct User<'w> {
     desk: Desk<'w>,
 }
@@ -63,7 +65,7 @@ impl<'w> User<'w> {
         Self { desk }
     }
 
-    /// Calls the command with what was stored at first, which is put back if the command got as far as to change it.
+    /// Calls the command, and restores the stored records afterwards if the command could have changed them.
     fn call(&self, command: &[&str]) -> testworld::Outcome {
         let mut called = self.desk.command();
         called.args(command);
@@ -86,15 +88,15 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-/// Refresh tokens stay good, so that each call finds what the one before found.
-fn patient_world() -> World {
+/// A world in which refresh tokens do not rotate, so that the backup stays usable.
+fn world_without_rotation() -> World {
     let world = World::new();
     world.set(Knob::WithoutRotation, true);
     world
 }
 
-/// What a repository could plant for a key: an address of the stranger's, a program of its own, and so on.
-fn planted(key: &str, stranger: &World, folder: &Path) -> String {
+/// A value that a malicious repository could set for a key: an address of the stranger, a script, and so on.
+fn planted_value(key: &str, stranger: &World, folder: &Path) -> String {
     let script = folder.join("planted.sh").display().to_string();
     let address = match key {
         "issuer" => stranger.issuer(),
@@ -124,26 +126,26 @@ fn planted(key: &str, stranger: &World, folder: &Path) -> String {
     }
 }
 
-fn variable(key: &str) -> String {
+fn variable_name(key: &str) -> String {
     format!("BEDROCK_SSO_{}", key.replace('.', "_").to_uppercase())
 }
 
-/// Keys that only choose, by the contract.
+/// Keys that only choose among destinations of the file, so that a variable may set them.
 const CHOOSERS: [&str; 7] =
     ["region", "flow", "login", "login_timeout", "session_duration", "sts_fallback_regions", "proxy"];
 
 #[test]
-fn a_variable_that_redirects_a_warm_session_reaches_no_stranger() {
+fn own_variables_cannot_redirect_valid_credentials() {
     refuse_each_variable(Stored::Warm);
 }
 
 #[test]
-fn a_variable_that_redirects_a_spent_session_reaches_no_stranger() {
+fn own_variables_cannot_redirect_expired_credentials() {
     refuse_each_variable(Stored::Expired);
 }
 
 fn refuse_each_variable(stored: Stored) {
-    let (world, stranger) = (patient_world(), World::new());
+    let (world, stranger) = (world_without_rotation(), World::new());
     let user = User::new(&world, stored);
     let shown = user.desk.run(["config", "show", "--json"]).document();
     let keys: Vec<&String> = shown.pointer("/keys").unwrap().as_object().unwrap().keys().collect();
@@ -153,7 +155,7 @@ fn refuse_each_variable(stored: Stored) {
     let script = format!("#!/bin/sh\ntouch '{}'\n", marker.display().to_string().replace('\'', "'\\''"));
     write_script(&home.join("planted.sh"), &script);
     for key in keys.iter().filter(|key| !CHOOSERS.contains(&key.as_str())) {
-        let (name, value) = (variable(key), planted(key, &stranger, &home));
+        let (name, value) = (variable_name(key), planted_value(key, &stranger, &home));
         user.desk.set_variable(&name, &value);
         for command in COMMANDS {
             let outcome = user.call(command);
@@ -168,7 +170,7 @@ fn refuse_each_variable(stored: Stored) {
                     assert!(outcome.stderr.contains("[config/") && outcome.stderr.contains(&name), "{at}");
                 }
             }
-            assert!(!outcome.stderr.contains(&value), "the value is not repeated: {at}");
+            assert!(!outcome.stderr.contains(&value), "the message does not repeat the value: {at}");
             assert_eq!(stranger.ledger().total(), 0, "{at}");
             assert!(!marker.exists(), "{at}");
         }
@@ -176,10 +178,10 @@ fn refuse_each_variable(stored: Stored) {
     }
 }
 
-/// Variables of other programs, each with what a repository could plant.
+/// Variables of other programs, each with a value that a repository could set.
 type Planted = Vec<(&'static str, String)>;
 
-fn each(names: &[&'static str], value: &str) -> Planted {
+fn with_value(names: &[&'static str], value: &str) -> Planted {
     names.iter().map(|name| (*name, value.to_owned())).collect()
 }
 
@@ -191,20 +193,20 @@ fn endpoints(stranger: &World) -> Planted {
         "AWS_ENDPOINT_URL_BEDROCK",
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
     ];
-    each(&NAMES, &stranger.sts_endpoint())
+    with_value(&NAMES, &stranger.sts_endpoint())
 }
 
 fn authorities(stranger: &World) -> Planted {
     let file = stranger.ca_bundle().map(|path| path.display().to_string()).unwrap_or_default();
-    each(&["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"], &file)
+    with_value(&["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"], &file)
 }
 
 fn proxies(stranger: &World) -> Planted {
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-    each(&names, &stranger.quota_endpoint())
+    with_value(&names, &stranger.quota_endpoint())
 }
 
-fn others(stranger: &World, home: &Path) -> Planted {
+fn other_variables(stranger: &World, home: &Path) -> Planted {
     vec![
         ("OTEL_EXPORTER_OTLP_ENDPOINT", stranger.quota_endpoint()),
         ("BROWSER", "./planted.sh".to_owned()),
@@ -214,27 +216,27 @@ fn others(stranger: &World, home: &Path) -> Planted {
 }
 
 #[test]
-fn other_programs_variables_send_no_warm_session_to_a_stranger() {
+fn foreign_variables_cannot_redirect_valid_credentials() {
     ignore_variables_of_other_programs(Stored::Warm);
 }
 
 #[test]
-fn other_programs_variables_send_no_expiring_session_to_a_stranger() {
+fn foreign_variables_cannot_redirect_expiring_credentials() {
     ignore_variables_of_other_programs(Stored::Expiring);
 }
 
 #[test]
-fn other_programs_variables_send_no_spent_session_to_a_stranger() {
+fn foreign_variables_cannot_redirect_expired_credentials() {
     ignore_variables_of_other_programs(Stored::Expired);
 }
 
 #[test]
-fn other_programs_variables_send_no_first_sign_in_to_a_stranger() {
+fn foreign_variables_cannot_redirect_a_first_sign_in() {
     ignore_variables_of_other_programs(Stored::Nothing);
 }
 
 fn ignore_variables_of_other_programs(stored: Stored) {
-    let (world, stranger) = (patient_world(), World::over_tls());
+    let (world, stranger) = (world_without_rotation(), World::over_tls());
     let user = User::new(&world, stored);
     let home = user.desk.home();
     fs::create_dir_all(home.join("planted-config/bedrock-sso")).unwrap();
@@ -243,7 +245,7 @@ fn ignore_variables_of_other_programs(stored: Stored) {
     fs::write(home.join("planted-config/bedrock-sso/config.toml"), planted).unwrap();
     fs::write(home.join(".bashrc"), "alias ll='ls -l'\n").unwrap();
     let interception = [proxies(&stranger), authorities(&stranger)].concat();
-    for group in [endpoints(&stranger), authorities(&stranger), interception, others(&stranger, &home)] {
+    for group in [endpoints(&stranger), authorities(&stranger), interception, other_variables(&stranger, &home)] {
         for (name, value) in &group {
             user.desk.set_variable(name, value);
         }
@@ -252,7 +254,7 @@ fn ignore_variables_of_other_programs(stored: Stored) {
             let at = format!("{group:?} {command:?}: {outcome:?}");
             assert_eq!(stranger.ledger().total(), 0, "{at}");
             if command == ["credentials"] {
-                assert_eq!(outcome.code, Some(0), "it works all the same: {at}");
+                assert_eq!(outcome.code, Some(0), "the call succeeds: {at}");
             }
         }
         for (name, _) in &group {
@@ -264,8 +266,8 @@ fn ignore_variables_of_other_programs(stored: Stored) {
     ignore_endpoints_where_the_file_names_none(&user.desk, &stranger);
 }
 
-/// The file leaves AWS's endpoints to AWS. A proxy that does not exist keeps the test from reaching it. A stranger that speaks
-/// TLS comes with its certificate authority.
+/// Here the file names no AWS endpoint. A proxy that does not exist prevents requests to the real AWS.
+/// The variables also name the certificate authority of a stranger that uses TLS.
 fn ignore_endpoints_where_the_file_names_none(desk: &Desk<'_>, stranger: &World) {
     let nowhere = Port::reserve();
     let text = fs::read_to_string(desk.config_file()).unwrap();
@@ -285,8 +287,8 @@ fn ignore_endpoints_where_the_file_names_none(desk: &Desk<'_>, stranger: &World)
 }
 
 #[test]
-fn a_strangers_file_is_not_read_for_a_variable() {
-    let (world, stranger) = (patient_world(), World::new());
+fn config_variable_is_refused_beside_a_user_file() {
+    let (world, stranger) = (world_without_rotation(), World::new());
     for stored in [Stored::Warm, Stored::Expired, Stored::Nothing] {
         let user = User::new(&world, stored);
         let planted = user.desk.home().join("planted.toml");
@@ -302,10 +304,10 @@ fn a_strangers_file_is_not_read_for_a_variable() {
     }
 }
 
-/// Containers have no file, so their variables say everything, and nothing asks.
+/// A container without a file is configured by variables alone, and a changed variable needs no consent.
 #[test]
-fn a_container_without_a_file_works_by_variables_alone() {
-    let world = patient_world();
+fn variables_alone_configure_a_container() {
+    let world = world_without_rotation();
     let desk = Desk::new(&world, PROGRAM);
     desk.configure_by_variables();
     let document: Value = desk.run(["credentials"]).expect_code(0).document();

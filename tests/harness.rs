@@ -1,6 +1,6 @@
-//! The test world judged: it must refuse what the real provider and the real STS refuse.
+//! Tests of the test harness: the test provider, STS and identity pool reject the requests that the real ones reject.
 //!
-//! Nothing of the program runs here, but for the desk's own promises at the end.
+//! Only the module `desk` runs the program.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{
@@ -47,7 +47,7 @@ fn authorize_query(changes: &[(&str, &str)]) -> String {
     openidconnect::url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish()
 }
 
-/// The query with which the provider sends the browser back; an error page's status where it does not.
+/// The query of the redirect to the callback, or the status of the error page if there is no redirect.
 fn authorize(world: &World, changes: &[(&str, &str)]) -> Result<Value, u16> {
     let mut browser = browser(world);
     let mut url = format!("{}/authorize?{}", world.issuer(), authorize_query(changes));
@@ -115,13 +115,13 @@ fn assume(world: &World, id_token: &str, changes: &[(&str, &str)]) -> Got {
 }
 
 #[track_caller]
-fn refused(got: &Got, status: u16, code: &str, message: &str) {
+fn assert_rejected(got: &Got, status: u16, code: &str, message: &str) {
     let text = got.text();
     assert_eq!(got.status, status, "{text}");
     assert!(text.contains(&format!("<Code>{code}</Code>")) && text.contains(message), "{text}");
 }
 
-fn between<'a>(text: &'a str, tag: &str) -> &'a str {
+fn element<'a>(text: &'a str, tag: &str) -> &'a str {
     let rest = text.split_once(&format!("<{tag}>")).unwrap().1;
     rest.split_once("</").unwrap().0
 }
@@ -129,17 +129,17 @@ fn between<'a>(text: &'a str, tag: &str) -> &'a str {
 // STS
 
 #[test]
-fn a_good_token_gives_credentials_that_are_new_each_time() {
+fn test_sts_issues_new_credentials_for_each_valid_token() {
     let world = World::new();
     let token = id_token(&world);
     let (one, two) = (assume(&world, &token, &[]), assume(&world, &token, &[]));
     assert_eq!((one.status, two.status), (200, 200), "{}", one.text());
-    assert_ne!(between(&one.text(), "AccessKeyId"), between(&two.text(), "AccessKeyId"));
+    assert_ne!(element(&one.text(), "AccessKeyId"), element(&two.text(), "AccessKeyId"));
     assert_eq!(world.count(Endpoint::Assume), 2);
 }
 
 #[test]
-fn the_world_is_no_more_lenient_than_sts_with_what_is_asked() {
+fn test_sts_rejects_requests_that_aws_rejects() {
     let world = World::new();
     let token = id_token(&world);
     for (name, value, code, message) in [
@@ -154,19 +154,19 @@ fn the_world_is_no_more_lenient_than_sts_with_what_is_asked() {
         ("WebIdentityToken", "no.jwt", "InvalidIdentityToken", "not a valid JWT"),
         ("Version", "2010-01-01", "InvalidAction", ""),
     ] {
-        refused(&assume(&world, &token, &[(name, value)]), 400, code, message);
+        assert_rejected(&assume(&world, &token, &[(name, value)]), 400, code, message);
     }
     let stranger = "arn:aws:iam::123456789012:role/Stranger";
     let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
-    refused(&assume(&world, &token, &[("RoleArn", stranger)]), 403, "AccessDenied", message);
+    assert_rejected(&assume(&world, &token, &[("RoleArn", stranger)]), 403, "AccessDenied", message);
     world.set(Knob::RoleMaximum, 3600);
     let message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
-    refused(&assume(&world, &token, &[("DurationSeconds", "3601")]), 400, "ValidationError", message);
+    assert_rejected(&assume(&world, &token, &[("DurationSeconds", "3601")]), 400, "ValidationError", message);
     assert_eq!(assume(&world, &token, &[("DurationSeconds", "3600")]).status, 200);
 }
 
 #[test]
-fn the_world_is_no_more_lenient_than_sts_with_what_a_token_says() {
+fn test_sts_rejects_claims_that_aws_rejects() {
     let world = World::new();
     let slash = format!("{}/", world.issuer());
     for (claims, code, message) in [
@@ -178,23 +178,23 @@ fn the_world_is_no_more_lenient_than_sts_with_what_a_token_says() {
         (json!({"nbf": world.now() + 3600}), "InvalidIdentityToken", "not yet valid"),
     ] {
         world.next(1, Knob::IdTokenClaims, claims);
-        refused(&assume(&world, &id_token(&world), &[]), 400, code, message);
+        assert_rejected(&assume(&world, &id_token(&world), &[]), 400, code, message);
     }
     world.next(1, Knob::IdTokenClaims, json!({"aud": [CLIENT_ID, "another"]}));
     assert_eq!(assume(&world, &id_token(&world), &[]).status, 200);
 }
 
 #[test]
-fn the_world_is_no_more_lenient_than_sts_with_signatures() {
+fn test_sts_rejects_signatures_that_aws_rejects() {
     let world = World::new();
     for forgery in ["none", "hs256-public-key", "broken-signature", "other-key", "unknown-kid", "no-kid"] {
         world.next(1, Knob::Forgery, forgery);
-        refused(&assume(&world, &id_token(&world), &[]), 400, "InvalidIdentityToken", "");
+        assert_rejected(&assume(&world, &id_token(&world), &[]), 400, "InvalidIdentityToken", "");
     }
     for algorithm in Algorithm::ALL {
         world.next(1, Knob::Algorithm, algorithm.name());
         let got = assume(&world, &id_token(&world), &[]);
-        // IAM documents RS and ES for its OIDC providers, and nothing else.
+        // IAM documents only RS and ES algorithms for OIDC providers.
         let is_known = algorithm.name().starts_with("RS") || algorithm.name().starts_with("ES");
         assert_eq!(got.status == 200, is_known, "{algorithm:?}: {}", got.text());
     }
@@ -203,11 +203,11 @@ fn the_world_is_no_more_lenient_than_sts_with_signatures() {
     assert_eq!(assume(&world, &old, &[]).status, 200);
     assert_eq!(assume(&world, &id_token(&world), &[]).status, 200);
     world.rotate_keys();
-    refused(&assume(&world, &old, &[]), 400, "InvalidIdentityToken", "Couldn't retrieve verification key");
+    assert_rejected(&assume(&world, &old, &[]), 400, "InvalidIdentityToken", "Couldn't retrieve verification key");
 }
 
 #[test]
-fn every_algorithm_makes_signatures_that_the_published_keys_verify() {
+fn test_provider_signatures_verify_with_its_published_keys() {
     use ring::signature as s;
     let world = World::new();
     let keys = browser(&world).get(&format!("{}/keys", world.issuer())).unwrap();
@@ -248,27 +248,27 @@ fn every_algorithm_makes_signatures_that_the_published_keys_verify() {
 }
 
 #[test]
-fn a_caller_is_known_by_a_good_signature_only() {
+fn test_sts_identifies_only_correctly_signed_callers() {
     let world = World::new();
     let credentials = assume(&world, &id_token(&world), &[]).text();
     assert_eq!(identity(&world, &credentials, "").status, 200, "{}", identity(&world, &credentials, "").text());
-    refused(&identity(&world, &credentials, "x"), 403, "SignatureDoesNotMatch", "");
+    assert_rejected(&identity(&world, &credentials, "x"), 403, "SignatureDoesNotMatch", "");
     world.revoke_credentials();
-    refused(&identity(&world, &credentials, ""), 403, "InvalidClientTokenId", "");
+    assert_rejected(&identity(&world, &credentials, ""), 403, "InvalidClientTokenId", "");
     world.set(Knob::RevokedAs, "ExpiredToken");
-    refused(&identity(&world, &credentials, ""), 403, "ExpiredToken", "");
+    assert_rejected(&identity(&world, &credentials, ""), 403, "ExpiredToken", "");
     world.clear_all();
     world.set(Knob::CredentialLifetime, -1);
     let expired = assume(&world, &id_token(&world), &[]).text();
-    refused(&identity(&world, &expired, ""), 403, "ExpiredToken", "");
+    assert_rejected(&identity(&world, &expired, ""), 403, "ExpiredToken", "");
 }
 
-/// GetCallerIdentity signed as AWS documents it, with `spoil` appended to the secret key.
+/// A GetCallerIdentity request, signed with the secret key plus `spoil`, as AWS documents it.
 fn identity(world: &World, credentials: &str, spoil: &str) -> Got {
     let body = "Action=GetCallerIdentity&Version=2011-06-15";
     let at = chrono::DateTime::from_timestamp(world.now(), 0).unwrap();
     let (date, day) = (at.format("%Y%m%dT%H%M%SZ").to_string(), at.format("%Y%m%d").to_string());
-    let token = between(credentials, "SessionToken");
+    let token = element(credentials, "SessionToken");
     let host = world.sts_endpoint().replace("http://", "");
     let signed = "content-type;host;x-amz-date;x-amz-security-token";
     let kind = "application/x-www-form-urlencoded; charset=utf-8";
@@ -278,13 +278,13 @@ fn identity(world: &World, credentials: &str, spoil: &str) -> Got {
     );
     let scope = format!("{day}/us-east-1/sts/aws4_request");
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(&canonical));
-    let secret = format!("AWS4{}{spoil}", between(credentials, "SecretAccessKey")).into_bytes();
+    let secret = format!("AWS4{}{spoil}", element(credentials, "SecretAccessKey")).into_bytes();
     let key = [day.as_str(), "us-east-1", "sts", "aws4_request", &text].iter().fold(secret, |key, part| {
         ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec()
     });
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={}",
-        between(credentials, "AccessKeyId"),
+        element(credentials, "AccessKeyId"),
         hex(&key)
     );
     let headers = [
@@ -307,7 +307,7 @@ fn hex(bytes: &[u8]) -> String {
 // Provider
 
 #[test]
-fn the_provider_demands_pkce_state_nonce_and_a_registered_address() {
+fn test_provider_requires_pkce_state_nonce_and_redirect_uri() {
     let world = World::new();
     for missing in ["code_challenge", "code_challenge_method", "nonce", "state"] {
         assert_eq!(authorize(&world, &[(missing, "")]).unwrap()["error"], "invalid_request", "{missing}");
@@ -323,7 +323,7 @@ fn the_provider_demands_pkce_state_nonce_and_a_registered_address() {
 }
 
 #[test]
-fn a_code_is_good_once_and_only_with_its_verifier_and_address() {
+fn test_provider_redeems_a_code_once_with_its_verifier() {
     let world = World::new();
     let code = code(&world);
     let wrong = VERIFIER.replace('a', "b");
@@ -332,11 +332,11 @@ fn a_code_is_good_once_and_only_with_its_verifier_and_address() {
     let tokens = redeem(&world, &code, &[]);
     assert!(tokens["id_token"].is_string(), "{tokens}");
     assert_eq!(redeem(&world, &code, &[])["error"], "invalid_grant");
-    assert_eq!(refresh(&world, &tokens["refresh_token"])["error"], "invalid_grant", "the second use revokes");
+    assert_eq!(refresh(&world, &tokens["refresh_token"])["error"], "invalid_grant", "the second use revokes the grant");
 }
 
 #[test]
-fn a_refresh_token_is_good_once_and_its_second_use_revokes_the_grant() {
+fn test_provider_revokes_the_grant_of_a_reused_refresh_token() {
     let world = World::new();
     let first = redeem(&world, &code(&world), &[])["refresh_token"].clone();
     let second = refresh(&world, &first)["refresh_token"].clone();
@@ -348,14 +348,14 @@ fn a_refresh_token_is_good_once_and_its_second_use_revokes_the_grant() {
 }
 
 #[test]
-fn without_offline_access_there_is_no_refresh_token() {
+fn test_provider_needs_offline_access_for_a_refresh_token() {
     let world = World::new();
     let code = authorize(&world, &[("scope", "openid")]).unwrap()["code"].as_str().unwrap().to_owned();
     assert!(redeem(&world, &code, &[])["refresh_token"].is_null());
 }
 
 #[test]
-fn knobs_hold_as_often_as_they_were_told() {
+fn knob_applies_the_requested_number_of_times() {
     let world = World::new();
     let tokens = redeem(&world, &code(&world), &[]);
     world.next(2, Knob::RefreshFault, Fault::oauth("temporarily_unavailable", "later"));
@@ -367,7 +367,7 @@ fn knobs_hold_as_often_as_they_were_told() {
 }
 
 #[test]
-fn scripts_turn_the_same_knobs_by_the_control_address() {
+fn control_address_changes_the_same_knobs() {
     let world = World::new();
     let control = world.control_url();
     let mut browser = browser(&world);
@@ -389,7 +389,7 @@ fn scripts_turn_the_same_knobs_by_the_control_address() {
 }
 
 #[test]
-fn a_stopped_provider_refuses_connections_until_it_stands_again_where_it_stood() {
+fn stopped_provider_refuses_connections_until_restarted() {
     let world = World::new();
     let discovery = format!("{}/.well-known/openid-configuration", world.issuer());
     world.stop_provider();
@@ -399,7 +399,7 @@ fn a_stopped_provider_refuses_connections_until_it_stands_again_where_it_stood()
 }
 
 #[test]
-fn a_hanging_endpoint_answers_nothing_and_an_answer_lost_was_still_acted_upon() {
+fn hanging_endpoint_is_silent_and_a_lost_answer_takes_effect() {
     let world = World::new();
     let tokens = redeem(&world, &code(&world), &[]);
     let refresh_token = tokens["refresh_token"].as_str().unwrap();
@@ -409,11 +409,15 @@ fn a_hanging_endpoint_answers_nothing_and_an_answer_lost_was_still_acted_upon() 
     assert!(browser(&world).patience(Duration::from_millis(200)).post(&url, &form).is_err());
     world.next(1, Knob::RefreshFault, Fault::CloseAfter);
     assert!(browser(&world).post(&url, &form).is_err());
-    assert_eq!(refresh(&world, &tokens["refresh_token"])["error"], "invalid_grant", "it was spent");
+    assert_eq!(
+        refresh(&world, &tokens["refresh_token"])["error"],
+        "invalid_grant",
+        "the lost answer has rotated the token"
+    );
 }
 
 #[test]
-fn over_tls_only_the_authority_of_the_world_is_believed() {
+fn tls_world_is_trusted_only_with_its_own_authority() {
     let world = World::over_tls();
     assert!(world.issuer().starts_with("https://"));
     assert_eq!(assume(&world, &id_token(&world), &[]).status, 200);
@@ -421,7 +425,7 @@ fn over_tls_only_the_authority_of_the_world_is_believed() {
 }
 
 #[test]
-fn an_issuer_may_have_a_path_or_a_slash_at_its_end() {
+fn test_issuer_can_end_in_a_path_or_a_slash() {
     for suffix in ["/", "/tenant/v2.0"] {
         let world = World::new();
         world.set(Knob::IssuerSuffix, suffix);
@@ -432,9 +436,9 @@ fn an_issuer_may_have_a_path_or_a_slash_at_its_end() {
     }
 }
 
-// Person and desk
+// Simulated user and desk
 
-/// A callback that thanks once; what a visitor asked for is its result.
+/// A server that answers one request to the callback; joining the thread returns that request.
 fn callback() -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/callback", listener.local_addr().unwrap());
@@ -449,7 +453,7 @@ fn callback() -> (String, thread::JoinHandle<String>) {
 }
 
 #[test]
-fn a_person_signs_in_or_denies_with_a_page_or_without() {
+fn simulated_user_signs_in_or_denies_with_or_without_a_page() {
     for (login, denies, expected) in [
         ("auto", false, "code="),
         ("page", false, "code="),
@@ -466,10 +470,10 @@ fn a_person_signs_in_or_denies_with_a_page_or_without() {
     }
 }
 
-/// The desk's own promises. It finds processes through what only Unix has.
+/// Tests of the desk, which finds processes only on Unix.
 #[cfg(unix)]
 mod desk {
-    #![expect(clippy::disallowed_methods, reason = "a test may start children and spoil files")]
+    #![expect(clippy::disallowed_methods, reason = "a test may start children and damage files")]
 
     use std::process::Command;
 
@@ -482,7 +486,7 @@ mod desk {
     }
 
     #[test]
-    fn a_desk_runs_the_program_in_a_home_of_its_own() {
+    fn desk_runs_the_program_in_a_separate_home() {
         let world = World::new();
         let desk = desk(&world);
         desk.run(["--version"]).expect_code(0);
@@ -492,7 +496,7 @@ mod desk {
     }
 
     #[test]
-    fn a_desk_hears_sees_and_counts_a_whole_sign_in() {
+    fn desk_records_log_page_and_tabs_of_a_sign_in() {
         let world = World::over_tls();
         let desk = desk(&world);
         let callers: Vec<_> = (0..5).map(|_| desk.start(["credentials"])).collect();
@@ -501,12 +505,12 @@ mod desk {
         desk.settle();
         assert_eq!((desk.tabs(), world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1, 1));
         assert!(desk.page().unwrap().contains("BedrockUser"));
-        assert!(desk.log().len() > 10, "the log is heard too");
+        assert!(desk.log().len() > 10, "the log is recorded");
     }
 
     #[test]
     #[should_panic(expected = "access token in stderr of")]
-    fn a_secret_on_stderr_fails_the_test() {
+    fn secret_on_stderr_fails_the_test() {
         let world = World::new();
         let tokens = redeem(&world, &code(&world), &[]);
         let desk = desk(&world);
@@ -517,7 +521,7 @@ mod desk {
 
     #[test]
     #[should_panic(expected = "refresh token in ")]
-    fn a_secret_in_a_file_fails_the_test() {
+    fn secret_in_a_file_fails_the_test() {
         let world = World::new();
         let tokens = redeem(&world, &code(&world), &[]);
         let desk = desk(&world);
@@ -526,7 +530,7 @@ mod desk {
 
     #[test]
     #[should_panic(expected = "still holds its streams")]
-    fn a_child_that_keeps_the_streams_fails_the_test() {
+    fn child_that_holds_the_streams_open_fails_the_test() {
         let world = World::new();
         let desk = desk(&world);
         let mut shell = Command::new("/bin/sh");
@@ -538,7 +542,7 @@ mod desk {
 // AssumeRole, and the identity pool
 
 #[test]
-fn the_world_is_no_more_lenient_than_sts_with_those_who_change_roles() {
+fn test_sts_rejects_an_unsigned_role_change() {
     let world = World::new();
     let form = [
         ("Action", "AssumeRole"),
@@ -547,11 +551,11 @@ fn the_world_is_no_more_lenient_than_sts_with_those_who_change_roles() {
         ("RoleSessionName", "demo@example.com"),
     ];
     let unsigned = browser(&world).post(&format!("{}/", world.sts_endpoint()), &form).unwrap();
-    refused(&unsigned, 403, "MissingAuthenticationToken", "");
+    assert_rejected(&unsigned, 403, "MissingAuthenticationToken", "");
     assert_eq!(world.count(Endpoint::Link), 1);
 }
 
-/// One question to the pool: the status, and the answer's JSON.
+/// Sends one request to the pool; returns the status and the JSON of the answer.
 fn ask_pool(world: &World, target: &str, headers: &str, question: &Value) -> (u16, Value) {
     let body = question.to_string();
     let address = world.cognito_endpoint();
@@ -569,7 +573,7 @@ fn ask_pool(world: &World, target: &str, headers: &str, question: &Value) -> (u1
 }
 
 #[test]
-fn the_world_is_no_more_lenient_than_a_pool() {
+fn test_pool_rejects_requests_that_cognito_rejects() {
     const JSON: &str = "Content-Type: application/x-amz-json-1.1\r\n";
     let world = World::new();
     let token = id_token(&world);
@@ -596,7 +600,7 @@ fn the_world_is_no_more_lenient_than_a_pool() {
         assert!(said == code && words.contains(message), "{said}: {words}");
     }
     let (status, identified) = get_id(POOL_ID, &logins);
-    assert_eq!((status, get_id(POOL_ID, &logins).1), (200, identified.clone()), "one person, one identity");
+    assert_eq!((status, get_id(POOL_ID, &logins).1), (200, identified.clone()), "one user has one identity");
 
     let ask = |question: &Value| ask_pool(&world, "GetCredentialsForIdentity", JSON, question);
     world.next(1, Knob::IdTokenClaims, json!({ "sub": "somebody-else" }));
@@ -622,9 +626,9 @@ fn the_world_is_no_more_lenient_than_a_pool() {
 // Ports
 
 #[test]
-fn a_reserved_port_is_not_given_out_again() {
+fn reserved_port_is_not_reserved_again() {
     let port = Port::reserve();
-    assert!((20_000..32_000).contains(&port.number()), "{port} is none that a system chooses");
+    assert!((20_000..32_000).contains(&port.number()), "{port} is outside the range that the system chooses from");
     let number = port.number();
     assert!(Port::claim(number).is_none());
     drop(port);
@@ -632,7 +636,7 @@ fn a_reserved_port_is_not_given_out_again() {
 }
 
 #[test]
-fn a_port_that_is_listened_on_cannot_be_reserved() {
+fn port_with_a_listener_cannot_be_reserved() {
     for address in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
         let port = Port::reserve();
         let Some(listener) = port.listen_on(address) else { continue };
@@ -645,7 +649,7 @@ fn a_port_that_is_listened_on_cannot_be_reserved() {
 }
 
 #[test]
-fn a_reserved_port_is_closed_until_its_test_listens() {
+fn reserved_port_is_closed_until_its_test_listens() {
     let port = Port::reserve();
     let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port.number()));
     assert_eq!(connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);

@@ -1,13 +1,16 @@
-//! The ladder, rung by rung, with the whole program: what is served, renewed, asked and kept, whatever the weather.
+//! The ladder: cache, refresh, role request, prompt.
+//!
+//! Each test puts the cache, the provider and AWS into one state, and asserts which requests the program sends, whether
+//! it prompts, and which credentials and tokens survive a failure.
 #![cfg(unix)]
-#![expect(clippy::disallowed_methods, reason = "a test may spoil files")]
+#![expect(clippy::disallowed_methods, reason = "a test may damage files")]
 
 use serde_json::json;
 use testworld::{CLOCK_LAG, Desk, Endpoint, Failed, Fault, Knob, World};
 
 use crate::{SPENT, counts, desk};
 
-/// A desk where somebody has signed in, to credentials that end after so many seconds.
+/// A home whose user has signed in, with credentials that expire after this many seconds.
 fn signed_in_for(world: &World, seconds: u32) -> Desk<'_> {
     world.next(1, Knob::CredentialLifetime, seconds);
     let desk = desk(world);
@@ -15,31 +18,31 @@ fn signed_in_for(world: &World, seconds: u32) -> Desk<'_> {
     desk
 }
 
-/// The failure of a call for credentials.
+/// Asserts that `credentials` fails with this exit code and slug.
 #[track_caller]
 fn fails(desk: &Desk<'_>, code: i32, slug: &str) -> Failed {
     desk.run(["credentials"]).fails(code, slug)
 }
 
 const HOUR: u32 = 3600;
-/// Inside the span in which credentials are renewed behind the scenes.
+/// Credentials that expire this soon are refreshed in the background.
 const SOON: u32 = 15 * 60;
-/// Inside the span in which they are renewed before they are served.
+/// Credentials that expire this soon are refreshed before they are served.
 const NOW: u32 = 4 * 60;
 
 #[test]
-fn the_first_call_signs_in_and_the_second_asks_nobody() {
+fn first_call_prompts_and_second_call_uses_the_cache() {
     let world = World::new();
     let desk = desk(&world);
     let first = desk.credentials();
     let requests = world.ledger().total();
     assert_eq!(desk.credentials(), first);
-    assert_eq!(world.ledger().total(), requests, "no request at all");
+    assert_eq!(world.ledger().total(), requests, "the second call sends no request");
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
 #[test]
-fn valid_credentials_are_served_with_the_provider_and_aws_gone() {
+fn valid_credentials_are_served_without_provider_and_aws() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     world.stop_provider();
@@ -49,7 +52,7 @@ fn valid_credentials_are_served_with_the_provider_and_aws_gone() {
 }
 
 #[test]
-fn the_warm_call_writes_nothing() {
+fn cached_call_writes_no_file() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     desk.settle();
@@ -69,17 +72,17 @@ fn the_warm_call_writes_nothing() {
 }
 
 #[test]
-fn a_renewal_costs_two_requests_and_no_browser() {
+fn refresh_needs_two_requests_and_no_browser() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     let requests = world.ledger().total();
     desk.credentials();
-    assert_eq!(world.ledger().total() - requests, 2, "token and STS");
+    assert_eq!(world.ledger().total() - requests, 2, "one to the token endpoint, one to STS");
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
 }
 
 #[test]
-fn a_rotated_refresh_token_serves_again_and_again() {
+fn rotated_refresh_tokens_work_in_every_later_refresh() {
     let world = World::new();
     world.set(Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
@@ -87,11 +90,11 @@ fn a_rotated_refresh_token_serves_again_and_again() {
         desk.credentials();
     }
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 4, 5], 1));
-    assert_eq!(world.live_grants(), 1, "no reuse was seen");
+    assert_eq!(world.live_grants(), 1, "a reused token would have revoked the grant");
 }
 
 #[test]
-fn a_refresh_without_a_new_refresh_token_keeps_the_old_one() {
+fn refresh_token_is_reused_when_the_provider_does_not_rotate() {
     let world = World::new();
     world.set(Knob::WithoutRotation, true);
     world.set(Knob::CredentialLifetime, SPENT);
@@ -103,17 +106,17 @@ fn a_refresh_without_a_new_refresh_token_keeps_the_old_one() {
 }
 
 #[test]
-fn a_rotated_refresh_token_is_kept_before_anything_else_can_fail() {
+fn rotated_refresh_token_is_stored_before_token_verification() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.next(1, Knob::IdTokenClaims, json!({"aud": "somebody-else"}));
     fails(&desk, 6, "token/audience");
     desk.credentials();
-    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "the rotated one was there to be used");
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "the second refresh uses the rotated token");
 }
 
 #[test]
-fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
+fn refresh_token_survives_a_refusal_by_aws() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
@@ -123,7 +126,7 @@ fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
 }
 
 #[test]
-fn a_token_renewed_just_before_aws_failed_serves_when_the_provider_is_gone() {
+fn refreshed_id_token_is_reused_after_aws_failed() {
     let world = World::new();
     world.age_next_id_token();
     let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
@@ -135,7 +138,7 @@ fn a_token_renewed_just_before_aws_failed_serves_when_the_provider_is_gone() {
 }
 
 #[test]
-fn only_invalid_grant_spends_a_refresh_token_and_then_the_person_is_asked() {
+fn revoked_refresh_token_leads_to_one_new_prompt() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.revoke_grants();
@@ -143,23 +146,23 @@ fn only_invalid_grant_spends_a_refresh_token_and_then_the_person_is_asked() {
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
 
-/// Weather: none of it may open a browser or lose the refresh token.
-fn passes_by(fault: &serde_json::Value) {
+/// Asserts that this fault of the token endpoint opens no browser and loses no refresh token.
+fn assert_refresh_token_survives(fault: &serde_json::Value) {
     let world = World::new();
     world.next(2, Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
     desk.credentials();
     world.next(1, Knob::RefreshFault, fault.clone());
-    let stormy = desk.run(["credentials"]).code;
-    // The kept token, still valid, weathers a storm; a refusal is reported.
+    let code = desk.run(["credentials"]).code;
+    // An OAuth error is reported. After any other fault the cached ID token, still valid, is used.
     let refusal = fault.get("oauth").is_some();
-    assert_eq!((stormy, desk.tabs()), (Some(if refusal { 5 } else { 0 }), 1), "{fault}");
+    assert_eq!((code, desk.tabs()), (Some(if refusal { 5 } else { 0 }), 1), "{fault}");
     desk.credentials();
-    assert_eq!((counts(&world)[2], desk.tabs()), (2, 1), "{fault}: nothing was lost");
+    assert_eq!((counts(&world)[2], desk.tabs()), (2, 1), "{fault}: the refresh token still works");
 }
 
 #[test]
-fn bad_weather_at_the_token_endpoint_never_opens_a_browser_and_never_loses_anything() {
+fn temporary_refresh_failures_open_no_browser() {
     for fault in [
         json!(Fault::Status(500)),
         json!(Fault::Status(503)),
@@ -171,12 +174,12 @@ fn bad_weather_at_the_token_endpoint_never_opens_a_browser_and_never_loses_anyth
         json!(Fault::oauth("invalid_client", "who?")),
         json!(Fault::Body { status: 400, content_type: "text/html".into(), body: "<h1>invalid_grant</h1>".into() }),
     ] {
-        passes_by(&fault);
+        assert_refresh_token_survives(&fault);
     }
 }
 
 #[test]
-fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody() {
+fn failed_refresh_with_an_expired_id_token_is_reported() {
     for (fault, code, slug) in [
         (json!(Fault::Status(500)), 9, "network/status"),
         (json!(Fault::Portal), 9, "network/not_json"),
@@ -191,12 +194,12 @@ fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody()
         fails(&desk, code, slug);
         assert_eq!(desk.tabs(), 1, "{fault}");
         desk.credentials();
-        assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "{fault}: the refresh token was kept");
+        assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "{fault}: the refresh token still works");
     }
 }
 
 #[test]
-fn a_provider_that_wants_to_see_the_person_is_obeyed_and_nothing_is_spent() {
+fn interaction_required_on_refresh_prompts_the_user() {
     for error in ["consent_required", "interaction_required", "login_required"] {
         let world = World::new();
         world.next(2, Knob::CredentialLifetime, SPENT);
@@ -210,7 +213,7 @@ fn a_provider_that_wants_to_see_the_person_is_obeyed_and_nothing_is_spent() {
 }
 
 #[test]
-fn a_login_asks_the_person_when_the_earlier_session_cannot_be_renewed() {
+fn login_prompts_when_the_session_cannot_be_refreshed() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.next(1, Knob::RefreshFault, json!(Fault::oauth("unauthorized_client", "not any more")));
@@ -219,7 +222,7 @@ fn a_login_asks_the_person_when_the_earlier_session_cannot_be_renewed() {
 }
 
 #[test]
-fn an_unreachable_provider_is_no_reason_to_open_a_browser() {
+fn unreachable_provider_opens_no_browser() {
     let world = World::new();
     let desk = desk(&world);
     world.stop_provider();
@@ -230,7 +233,7 @@ fn an_unreachable_provider_is_no_reason_to_open_a_browser() {
 }
 
 #[test]
-fn a_refresh_without_an_id_token_uses_the_one_still_valid() {
+fn refresh_without_id_token_uses_the_cached_valid_one() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.set(Knob::RefreshWithoutIdToken, true);
@@ -239,7 +242,7 @@ fn a_refresh_without_an_id_token_uses_the_one_still_valid() {
 }
 
 #[test]
-fn a_refresh_without_an_id_token_asks_once_the_old_one_is_over() {
+fn refresh_without_id_token_prompts_if_the_cached_one_expired() {
     let world = World::new();
     world.age_next_id_token();
     let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
@@ -249,7 +252,7 @@ fn a_refresh_without_an_id_token_asks_once_the_old_one_is_over() {
 }
 
 #[test]
-fn without_a_refresh_token_the_valid_id_token_is_exchanged_again() {
+fn cached_id_token_is_exchanged_again_without_refresh_token() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     let desk = signed_in_for(&world, SPENT);
@@ -258,7 +261,7 @@ fn without_a_refresh_token_the_valid_id_token_is_exchanged_again() {
 }
 
 #[test]
-fn a_kept_token_that_aws_no_longer_accepts_leads_to_a_sign_in() {
+fn cached_id_token_refused_by_aws_leads_to_a_prompt() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     let desk = signed_in_for(&world, SPENT);
@@ -268,7 +271,7 @@ fn a_kept_token_that_aws_no_longer_accepts_leads_to_a_sign_in() {
 }
 
 #[test]
-fn a_forced_login_that_aws_refuses_keeps_valid_credentials() {
+fn forced_login_refused_by_aws_preserves_valid_credentials() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     let before = desk.credentials();
@@ -279,7 +282,7 @@ fn a_forced_login_that_aws_refuses_keeps_valid_credentials() {
 }
 
 #[test]
-fn credentials_near_their_end_are_served_at_once_and_renewed_behind_the_scenes() {
+fn expiring_credentials_are_served_and_refreshed_in_background() {
     let world = World::new();
     let desk = signed_in_for(&world, SOON);
     let old = desk.credentials();
@@ -288,11 +291,11 @@ fn credentials_near_their_end_are_served_at_once_and_renewed_behind_the_scenes()
     let new = desk.credentials();
     assert_ne!(old, new);
     desk.settle();
-    assert_eq!(counts(&world), [1, 1, 1, 2], "fresh ones are not renewed");
+    assert_eq!(counts(&world), [1, 1, 1, 2], "fresh credentials are not refreshed");
 }
 
 #[test]
-fn a_renewal_behind_the_scenes_is_tried_once_a_minute_however_many_ask() {
+fn background_refresh_is_tried_once_a_minute() {
     let world = World::new();
     let desk = signed_in_for(&world, SOON);
     world.stop_sts();
@@ -304,7 +307,7 @@ fn a_renewal_behind_the_scenes_is_tried_once_a_minute_however_many_ask() {
 }
 
 #[test]
-fn a_renewal_behind_the_scenes_never_asks_the_person() {
+fn background_refresh_never_prompts() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.age_id_tokens();
@@ -315,24 +318,24 @@ fn a_renewal_behind_the_scenes_never_asks_the_person() {
 }
 
 #[test]
-fn credentials_about_to_end_are_renewed_before_they_are_served() {
+fn credentials_about_to_expire_are_refreshed_first() {
     let world = World::new();
     let desk = signed_in_for(&world, NOW);
-    let kept = desk.run(["status", "--json"]).stdout;
+    let stored = desk.run(["status", "--json"]).stdout;
     let served = desk.credentials();
-    assert!(!kept.contains(served["Expiration"].as_str().unwrap()));
+    assert!(!stored.contains(served["Expiration"].as_str().unwrap()));
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
 }
 
 #[test]
-fn credentials_still_valid_are_served_whatever_fails() {
+fn valid_credentials_are_served_when_the_refresh_fails() {
     let world = World::new();
     let first = {
         let desk = signed_in_for(&world, NOW);
         world.stop_provider();
         world.stop_sts();
         let served = desk.credentials();
-        assert_eq!(desk.credentials(), served, "and again");
+        assert_eq!(desk.credentials(), served, "the second call serves the same");
         assert_eq!(desk.tabs(), 1);
         served
     };
@@ -340,21 +343,21 @@ fn credentials_still_valid_are_served_whatever_fails() {
 }
 
 #[test]
-fn credentials_still_valid_are_served_while_the_person_has_not_answered() {
+fn valid_credentials_are_served_while_a_prompt_is_open() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.age_id_tokens();
     let desk = signed_in_for(&world, CLOCK_LAG + NOW);
     desk.person("closes-the-tab");
     desk.credentials();
-    assert_eq!(desk.tabs(), 2, "the person was asked");
+    assert_eq!(desk.tabs(), 2, "the user is prompted");
     desk.credentials();
-    assert_eq!(desk.tabs(), 2, "and is not asked twice");
+    assert_eq!(desk.tabs(), 2, "the user is not prompted twice");
     desk.kill_all();
 }
 
 #[test]
-fn spent_credentials_are_never_served() {
+fn expired_credentials_are_never_served() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.stop_provider();
@@ -365,7 +368,7 @@ fn spent_credentials_are_never_served() {
 }
 
 #[test]
-fn a_torn_foreign_or_older_record_costs_a_sign_in_and_never_a_crash() {
+fn damaged_record_leads_to_a_prompt_and_no_crash() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     let folder = desk.home().join(".local/share/bedrock-sso");
@@ -379,10 +382,10 @@ fn a_torn_foreign_or_older_record_costs_a_sign_in_and_never_a_crash() {
     for torn in [&good[..good.len() / 2], b"", b"{}", &[0xff; 5000]] {
         std::fs::write(&credentials, torn).unwrap();
         desk.credentials();
-        assert_eq!(desk.tabs(), tabs, "the sign-in still serves");
+        assert_eq!(desk.tabs(), tabs, "the stored sign-in is used");
         std::fs::write(&sign_in, torn).unwrap();
         desk.credentials();
-        assert_eq!(desk.tabs(), tabs, "the credentials still serve");
+        assert_eq!(desk.tabs(), tabs, "the stored credentials are used");
         std::fs::write(&credentials, torn).unwrap();
         desk.credentials();
         tabs += 1;
@@ -391,7 +394,7 @@ fn a_torn_foreign_or_older_record_costs_a_sign_in_and_never_a_crash() {
 }
 
 #[test]
-fn a_lost_key_costs_a_sign_in() {
+fn missing_sealing_key_leads_to_a_prompt() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     std::fs::remove_file(desk.home().join(".local/share/bedrock-sso/key")).unwrap();
@@ -401,11 +404,11 @@ fn a_lost_key_costs_a_sign_in() {
 }
 
 #[test]
-fn with_storage_none_nothing_is_left_behind() {
+fn storage_none_leaves_no_records_on_disk() {
     let world = World::new();
     let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
-    let kept = std::fs::read_to_string(desk.config_file()).unwrap();
-    desk.configure(&kept.replace("storage = \"file\"", "storage = \"none\""));
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&text.replace("storage = \"file\"", "storage = \"none\""));
     desk.credentials();
     desk.credentials();
     assert_eq!(desk.tabs(), 2);
@@ -418,7 +421,7 @@ fn with_storage_none_nothing_is_left_behind() {
 }
 
 #[test]
-fn a_profile_of_another_application_is_another_sign_in() {
+fn profiles_with_other_parameters_sign_in_separately() {
     let world = World::new();
     let desk = desk(&world);
     let text = std::fs::read_to_string(desk.config_file()).unwrap();

@@ -1,20 +1,27 @@
-//! A model of the two locks, searched in every interleaving and with a process killed at every step.
+//! A model of the two locks: a search runs it in every interleaving and kills a process at every step.
 //!
-//! Profiles of one application share a sign-in (refresh token and ID token), and each role has credentials of its own.
-//! Both records have a lock, and that of the sign-in is taken first. Several processes work with them at once, any of
-//! them can be killed, the provider accepts each refresh token once, AWS can refuse a cached ID token, and another user
-//! can sign in. The model has the steps of `worker::process`, `session` and `cache::locked` as moves of a state
-//! machine, two or three processes and two roles. A search visits every state that can be reached and checks in each
-//! what [`Property`] lists.
+//! Profiles of one application share a sign-in, which is a refresh token and an ID token. Each role has credentials of
+//! its own. Both records have a lock, and a process that needs both takes the lock of the sign-in first. The model has
+//! the steps of `worker::process`, `session` and `cache::locked` as moves of a state machine with two or three
+//! processes and two roles. Processes can be killed, the provider accepts each refresh token once, AWS can refuse a
+//! cached ID token, and another user can sign in. The search visits every reachable state and checks each [`Property`]
+//! in it.
 //!
-//! Modelled: callers that wait for another process's worker, workers that are killed and replaced by their callers,
-//! forced sign-ins, background renewals, requests for the ID token, sign-outs, sign-outs of one role, bounded waits that
-//! end without the lock. Not modelled: time (tokens and credentials never expire during a run, and every ID token was
-//! stored a moment ago, so that a role that was not exchanged for it needs no refresh), the network (an answer of the
-//! provider that is lost has the same effect as a kill in that moment), failures of the storage, the quota service, the
-//! backoff of prompts, the record of version 0.1, a renewal that a caller waits for and the removal of lock files. Two
-//! applications share nothing, so one is enough. The model is written by hand: if the code changes the order of its
-//! steps, change it here too.
+//! The model contains:
+//! - callers that wait for the worker of another caller, and callers that replace a killed worker,
+//! - forced sign-ins, background refreshes, requests for the ID token, sign-outs, and sign-outs of one role,
+//! - bounded waits that end without the lock.
+//!
+//! It leaves out:
+//! - time: tokens and credentials never expire during a run, and every ID token was stored a moment ago, so that a role
+//!   for which it was not exchanged yet needs no refresh,
+//! - the network: a lost answer of the provider has the same effect as a kill at that moment,
+//! - failures of the storage, the quota service, the prompt backoff, the record of version 0.1, a refresh that a caller
+//!   waits for, and the removal of lock files,
+//! - a second application, because two applications share nothing.
+//!
+//! The model is written by hand. If the code changes the order of its steps, change the order here, too.
+
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
@@ -52,7 +59,7 @@ const OTHER_USER: Budget = Budget { other_users: 1, ..NO_DISTURBANCE };
 const OTHER_USER_AND_TIMEOUT: Budget = Budget { timeouts: 1, ..OTHER_USER };
 
 const SIGNED_IN: Stored = Stored::SignIn { is_fresh: false };
-/// Credentials of role 1 are served from the cache.
+/// The credentials of role 1 come from the cache.
 const ROLE_1_FRESH: Stored = Stored::SignIn { is_fresh: true };
 
 /// Three callers of two roles.
@@ -72,7 +79,7 @@ impl<'a> Configuration<'a> {
         Self { tasks, stored, budget, expected_costs: None }
     }
 
-    /// The callers cost so much together.
+    /// Adds a condition on what all callers cost together.
     const fn expecting(self, expected_costs: fn(Costs) -> bool) -> Self {
         Self { expected_costs: Some(expected_costs), ..self }
     }
@@ -105,7 +112,7 @@ fn assert_no_violation(report: &Report) {
 }
 
 #[test]
-fn two_processes_with_every_disturbance_violate_nothing() {
+fn two_processes_hold_all_properties_under_disturbances() {
     let budget = Budget { kills: 1, refusals: 1, other_users: 1, timeouts: 2 };
     let firsts =
         [Task::Call(0), Task::ForcedLogin(0), Task::Renewal(0), Task::TokenCall, Task::SignOut, Task::RoleSignOut(0)];
@@ -128,7 +135,7 @@ fn two_processes_with_every_disturbance_violate_nothing() {
 }
 
 #[test]
-fn two_callers_survive_two_kills() {
+fn two_callers_hold_all_properties_under_two_kills() {
     let budget = Budget { kills: 2, ..NO_DISTURBANCE };
     for stored in [Stored::Nothing, SIGNED_IN, Stored::IdTokenOnly] {
         let tasks = [Task::Call(0), Task::Call(1)];
@@ -137,7 +144,7 @@ fn two_callers_survive_two_kills() {
 }
 
 #[test]
-fn three_processes_violate_nothing() {
+fn three_processes_hold_all_properties() {
     for (tasks, stored, budget) in [
         (THREE_CALLS, Stored::Nothing, ONE_KILL),
         (THREE_CALLS, SIGNED_IN, ONE_KILL),
@@ -159,7 +166,7 @@ fn three_processes_violate_nothing() {
 }
 
 #[test]
-fn callers_of_two_roles_cost_one_prompt_or_one_refresh() {
+fn callers_of_two_roles_share_one_prompt_or_refresh() {
     let cold = |costs| costs == Costs { prompts: 1, refreshes: 0, exchanges: 2 };
     let expired = |costs| costs == Costs { prompts: 0, refreshes: 1, exchanges: 2 };
     for (stored, expected) in [(Stored::Nothing, cold as fn(Costs) -> bool), (SIGNED_IN, expired)] {
@@ -172,8 +179,8 @@ fn is_cheap(costs: Costs) -> bool {
     costs.prompts <= 1 && costs.exchanges == 2
 }
 
-/// One process is killed between the provider's answer and storing it, and the next one presents the replaced token. In
-/// every state without a lost answer no replaced token was presented: that is a property, and holds in all tests above.
+/// If a process is killed between the provider's answer and storing it, the next process presents the replaced token.
+/// In states without a lost answer no process does that, which is a property that all tests above check.
 #[test]
 fn replaced_token_is_presented_only_after_a_lost_answer() {
     let tasks = [Task::Call(0), Task::TokenCall];
@@ -185,8 +192,8 @@ fn replaced_token_is_presented_only_after_a_lost_answer() {
     assert_eq!((report.states_with_lost_answer, report.states_with_replaced_token), (0, 0));
 }
 
-/// No single disturbance leaves credentials of an earlier user, except that a sign-out is killed, or that a worker is
-/// stopped for seconds between its last check and storing. [`OpenCase`] has the order of the steps of each case.
+/// Two single disturbances can leave credentials of an earlier user: the kill of a sign-out, and a worker that is
+/// stopped for seconds between its last check and storing. [`OpenCase`] describes the order of the steps in each case.
 #[test]
 fn credentials_of_an_earlier_user_stay_only_in_known_cases() {
     let (login, sign_out) = (Task::ForcedLogin(0), Task::SignOut);
@@ -197,13 +204,13 @@ fn credentials_of_an_earlier_user_stay_only_in_known_cases() {
     for (first, budget, expected) in [
         // Two kills, one of them between storing another user's sign-in and the second removal.
         (login, other_user(2, 0), &[][..]),
-        // One removal times out: the other one is not too late.
+        // One removal times out, but the other one still removes the credentials.
         (login, other_user(0, 1), &[]),
         (login, other_user(0, 2), &[OpenCase::HolderStopped]),
         (login, other_user(1, 1), &[OpenCase::PromptKilled]),
         (login, other_user(1, 2), &all_of_prompt),
         (sign_out, same_user(0, 0), &[]),
-        // An exchange outlasts the removal: its worker empties the record, unless it had checked the user before.
+        // An exchange ends after the removal. Its worker empties the record, unless it had checked the user before.
         (sign_out, same_user(0, 1), &[OpenCase::HolderStopped]),
         (sign_out, same_user(1, 0), &[OpenCase::SignOutKilled]),
         (sign_out, same_user(1, 1), &all_of_sign_out),
@@ -223,9 +230,9 @@ fn credentials_of_an_earlier_user_stay_only_in_known_cases() {
     }
 }
 
-/// The search can fail: each flaw violates the property that it should violate.
+/// A test of the search itself: each flawed protocol must violate the property that it is meant to violate.
 #[test]
-fn broken_protocols_are_found() {
+fn search_detects_each_broken_protocol() {
     const CALLS: &[Task] = &[Task::Call(0), Task::Call(1)];
     const LOGIN: &[Task] = &[Task::ForcedLogin(0), Task::Call(1)];
     let calls = |stored, budget| Configuration::new(CALLS, stored, budget);

@@ -1,10 +1,10 @@
-//! Signing out: what is left on this machine, what the provider hears, and what a person is told.
+//! `logout`: it deletes the records on this machine, revokes the session at the provider, and reports both.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test may panic and spoil files"
+    reason = "a test may panic and damage files"
 )]
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -14,17 +14,17 @@ use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, World, wait_until};
 
 use crate::{SPENT, desk, to_local_text};
 
-/// What a sign-out prints that the provider has confirmed.
+/// The golden text of a sign-out that the provider has confirmed.
 const REVOKED: &str = "logout: revoked";
 
-/// Signs in, and says until when.
+/// Signs in and returns the expiration of the credentials.
 #[track_caller]
 fn sign_in(desk: &Desk<'_>, profile: &str) -> String {
     let outcome = desk.run(["credentials", "--profile", profile]).expect_code(0);
     outcome.document()["Expiration"].as_str().unwrap().to_owned()
 }
 
-/// A desk where somebody has signed in to credentials that are spent, so that nothing is said of them.
+/// A home whose user has signed in, with expired credentials, which `logout` does not mention.
 fn signed_in(world: &World) -> Desk<'_> {
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = desk(world);
@@ -32,7 +32,7 @@ fn signed_in(world: &World) -> Desk<'_> {
     desk
 }
 
-/// A second profile beside the first, with a sign-in of its own.
+/// Adds a profile that has a separate sign-in.
 fn add_profile(desk: &Desk<'_>, name: &str) {
     let text = fs::read_to_string(desk.config_file()).unwrap();
     let (_, profile) = text.split_once("[profiles.claude]").unwrap();
@@ -40,8 +40,8 @@ fn add_profile(desk: &Desk<'_>, name: &str) {
     desk.configure(&format!("{text}\n[profiles.{name}]{profile}\nextra_params = {{ login_hint = \"{name}\" }}\n"));
 }
 
-/// What is kept, by name, besides the configuration, which macOS keeps in the same place.
-fn kept(desk: &Desk<'_>) -> Vec<String> {
+/// The names of the stored files, without the configuration, which is in the same folder on macOS.
+fn stored_files(desk: &Desk<'_>) -> Vec<String> {
     let entries = fs::read_dir(desk.data()).into_iter().flatten();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| name != "config.toml").collect();
@@ -49,27 +49,27 @@ fn kept(desk: &Desk<'_>) -> Vec<String> {
     names
 }
 
-/// The one file of a kind that belongs to the sign-in. The names of the credentials' files have a hyphen.
-fn file(desk: &Desk<'_>, kind: &str) -> PathBuf {
-    let names = kept(desk);
+/// The one file of this kind that belongs to the sign-in. Names of credentials files contain a hyphen.
+fn find_sign_in_file(desk: &Desk<'_>, kind: &str) -> PathBuf {
+    let names = stored_files(desk);
     let is_sign_in = |name: &&String| name.ends_with(kind) && !name.trim_end_matches(kind).contains('-');
     let found: Vec<_> = names.iter().filter(is_sign_in).collect();
     assert_eq!(found.len(), 1, "{names:?}");
     desk.data().join(found[0])
 }
 
-/// Only locks are left, and they are empty.
+/// Asserts that only empty lock files are left.
 #[track_caller]
-fn nothing_is_kept(desk: &Desk<'_>) {
-    let names = kept(desk);
+fn assert_only_locks_left(desk: &Desk<'_>) {
+    let names = stored_files(desk);
     assert!(!names.is_empty() && names.iter().all(|name| name.ends_with(".lock")), "{names:?}");
     assert!(names.iter().all(|name| fs::read(desk.data().join(name)).unwrap().is_empty()));
 }
 
 #[track_caller]
-fn no_trace_is_left(desk: &Desk<'_>) {
-    // macOS has the configuration in the same folder.
-    assert_eq!((kept(desk), desk.data().exists()), (Vec::new(), cfg!(target_os = "macos")));
+fn assert_no_file_left(desk: &Desk<'_>) {
+    // On macOS the configuration is in the same folder.
+    assert_eq!((stored_files(desk), desk.data().exists()), (Vec::new(), cfg!(target_os = "macos")));
 }
 
 fn status(desk: &Desk<'_>, profile: &str) -> Value {
@@ -77,18 +77,18 @@ fn status(desk: &Desk<'_>, profile: &str) -> Value {
 }
 
 #[test]
-fn what_was_kept_is_forgotten_and_the_provider_revokes_the_session() {
+fn logout_deletes_the_session_and_revokes_it() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("TZ", "UTC");
     let until = sign_in(&desk, "claude");
-    assert_eq!((kept(&desk).len(), world.live_grants()), (9, 1), "{:?}", kept(&desk));
+    assert_eq!((stored_files(&desk).len(), world.live_grants()), (9, 1), "{:?}", stored_files(&desk));
     let requests = world.ledger().total();
     let outcome = desk.run(["logout"]);
     outcome.prints("logout: revoked while credentials are valid");
     assert!(outcome.stderr.contains(&to_local_text(&until, 0)), "{outcome:?}");
-    assert_eq!((world.live_grants(), world.ledger().total() - requests), (0, 1), "one request is enough");
-    nothing_is_kept(&desk);
+    assert_eq!((world.live_grants(), world.ledger().total() - requests), (0, 1), "one request revokes the session");
+    assert_only_locks_left(&desk);
     let status = status(&desk, "claude");
     assert_eq!((&status["signed_in"], &status["can_renew"]), (&json!(false), &json!(false)));
     assert_eq!((&status["identity"], &status["last_error"]), (&Value::Null, &Value::Null));
@@ -96,7 +96,7 @@ fn what_was_kept_is_forgotten_and_the_provider_revokes_the_session() {
 }
 
 #[test]
-fn the_provider_hears_the_token_its_kind_and_the_client() {
+fn revocation_request_has_token_type_hint_and_client_id() {
     let world = World::new();
     let desk = signed_in(&world);
     desk.run(["logout"]).expect_code(0);
@@ -109,18 +109,18 @@ fn the_provider_hears_the_token_its_kind_and_the_client() {
 }
 
 #[test]
-fn a_provider_that_is_no_longer_remembered_is_asked_where_it_revokes() {
+fn logout_fetches_discovery_when_it_is_not_cached() {
     let world = World::new();
     let desk = signed_in(&world);
-    fs::remove_file(file(&desk, ".provider")).unwrap();
+    fs::remove_file(find_sign_in_file(&desk, ".provider")).unwrap();
     desk.run(["logout"]).prints(REVOKED);
     assert_eq!((world.live_grants(), world.count(Endpoint::Discovery)), (0, 2));
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
 }
 
-/// Whatever the provider does, this machine forgets, and the call is a success.
+/// Whatever the provider answers, `logout` deletes the records and succeeds.
 #[test]
-fn trouble_with_the_provider_keeps_nothing_here() {
+fn logout_deletes_everything_when_revocation_fails() {
     let world = World::new();
     let desk = desk(&world);
     for (fault, reason) in [
@@ -138,59 +138,59 @@ fn trouble_with_the_provider_keeps_nothing_here() {
         let outcome = desk.run(["logout"]);
         outcome.prints("logout: not revoked");
         assert!(outcome.stderr.contains(reason), "{outcome:?}");
-        nothing_is_kept(&desk);
+        assert_only_locks_left(&desk);
     }
 }
 
 #[test]
-fn a_provider_that_is_gone_keeps_nothing_here() {
+fn logout_deletes_everything_when_provider_is_unreachable() {
     let world = World::new();
     let desk = signed_in(&world);
     world.stop_provider();
     for _ in ["with the stored description of the provider", "without it"] {
         desk.run(["logout"]).prints("logout: not revoked");
-        nothing_is_kept(&desk);
+        assert_only_locks_left(&desk);
         world.start_provider();
         world.next(1, Knob::CredentialLifetime, SPENT);
         sign_in(&desk, "claude");
-        fs::remove_file(file(&desk, ".provider")).unwrap();
+        fs::remove_file(find_sign_in_file(&desk, ".provider")).unwrap();
         world.stop_provider();
     }
 }
 
 #[test]
-fn a_provider_without_revocation_is_said_to_have_none() {
+fn logout_reports_a_provider_without_revocation() {
     let world = World::new();
     world.set(Knob::DiscoveryDocument, json!({ "revocation_endpoint": null }));
     let desk = signed_in(&world);
     desk.run(["logout"]).prints("logout: no revocation");
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
     world.clear(Knob::DiscoveryDocument);
     world.next(1, Knob::CredentialLifetime, SPENT);
     sign_in(&desk, "claude");
     world.next(1, Knob::RevokeFault, Fault::oauth("unsupported_token_type", "access tokens only"));
     desk.run(["logout"]).prints("logout: no revocation");
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
 }
 
 #[test]
-fn without_a_refresh_token_nobody_is_asked() {
+fn logout_without_refresh_token_sends_no_request() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     let desk = signed_in(&world);
     let requests = world.ledger().total();
     desk.run(["logout"]).prints("logout: no refresh token");
     assert_eq!(world.ledger().total(), requests);
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
 }
 
 #[test]
-fn where_nobody_was_signed_in_nothing_is_asked_and_nothing_written() {
+fn logout_when_signed_out_sends_and_writes_nothing() {
     let world = World::new();
     let never = desk(&world);
     never.run(["logout"]).prints("logout: not signed in");
     never.run(["logout", "--all"]).prints("logout: not signed in");
-    assert!(kept(&never).is_empty(), "{:?}", kept(&never));
+    assert!(stored_files(&never).is_empty(), "{:?}", stored_files(&never));
     assert_eq!(world.ledger().total(), 0);
     let twice = signed_in(&world);
     twice.run(["logout"]).expect_code(0);
@@ -199,7 +199,7 @@ fn where_nobody_was_signed_in_nothing_is_asked_and_nothing_written() {
 }
 
 #[test]
-fn the_door_and_the_last_failure_are_forgotten() {
+fn logout_deletes_prompt_backoff_and_last_failure() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
@@ -207,14 +207,14 @@ fn the_door_and_the_last_failure_are_forgotten() {
     desk.run(["credentials"]).expect_code(4);
     assert_ne!(status(&desk, "claude")["last_error"], Value::Null);
     desk.run(["logout"]).prints("logout: only notes");
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
     assert_eq!(status(&desk, "claude")["last_error"], Value::Null);
     desk.person("signs-in");
     sign_in(&desk, "claude");
 }
 
 #[test]
-fn another_profile_stays_signed_in_and_the_key_goes_with_the_last() {
+fn logout_of_one_profile_leaves_the_other_signed_in() {
     let world = World::new();
     world.set(Knob::CredentialLifetime, 40);
     let desk = desk(&world);
@@ -230,16 +230,16 @@ fn another_profile_stays_signed_in_and_the_key_goes_with_the_last() {
     assert_eq!(status(&desk, "claude")["signed_in"], json!(false));
     assert_eq!(status(&desk, "research")["signed_in"], json!(true));
     sign_in(&desk, "research");
-    assert_eq!(world.count(Endpoint::Authorize), requests, "its record still opens");
+    assert_eq!(world.count(Endpoint::Authorize), requests, "the record of the other profile can still be decrypted");
     desk.run(["logout", "--profile", "research"]).expect_code(0);
     assert_eq!(world.live_grants(), 0);
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
     sign_in(&desk, "claude");
-    assert_ne!(key().unwrap(), first_key, "the next sign-in makes a new one");
+    assert_ne!(key().unwrap(), first_key, "the next sign-in creates a new key");
 }
 
 #[test]
-fn all_profiles_are_signed_out_with_a_line_each() {
+fn logout_all_reports_each_profile_on_a_line() {
     let world = World::new();
     world.set(Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
@@ -250,15 +250,15 @@ fn all_profiles_are_signed_out_with_a_line_each() {
     }
     desk.run(["logout", "--all"]).prints("logout --all: three profiles");
     assert_eq!(world.live_grants(), 0);
-    no_trace_is_left(&desk);
+    assert_no_file_left(&desk);
 }
 
 #[test]
-fn all_takes_along_what_no_profile_leads_to_and_nothing_that_is_not_ours() {
+fn logout_all_deletes_orphaned_records_but_no_foreign_file() {
     let world = World::new();
     let desk = signed_in(&world);
     desk.replace_in_config("[profiles.claude]", "[profiles.renamed]\nextra_params = { login_hint = \"bob\" }");
-    let half = file(&desk, ".sign-in").with_added_extension("new");
+    let half = find_sign_in_file(&desk, ".sign-in").with_added_extension("new");
     fs::write(half, "half written").unwrap();
     let foreign = ["notes.txt", "mine.sign-in", "0123456789abcdef0123456789abcdef.txt"];
     for name in foreign {
@@ -267,40 +267,40 @@ fn all_takes_along_what_no_profile_leads_to_and_nothing_that_is_not_ours() {
     desk.run(["logout", "--all"]).prints("logout --all: a sign-in without a profile");
     let mut left = foreign.map(str::to_owned);
     left.sort();
-    assert_eq!(kept(&desk), left);
+    assert_eq!(stored_files(&desk), left);
 }
 
 #[test]
-fn all_forgets_whatever_is_wrong_with_the_configuration() {
+fn logout_all_works_with_a_broken_configuration() {
     let world = World::new();
     let desk = signed_in(&world);
     desk.configure("not TOML [");
     let outcome = desk.run(["logout", "--all"]).expect_code(3);
     assert!(outcome.stderr.contains("\nbedrock-sso: ") && outcome.stdout.is_empty(), "{outcome:?}");
     desk.expect_wording("output", "logout --all: a broken configuration", &outcome.stderr);
-    no_trace_is_left(&desk);
+    assert_no_file_left(&desk);
     fs::remove_file(desk.config_file()).unwrap();
     fs::create_dir_all(desk.data()).unwrap();
     fs::write(desk.data().join("key"), [7; 32]).unwrap();
     desk.run(["logout", "--all"]).prints("logout --all: nothing stored");
-    no_trace_is_left(&desk);
+    assert_no_file_left(&desk);
 }
 
 #[test]
-fn an_unknown_profile_is_a_mistake_and_nothing_is_forgotten() {
+fn logout_of_an_unknown_profile_deletes_nothing() {
     let world = World::new();
     let desk = signed_in(&world);
-    let before = kept(&desk);
+    let before = stored_files(&desk);
     desk.run(["logout", "--profile", "cloude"]).fails(3, "config/no_such_profile");
-    assert_eq!((kept(&desk), world.live_grants()), (before, 1));
+    assert_eq!((stored_files(&desk), world.live_grants()), (before, 1));
 }
 
 #[test]
-fn what_cannot_be_opened_is_forgotten_all_the_same() {
+fn logout_deletes_unreadable_records() {
     let world = World::new();
     let desk = desk(&world);
     let spoils: [fn(&Desk<'_>); 3] = [
-        |desk| fs::write(file(desk, ".sign-in"), "torn").unwrap(),
+        |desk| fs::write(find_sign_in_file(desk, ".sign-in"), "torn").unwrap(),
         |desk| fs::remove_file(desk.data().join("key")).unwrap(),
         |desk| fs::write(desk.data().join("key"), [7; 32]).unwrap(),
     ];
@@ -308,27 +308,27 @@ fn what_cannot_be_opened_is_forgotten_all_the_same() {
         sign_in(&desk, "claude");
         spoil(&desk);
         desk.run(["logout"]).prints("logout: an unreadable sign-in");
-        nothing_is_kept(&desk);
+        assert_only_locks_left(&desk);
     }
 }
 
 #[test]
-fn whatever_storage_the_profile_names_by_now() {
+fn logout_finds_records_of_the_former_storage_setting() {
     let world = World::new();
     for storage in ["keyring", "none"] {
         let desk = signed_in(&world);
         desk.replace_in_config("storage = \"file\"", &format!("storage = \"{storage}\""));
         desk.run(["logout"]).prints(REVOKED);
         assert_eq!(world.live_grants(), 0);
-        nothing_is_kept(&desk);
+        assert_only_locks_left(&desk);
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_removed_is_told_and_keeps_neither_the_others_nor_the_session() {
+fn logout_continues_after_one_file_cannot_be_deleted() {
     let world = World::new();
     let desk = signed_in(&world);
-    let notes = file(&desk, ".json");
+    let notes = find_sign_in_file(&desk, ".json");
     fs::remove_file(&notes).unwrap();
     fs::create_dir(&notes).unwrap();
     let outcome = desk.run(["logout"]).expect_code(10);
@@ -336,12 +336,12 @@ fn a_file_that_cannot_be_removed_is_told_and_keeps_neither_the_others_nor_the_se
     assert!(outcome.stderr.contains(" [storage/files]\n  hint: ") && outcome.stdout.is_empty(), "{outcome:?}");
     desk.expect_wording("output", "logout: a file that cannot be removed", &outcome.stderr);
     fs::remove_dir(&notes).unwrap();
-    nothing_is_kept(&desk);
+    assert_only_locks_left(&desk);
     assert_eq!(world.live_grants(), 0);
 }
 
 #[test]
-fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
+fn logout_reports_a_pending_sign_in_and_leaves_it() {
     let world = World::new();
     let desk = signed_in(&world);
     add_profile(&desk, "research");
@@ -350,17 +350,17 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     world.next(1, Knob::AuthorizeFault, Fault::Hold);
     let waiting = desk.start(["login", "--profile", "claude"]);
     wait_until("a third tab is open", || desk.tabs() == 3);
-    let before = kept(&desk);
+    let before = stored_files(&desk);
     let failed = desk.run(["logout", "--profile", "claude"]).fails(11, "busy/sign_in");
     failed.message_has(&["process "]).hint_has(&["http://127.0.0.1:"]);
-    assert_eq!(kept(&desk), before);
+    assert_eq!(stored_files(&desk), before);
     let text = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&format!("{text}\n[profiles.broken]\nregion = \"us-east-1\"\n"));
     let outcome = desk.run(["logout", "--all"]).expect_code(11);
     let parts =
         ["research", "broken:\nbedrock-sso: ", "[config/missing_key]", "claude:\nbedrock-sso: ", "[busy/sign_in]"];
     let places = parts.map(|part| outcome.stderr.find(part).unwrap_or_else(|| panic!("{part}: {outcome:?}")));
-    assert!(places.is_sorted(), "the worst is last: {outcome:?}");
+    assert!(places.is_sorted(), "the most severe problem is reported last: {outcome:?}");
     desk.expect_wording("output", "logout --all: one busy, one broken", &outcome.stderr);
     world.release();
     assert!(waiting.finish().expect_code(0).stdout.contains("demo@example.com"));
@@ -368,7 +368,7 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
 }
 
 #[test]
-fn who_asks_for_credentials_meanwhile_is_signed_in_after_it() {
+fn credentials_called_during_logout_sign_in_afterwards() {
     let world = World::new();
     let desk = signed_in(&world);
     world.next(1, Knob::RevokeFault, Fault::Delay(700));
@@ -382,7 +382,7 @@ fn who_asks_for_credentials_meanwhile_is_signed_in_after_it() {
 }
 
 #[test]
-fn all_and_one_profile_contradict_each_other() {
+fn logout_rejects_all_together_with_profile() {
     let world = World::new();
     let desk = signed_in(&world);
     for call in [["logout", "--all", "--profile", "claude"], ["--profile", "claude", "logout", "--all"]] {
@@ -392,7 +392,7 @@ fn all_and_one_profile_contradict_each_other() {
 }
 
 #[test]
-fn a_renewal_behind_the_scenes_is_waited_for_and_brings_nothing_back() {
+fn logout_waits_for_a_background_refresh() {
     let world = World::new();
     world.set(Knob::CredentialLifetime, 600);
     let desk = desk(&world);
@@ -403,6 +403,6 @@ fn a_renewal_behind_the_scenes_is_waited_for_and_brings_nothing_back() {
     let outcome = desk.run(["logout"]).expect_code(0);
     outcome.prints("logout: revoked while credentials are valid");
     desk.settle();
-    nothing_is_kept(&desk);
-    assert_eq!(world.live_grants(), 0, "the rotated token was the one revoked");
+    assert_only_locks_left(&desk);
+    assert_eq!(world.live_grants(), 0, "the rotated token was revoked");
 }

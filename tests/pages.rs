@@ -1,6 +1,6 @@
-//! Writes every page a browser may show, for looking at: `cargo test --test pages`, then open the folder it names.
+//! Writes every page that the program can show in a browser to a file, so that you can view it.
 //!
-//! That they say and escape the right things is tested beside them.
+//! Run `cargo test --test pages` and open the files that it lists. Unit tests of `oidc::page` check text and escaping.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ fn every_page_is_written_to_a_file() {
 }
 
 #[test]
-fn pictures_show_the_pages_of_today() {
+fn pictures_match_the_current_pages() {
     let drawn = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected/pages");
     for (name, page) in pages() {
         let Ok(html) = fs::read_to_string(drawn.join(format!("{name}.html"))) else { continue };

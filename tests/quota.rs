@@ -1,4 +1,4 @@
-//! A quota service stands before AWS: allowed, warned, refused, unblocked, gone, slow and odd.
+//! The quota service, which the program calls before AWS: it allows, warns, denies, is slow or does not answer.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -18,7 +18,7 @@ fn seconds_left(world: &World, outcome: &Outcome) -> i64 {
     end - world.now()
 }
 
-fn blocked() -> Value {
+fn denied_answer() -> Value {
     json!({
         "allowed": false, "reason": "monthly_exceeded", "enforcement_mode": "block",
         "usage": { "monthly_tokens": 1030, "monthly_limit": 1000, "monthly_percent": 103.0 },
@@ -28,7 +28,7 @@ fn blocked() -> Value {
 }
 
 #[test]
-fn the_service_is_asked_before_aws_and_caps_the_expiration() {
+fn quota_check_precedes_aws_and_caps_the_expiration() {
     let world = World::new();
     let desk = desk(&world, "interval = \"30m\"");
     let outcome = desk.run(["credentials"]).expect_code(0);
@@ -42,7 +42,7 @@ fn the_service_is_asked_before_aws_and_caps_the_expiration() {
 }
 
 #[test]
-fn approval_beyond_the_interval_is_asked_for_again() {
+fn quota_is_checked_again_after_the_interval_is_shortened() {
     let world = World::new();
     let long = desk(&world, "interval = \"12h\"");
     long.run(["credentials"]).expect_code(0);
@@ -54,7 +54,7 @@ fn approval_beyond_the_interval_is_asked_for_again() {
 }
 
 #[test]
-fn when_only_the_check_is_due_only_the_service_is_asked() {
+fn due_quota_check_calls_only_the_quota_service() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");
     desk.run(["credentials"]).expect_code(0);
@@ -65,7 +65,7 @@ fn when_only_the_check_is_due_only_the_service_is_asked() {
 }
 
 #[test]
-fn a_token_that_has_ended_is_renewed_to_ask_with() {
+fn expired_id_token_is_refreshed_for_the_quota_check() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");
     world.age_next_id_token();
@@ -76,7 +76,7 @@ fn a_token_that_has_ended_is_renewed_to_ask_with() {
 }
 
 #[test]
-fn a_provider_that_is_gone_costs_nobody_a_check() {
+fn quota_approval_lasts_while_the_provider_is_unreachable() {
     let world = World::new();
     let (allow, deny) = (desk(&world, "interval = \"4m\""), desk(&world, "interval = \"4m\"\non_error = \"deny\""));
     for desk in [&allow, &deny] {
@@ -85,12 +85,12 @@ fn a_provider_that_is_gone_costs_nobody_a_check() {
     }
     world.stop_provider();
     assert_eq!(allow.run(["credentials"]).expect_code(0).stderr, "");
-    // Served all the same while the last yes holds, for nobody has said no.
+    // The last approval is still valid, and no check has denied it.
     deny.run(["credentials"]).expect_code(0);
 }
 
 #[test]
-fn an_interval_of_nothing_asks_each_time_and_never_hands_out_what_has_ended() {
+fn quota_interval_zero_checks_on_every_call() {
     let world = World::new();
     let desk = desk(&world, "interval = \"0s\"");
     for asked in 1..=3 {
@@ -105,7 +105,7 @@ fn an_interval_of_nothing_asks_each_time_and_never_hands_out_what_has_ended() {
 fn denied_quota_names_usage_limit_and_reset() {
     let world = World::new();
     let desk = desk(&world, "");
-    world.set(Knob::Quota, blocked());
+    world.set(Knob::Quota, denied_answer());
     let failed = desk.run(["credentials"]).fails_without_golden(8, "quota/monthly_exceeded");
     failed.message_has(&["103 %", "demo@example.com", "Monthly limit reached"]);
     assert_eq!(world.count(Endpoint::Assume), 0);
@@ -115,12 +115,12 @@ fn denied_quota_names_usage_limit_and_reset() {
 }
 
 #[test]
-fn a_refusal_costs_nobody_their_sign_in() {
+fn quota_denial_preserves_the_sign_in() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");
     let first = desk.run(["credentials"]).expect_code(0).document();
-    world.set(Knob::Quota, blocked());
-    // Valid for AWS still, and all the same not served.
+    world.set(Knob::Quota, denied_answer());
+    // AWS would still accept the credentials, but they are not served.
     desk.run(["credentials"]).fails_without_golden(8, "quota/monthly_exceeded");
     desk.run(["login"]).fails_without_golden(8, "quota/monthly_exceeded");
     world.clear(Knob::Quota);
@@ -130,7 +130,7 @@ fn a_refusal_costs_nobody_their_sign_in() {
 }
 
 #[test]
-fn a_warning_comes_once_a_day_and_holds_nobody_up() {
+fn quota_warning_is_shown_once_a_day() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");
     let almost = json!({ "allowed": true, "reason": "within_quota", "usage": { "monthly_percent": 83.4, "daily_percent": 12.0 } });
@@ -144,7 +144,7 @@ fn a_warning_comes_once_a_day_and_holds_nobody_up() {
 }
 
 #[test]
-fn a_service_that_gives_no_answer_is_judged_by_the_profile() {
+fn quota_service_failure_follows_on_error() {
     let faults = [
         Fault::Status(500),
         Fault::Close,
@@ -164,7 +164,7 @@ fn a_service_that_gives_no_answer_is_judged_by_the_profile() {
 }
 
 #[test]
-fn a_service_that_does_not_take_the_token_is_said_to() {
+fn quota_service_that_rejects_the_token_is_reported() {
     let world = World::new();
     let desk = desk(&world, "on_error = \"deny\"");
     world.set(Knob::QuotaFault, Fault::Status(401));
@@ -172,7 +172,7 @@ fn a_service_that_does_not_take_the_token_is_said_to() {
 }
 
 #[test]
-fn a_service_that_is_down_and_comes_back_is_asked_again() {
+fn quota_service_is_called_again_after_an_outage() {
     let world = World::new();
     let desk = desk(&world, "on_error = \"deny\"\ntimeout = \"1s\"");
     world.stop_quota();
@@ -183,7 +183,7 @@ fn a_service_that_is_down_and_comes_back_is_asked_again() {
 }
 
 #[test]
-fn a_renewal_behind_the_scenes_asks_before_aws_too() {
+fn background_refresh_checks_the_quota_first() {
     let world = World::new();
     let desk = desk(&world, "interval = \"15m\"");
     desk.run(["credentials"]).expect_code(0);

@@ -1,4 +1,6 @@
-//! Profiles of one application share the sign-in: one prompt, one refresh and one guard for all, and a role call each.
+//! Profiles of one application share the sign-in.
+//!
+//! All of them together cost one prompt and one refresh, have one prompt backoff, and each sends its own role request.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +17,7 @@ fn role_arn(name: &str) -> String {
     format!("arn:aws:iam::123456789012:role/{name}")
 }
 
-/// A desk with five profiles that differ in their roles only, and as many for each further application.
+/// A home with five profiles for each application; the profiles of one application differ only in their roles.
 fn desk_with_profiles<'w>(world: &'w World, applications: &[&str]) -> Desk<'w> {
     world.set(Knob::FurtherRoles, json!(PROFILES.map(role_arn)));
     let desk = desk(world);
@@ -41,7 +43,7 @@ fn start_callers(desk: &Desk<'_>, profiles: &[String], each: usize) -> Vec<(Stri
     names.map(|name| (name.clone(), desk.start(["credentials", "--profile", name]))).collect()
 }
 
-/// The document of each profile; all callers of one profile got the same.
+/// The document of each profile. All callers of one profile must have got the same.
 fn finish_callers(callers: Vec<(String, Running)>) -> Vec<(String, Value)> {
     let mut documents: Vec<(String, Value)> = Vec::new();
     for (name, caller) in callers {
@@ -63,7 +65,7 @@ fn run(desk: &Desk<'_>, command: &str, profile: &str) -> Outcome {
 }
 
 #[test]
-fn fifty_cold_callers_of_five_profiles_cost_one_browser_and_five_role_calls() {
+fn fifty_first_callers_of_five_profiles_share_one_prompt() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     let documents = finish_callers(start_callers(&desk, &names(""), 10));
@@ -72,7 +74,7 @@ fn fifty_cold_callers_of_five_profiles_cost_one_browser_and_five_role_calls() {
 }
 
 #[test]
-fn fifty_callers_with_spent_credentials_cost_one_refresh_and_five_role_calls() {
+fn fifty_callers_of_five_profiles_share_one_refresh() {
     let world = World::new();
     world.next(5, Knob::CredentialLifetime, 10);
     let desk = desk_with_profiles(&world, &[""]);
@@ -87,7 +89,7 @@ fn fifty_callers_with_spent_credentials_cost_one_refresh_and_five_role_calls() {
 }
 
 #[test]
-fn sign_ins_of_two_applications_do_not_mix() {
+fn sign_ins_of_two_applications_stay_separate() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &["", "bob"]);
     let all: Vec<String> = names("").into_iter().chain(names("bob")).collect();
@@ -100,7 +102,7 @@ fn sign_ins_of_two_applications_do_not_mix() {
 }
 
 #[test]
-fn a_holder_killed_at_any_request_costs_no_second_browser_once_tokens_are_stored() {
+fn kill_after_tokens_are_stored_causes_no_second_prompt() {
     for (knob, endpoint) in [(Knob::AssumeFault, Endpoint::Assume), (Knob::RefreshFault, Endpoint::Refresh)] {
         let world = World::new();
         world.next(2, Knob::CredentialLifetime, 10);
@@ -122,7 +124,7 @@ fn a_holder_killed_at_any_request_costs_no_second_browser_once_tokens_are_stored
 }
 
 #[test]
-fn a_holder_killed_at_any_request_of_a_cold_sign_in_leaves_no_profile_stuck() {
+fn kill_during_a_first_sign_in_blocks_no_profile() {
     for (knob, endpoint) in [
         (Knob::DiscoveryFault, Endpoint::Discovery),
         (Knob::KeysFault, Endpoint::Keys),
@@ -146,7 +148,7 @@ fn a_holder_killed_at_any_request_of_a_cold_sign_in_leaves_no_profile_stuck() {
 }
 
 #[test]
-fn a_slow_exchange_of_one_role_does_not_hold_up_another_role() {
+fn slow_exchange_of_one_role_does_not_delay_another_role() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     run(&desk, "credentials", "claude").expect_code(0);
@@ -161,7 +163,7 @@ fn a_slow_exchange_of_one_role_does_not_hold_up_another_role() {
 }
 
 #[test]
-fn the_guard_against_unanswered_prompts_is_shared() {
+fn prompt_backoff_is_shared_by_all_profiles() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     desk.person("denies");
@@ -177,14 +179,14 @@ fn the_guard_against_unanswered_prompts_is_shared() {
 }
 
 #[test]
-fn a_caller_of_another_profile_waits_for_the_same_tab() {
+fn caller_of_another_profile_waits_for_the_same_tab() {
     let world = World::new();
     world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = desk_with_profiles(&world, &[""]);
     let first = desk.start(["credentials", "--profile", "claude"]);
     wait_until("a tab is open", || desk.tabs() == 1);
     let second = desk.start(["login", "--profile", "alpha"]);
-    wait_until("the second waits", || desk.log().contains("waiting for another process"));
+    wait_until("the second caller waits", || desk.log().contains("waiting for another process"));
     run(&desk, "export", "beta").fails(4, "sign-in/waiting");
     world.release();
     first.finish().expect_code(0);
@@ -193,7 +195,7 @@ fn a_caller_of_another_profile_waits_for_the_same_tab() {
 }
 
 #[test]
-fn a_session_that_the_provider_ended_is_asked_for_once() {
+fn revoked_session_prompts_once_for_all_profiles() {
     let world = World::new();
     world.next(5, Knob::CredentialLifetime, 10);
     let desk = desk_with_profiles(&world, &[""]);
@@ -205,21 +207,21 @@ fn a_session_that_the_provider_ended_is_asked_for_once() {
 }
 
 #[test]
-fn a_provider_out_of_reach_costs_no_profile_its_sign_in() {
+fn failed_refresh_preserves_the_shared_sign_in() {
     let world = World::new();
     world.next(5, Knob::CredentialLifetime, 10);
     let desk = desk_with_profiles(&world, &[""]);
     finish_callers(start_callers(&desk, &names(""), 1));
     desk.settle();
     world.next(1, Knob::RefreshFault, json!(Fault::Close));
-    // The cached token still serves.
+    // Each call uses the cached ID token, which is still valid.
     run(&desk, "credentials", "alpha").expect_code(0);
     run(&desk, "credentials", "beta").expect_code(0);
     assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
 }
 
 #[test]
-fn another_user_takes_over_every_profile_and_no_credentials_of_the_first_stay() {
+fn new_user_replaces_credentials_of_every_profile() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     let first = finish_callers(start_callers(&desk, &names(""), 1));
@@ -234,7 +236,7 @@ fn another_user_takes_over_every_profile_and_no_credentials_of_the_first_stay() 
 }
 
 #[test]
-fn logout_says_which_profiles_it_signs_out() {
+fn logout_lists_the_profiles_it_signs_out() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     finish_callers(start_callers(&desk, &names(""), 1));
@@ -246,7 +248,7 @@ fn logout_says_which_profiles_it_signs_out() {
 }
 
 #[test]
-fn logout_of_a_role_leaves_the_sign_in_and_the_other_roles() {
+fn role_only_logout_leaves_sign_in_and_other_roles() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     let documents = finish_callers(start_callers(&desk, &names(""), 1));
@@ -278,7 +280,7 @@ fn credentials_that_arrive_after_logout_are_not_stored() {
 }
 
 #[test]
-fn a_quota_of_one_profile_says_nothing_to_the_others() {
+fn quota_of_one_profile_does_not_affect_the_others() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);
     let quota = json!(world.quota_endpoint());
@@ -292,7 +294,7 @@ fn a_quota_of_one_profile_says_nothing_to_the_others() {
     run(&desk, "credentials", "beta").expect_code(0);
     run(&desk, "credentials", "alpha").expect_code(8);
     assert_eq!((desk.tabs(), world.count(Endpoint::Quota)), (1, 2));
-    // The quota service is a new host for a sign-in that was made without it, until the user accepts it.
+    // The sign-in was made without this quota service, so the user has to accept the new host first.
     desk.configure(&format!("{text}\n[profiles.gamma.quota]\nendpoint = \"https://other.example\"\n"));
     run(&desk, "credentials", "gamma").fails(4, "sign-in/destination_changed");
     run(&desk, "credentials", "beta").expect_code(0);

@@ -1,11 +1,11 @@
-//! A private key before the provider: sign-in, renewal and revocation by assertion, and what the provider refuses.
+//! Client authentication with a private key: the assertions at sign-in, refresh and revocation, and their rejection.
 
 use serde_json::{Value, json};
 use testworld::{ClientKey, Desk, Endpoint, Knob, World, field};
 
-use super::{PROGRAM, SPENT, counts, sign_in_by_code, world};
+use super::{PROGRAM, SPENT, counts, sign_in_with_device_code, world};
 
-/// A desk whose application has this key, and further lines of TOML.
+/// A home whose profile uses this client key, with more lines of TOML.
 pub(super) fn desk<'w>(world: &'w World, key: ClientKey, more: &str) -> Desk<'w> {
     let file = json!(world.client_key(key));
     let auth = format!("client_auth = \"private_key_jwt\"\nclient_key = {file}\n{more}");
@@ -17,7 +17,7 @@ fn base64(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// Header and claims of each assertion so far.
+/// Header and claims of each assertion that the provider has got.
 pub(super) fn assertions(world: &World) -> Vec<(Value, Value)> {
     let part =
         |jwt: &str, at: usize| -> Value { serde_json::from_slice(&base64(jwt.split('.').nth(at).unwrap())).unwrap() };
@@ -32,9 +32,9 @@ pub(super) fn assertions(world: &World) -> Vec<(Value, Value)> {
         .collect()
 }
 
-/// Signs in, renews and signs out, and says how each assertion was signed.
+/// Signs in, refreshes and signs out; returns the algorithm of each assertion.
 #[track_caller]
-fn all_the_way(world: &World, desk: &Desk<'_>) -> Vec<String> {
+fn sign_in_refresh_and_sign_out(world: &World, desk: &Desk<'_>) -> Vec<String> {
     world.next(1, Knob::CredentialLifetime, SPENT);
     desk.credentials();
     desk.credentials();
@@ -45,7 +45,7 @@ fn all_the_way(world: &World, desk: &Desk<'_>) -> Vec<String> {
 }
 
 #[test]
-fn every_kind_of_key_in_every_form_of_file_proves_the_application() {
+fn every_key_type_and_file_format_authenticates_the_client() {
     for (key, algorithm) in [
         (ClientKey::Rsa, "RS256"),
         (ClientKey::RsaPkcs1, "RS256"),
@@ -55,19 +55,19 @@ fn every_kind_of_key_in_every_form_of_file_proves_the_application() {
     ] {
         let world = world("private_key_jwt");
         let desk = desk(&world, key, "");
-        assert_eq!(all_the_way(&world, &desk), [algorithm; 3], "{key:?}");
+        assert_eq!(sign_in_refresh_and_sign_out(&world, &desk), [algorithm; 3], "{key:?}");
     }
 }
 
 #[test]
-fn an_assertion_is_for_the_issuer_alone_short_lived_and_never_the_same() {
+fn client_assertion_is_short_lived_and_unique() {
     let world = world("private_key_jwt");
     let desk = desk(&world, ClientKey::P256, "client_key_id = \"laptops\"");
-    all_the_way(&world, &desk);
+    sign_in_refresh_and_sign_out(&world, &desk);
     let seen = assertions(&world);
     for (header, claims) in &seen {
         assert_eq!(header, &json!({ "alg": "ES256", "typ": "JWT", "kid": "laptops" }));
-        assert_eq!(claims["aud"], world.issuer(), "a text, not a list");
+        assert_eq!(claims["aud"], world.issuer(), "a string, not a list");
         assert_eq!((&claims["iss"], &claims["sub"]), (&json!("demo-client"), &json!("demo-client")));
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
     }
@@ -76,20 +76,20 @@ fn an_assertion_is_for_the_issuer_alone_short_lived_and_never_the_same() {
 }
 
 #[test]
-fn the_audience_is_the_endpoint_where_the_profile_or_the_provider_says_so() {
+fn assertion_audience_follows_profile_then_provider() {
     for more in ["client_audience = \"endpoint\"", "provider = \"okta\""] {
         let world = world("private_key_jwt");
         world.set(Knob::AssertionAudience, "endpoint");
         let desk = desk(&world, ClientKey::Rsa, more);
-        all_the_way(&world, &desk);
+        sign_in_refresh_and_sign_out(&world, &desk);
     }
     let world = world("private_key_jwt");
     let desk = desk(&world, ClientKey::Rsa, "provider = \"okta\"\nclient_audience = \"issuer\"");
-    all_the_way(&world, &desk);
+    sign_in_refresh_and_sign_out(&world, &desk);
 }
 
 #[test]
-fn a_key_signs_as_the_profile_says_else_as_the_provider_takes_it_else_as_is_usual_there() {
+fn assertion_algorithm_follows_profile_then_provider() {
     for (taken, more, algorithm) in [
         (json!(["PS256", "ES256"]), "", "PS256"),
         (json!(["RS256", "PS256"]), "", "RS256"),
@@ -98,17 +98,17 @@ fn a_key_signs_as_the_profile_says_else_as_the_provider_takes_it_else_as_is_usua
         let world = world("private_key_jwt");
         world.set(Knob::AssertionAlgorithms, taken);
         let desk = desk(&world, ClientKey::Rsa, more);
-        assert_eq!(all_the_way(&world, &desk), [algorithm; 3], "{more}");
+        assert_eq!(sign_in_refresh_and_sign_out(&world, &desk), [algorithm; 3], "{more}");
     }
     let world = world("private_key_jwt");
     world.set(Knob::DiscoveryDocument, json!({ "token_endpoint_auth_signing_alg_values_supported": null }));
     world.set(Knob::AssertionAudience, "endpoint");
     let desk = desk(&world, ClientKey::Rsa, "provider = \"entra\"");
-    assert_eq!(all_the_way(&world, &desk), ["PS256"; 3]);
+    assert_eq!(sign_in_refresh_and_sign_out(&world, &desk), ["PS256"; 3]);
 }
 
 #[test]
-fn a_key_that_the_provider_does_not_know_says_so_and_costs_no_refresh_token() {
+fn unknown_client_key_is_reported_and_refresh_token_survives() {
     let world = world("private_key_jwt");
     let desk = desk(&world, ClientKey::Rsa, "");
     world.next(1, Knob::CredentialLifetime, SPENT);
@@ -126,11 +126,11 @@ fn a_key_that_the_provider_does_not_know_says_so_and_costs_no_refresh_token() {
 }
 
 #[test]
-fn a_sign_in_by_code_proves_the_application_by_an_assertion_for_each_question() {
+fn device_sign_in_sends_an_assertion_with_each_request() {
     let world = world("private_key_jwt");
     world.set(Knob::DeviceCodes, json!({}));
     let desk = desk(&world, ClientKey::P256, "");
-    sign_in_by_code(&desk, ["login", "--device"]);
+    sign_in_with_device_code(&desk, ["login", "--device"]);
     let asked = world.count(Endpoint::DeviceCode) + world.count(Endpoint::Poll);
     assert_eq!(assertions(&world).len(), asked);
 }

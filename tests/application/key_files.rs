@@ -1,4 +1,4 @@
-//! The files of a private key: under a passphrase, lost, spoilt, open to everybody, and the certificate beside them.
+//! The files of a client key: encrypted, missing, damaged or readable by every user, and its certificate.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -8,24 +8,24 @@ use serde_json::json;
 use testworld::{ClientKey, Desk, Knob, PASSPHRASE, World};
 
 use super::{
-    SPENT, counts, kept,
+    SPENT, application_files, counts,
     key::{assertions, desk},
     world,
 };
 
-/// Puts other bytes into a file, which stays private.
-#[expect(clippy::disallowed_methods, reason = "a test may spoil files")]
+/// Overwrites a file; only its owner can read it.
+#[expect(clippy::disallowed_methods, reason = "a test may damage files")]
 pub(super) fn replace(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn unlock(desk: &Desk<'_>, passphrase: &str) -> testworld::Outcome {
+fn store_passphrase(desk: &Desk<'_>, passphrase: &str) -> testworld::Outcome {
     desk.run_with(["login", "--client-key-passphrase-stdin"], &format!("{passphrase}\n"))
 }
 
 #[test]
-fn a_passphrase_opens_the_key_once_it_was_stored() {
+fn stored_passphrase_decrypts_the_client_key() {
     for key in [ClientKey::P256Encrypted, ClientKey::RsaEncrypted] {
         let world = world("private_key_jwt");
         world.next(1, Knob::CredentialLifetime, SPENT);
@@ -33,29 +33,29 @@ fn a_passphrase_opens_the_key_once_it_was_stored() {
         let failed = desk.run(["credentials"]).fails(3, "config/no_client_key_passphrase");
         failed.hint_has(&["`bedrock-sso login --client-key-passphrase-stdin`"]);
         assert_eq!(desk.tabs(), 0);
-        unlock(&desk, "something else").fails(3, "config/client_key_passphrase");
-        assert_eq!(kept(&desk), Vec::<String>::new(), "one that opens nothing is not kept");
-        unlock(&desk, PASSPHRASE).expect_code(0);
+        store_passphrase(&desk, "something else").fails(3, "config/client_key_passphrase");
+        assert_eq!(application_files(&desk), Vec::<String>::new(), "a wrong passphrase is not stored");
+        store_passphrase(&desk, PASSPHRASE).expect_code(0);
         desk.credentials();
         assert_eq!(counts(&world), [1, 1, 1, 0], "{key:?}");
         desk.run(["logout", "--all"]).prints("logout --all: a secret of the application");
-        assert_eq!(kept(&desk), Vec::<String>::new());
+        assert_eq!(application_files(&desk), Vec::<String>::new());
     }
 }
 
 #[test]
-fn a_passphrase_is_taken_for_a_private_key_only_and_where_it_can_be_kept() {
+fn passphrase_is_rejected_without_private_key_or_storage() {
     let world = world("none");
     let desk = Desk::new(&world, super::PROGRAM);
-    unlock(&desk, PASSPHRASE).fails(3, "config/secret_not_used");
+    store_passphrase(&desk, PASSPHRASE).fails(3, "config/secret_not_used");
     let desk = super::key::desk(&world, ClientKey::RsaEncrypted, "");
     let text = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&text.replace("storage = \"file\"", "storage = \"none\""));
-    unlock(&desk, PASSPHRASE).fails(3, "config/contradiction");
+    store_passphrase(&desk, PASSPHRASE).fails(3, "config/contradiction");
 }
 
 #[test]
-fn a_key_that_is_lost_spoilt_or_of_another_kind_is_told_before_anybody_is_asked() {
+fn unusable_client_key_is_reported_before_any_prompt() {
     let world = world("private_key_jwt");
     let desk = desk(&world, ClientKey::Rsa, "");
     let file = world.client_key(ClientKey::Rsa);
@@ -79,9 +79,9 @@ fn a_key_that_is_lost_spoilt_or_of_another_kind_is_told_before_anybody_is_asked(
 }
 
 #[test]
-fn a_key_that_is_lost_costs_neither_the_refresh_token_nor_valid_credentials() {
+fn missing_client_key_preserves_tokens_and_credentials() {
     let world = world("private_key_jwt");
-    // Short enough to be renewed before they are served.
+    // So short that the program refreshes them before it serves them.
     world.next(1, Knob::CredentialLifetime, 200);
     let desk = desk(&world, ClientKey::P256, "");
     desk.credentials();
@@ -95,19 +95,19 @@ fn a_key_that_is_lost_costs_neither_the_refresh_token_nor_valid_credentials() {
 }
 
 #[test]
-fn a_key_that_everybody_may_read_is_refused_unless_it_is_encrypted() {
-    let everybody = |file: &Path| fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+fn world_readable_client_key_must_be_encrypted() {
+    let make_world_readable = |file: &Path| fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
     let world = world("private_key_jwt");
     let open = desk(&world, ClientKey::P256, "");
-    everybody(&world.client_key(ClientKey::P256));
+    make_world_readable(&world.client_key(ClientKey::P256));
     let failed = open.run(["credentials"]).fails(3, "config/client_key_exposed");
     failed.hint_has(&["`chmod o-rwx /"]);
     let locked = desk(&world, ClientKey::P256Encrypted, "");
-    everybody(&world.client_key(ClientKey::P256Encrypted));
-    unlock(&locked, PASSPHRASE).expect_code(0);
+    make_world_readable(&world.client_key(ClientKey::P256Encrypted));
+    store_passphrase(&locked, PASSPHRASE).expect_code(0);
 }
 
-/// A certificate of this key, valid in these years.
+/// Writes a certificate of this key, valid between these years; returns the line of TOML that names it.
 fn certificate(world: &World, key: ClientKey, years: [i32; 2]) -> String {
     let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.der()));
     let pair = KeyPair::try_from(&der).unwrap();
@@ -120,7 +120,7 @@ fn certificate(world: &World, key: ClientKey, years: [i32; 2]) -> String {
 }
 
 #[test]
-fn the_certificates_digest_names_the_key() {
+fn assertion_header_has_the_certificate_thumbprint() {
     for key in [ClientKey::Rsa, ClientKey::P256, ClientKey::P384] {
         let world = world("private_key_jwt");
         let desk = desk(&world, key, &certificate(&world, key, [2020, 2090]));
@@ -137,7 +137,7 @@ fn the_certificates_digest_names_the_key() {
 }
 
 #[test]
-fn a_certificate_that_is_spent_too_young_of_another_key_or_lost_is_told_before_anybody_is_asked() {
+fn invalid_client_certificate_is_reported_before_any_prompt() {
     let world = world("private_key_jwt");
     for (key, years, fact) in [
         (ClientKey::Rsa, [2020, 2021], "2021-01-01T00:00:00Z"),
@@ -154,7 +154,7 @@ fn a_certificate_that_is_spent_too_young_of_another_key_or_lost_is_told_before_a
 }
 
 #[test]
-fn a_key_that_cannot_sign_as_the_profile_says_is_told() {
+fn client_key_unfit_for_client_algorithm_is_reported() {
     let world = world("private_key_jwt");
     let desk = desk(&world, ClientKey::P256, "client_algorithm = \"RS256\"");
     desk.run(["credentials"]).fails(3, "config/client_algorithm").message_has(&["RS256"]);

@@ -1,6 +1,6 @@
-//! An application that has to prove itself: where its proof comes from, how it is presented, what a wrong one costs.
+//! Client authentication: a client secret or a private key that the application must present to the provider.
 //!
-//! The provider of these tests believes one registered way and nothing beside it; see `testworld`.
+//! The test provider accepts only the method that is registered for the client.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use testworld::{Desk, Endpoint, Knob, Outcome, World, address_in, code_in};
 
 use crate::{PROGRAM, SPENT};
 
-/// A world whose application is registered for this method.
+/// A world whose provider has registered the client for this method.
 fn world(method: &str) -> World {
     let world = World::new();
     world.set(Knob::ClientAuth, method);
@@ -26,12 +26,12 @@ fn desk(world: &World) -> Desk<'_> {
     Desk::with(world, PROGRAM, "client_auth = \"secret\"")
 }
 
-/// Stores this secret and signs in.
+/// Runs `login` with this secret on stdin.
 fn login(desk: &Desk<'_>, secret: &str) -> Outcome {
     desk.run_with(["login", "--client-secret-stdin"], &format!("{secret}\n"))
 }
 
-/// A desk where somebody has signed in with the application's secret, to credentials that are of no more use.
+/// A home whose user has signed in with the client secret; the credentials are expired.
 #[track_caller]
 fn signed_in<'w>(world: &'w World) -> Desk<'w> {
     world.next(1, Knob::CredentialLifetime, SPENT);
@@ -42,21 +42,21 @@ fn signed_in<'w>(world: &'w World) -> Desk<'w> {
     desk
 }
 
-/// A `login` whose code the person enters in a browser.
-fn sign_in_by_code<const N: usize>(desk: &Desk<'_>, login: [&str; N]) {
+/// Runs `login` with a device code, which the user enters in a browser.
+fn sign_in_with_device_code<const N: usize>(desk: &Desk<'_>, login: [&str; N]) {
     let mut call = desk.start(login);
     let line = call.lines(1).concat();
     testworld::enter_code(address_in(&line), code_in(&line), false).unwrap();
     call.finish().expect_code(0);
 }
 
-/// Authorizations, codes, refreshes, revocations.
+/// How many authorizations, code exchanges, refreshes and revocations the world has seen.
 fn counts(world: &World) -> [usize; 4] {
     world.counts([Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Revoke])
 }
 
-/// The files in which the proof of an application is kept.
-fn kept(desk: &Desk<'_>) -> Vec<String> {
+/// The names of the files in which client secrets and passphrases are stored.
+fn application_files(desk: &Desk<'_>) -> Vec<String> {
     let entries = fs::read_dir(desk.data()).into_iter().flatten();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.contains(".application")).collect()

@@ -1,11 +1,13 @@
-//! A secret before the provider: sign-in, renewal and revocation, and what a wrong or missing one costs.
+//! Client authentication with a secret, at sign-in, refresh and revocation, and failures with a wrong or missing
+//! secret.
 
 use testworld::{Endpoint, Knob};
 
-use super::{counts, desk, login, sign_in_by_code, signed_in, world};
+use super::{counts, desk, login, sign_in_with_device_code, signed_in, world};
 
-/// What the provider was sent to its token and revocation endpoints: whether with a header, and the form's names.
-fn presented(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
+/// For each request to the token and revocation endpoints: whether it has an Authorization header, and its form fields
+/// that begin with `client`.
+fn client_authentications(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
     let requests = world.ledger().requests().into_iter().filter(|request| request.method == "POST");
     let posted = requests.filter(|request| request.target == "/token" || request.target == "/revoke");
     posted
@@ -19,39 +21,39 @@ fn presented(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
 }
 
 #[test]
-fn a_header_proves_the_application_at_sign_in_renewal_and_revocation() {
+fn client_secret_basic_is_sent_with_every_token_request() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
     desk.credentials();
     desk.run(["logout"]).expect_code(0);
     assert_eq!((counts(&world), world.live_grants()), ([1, 1, 1, 1], 0));
-    assert_eq!(presented(&world), vec![(true, vec![]); 3]);
+    assert_eq!(client_authentications(&world), vec![(true, vec![]); 3]);
 }
 
 #[test]
-fn the_form_proves_it_where_the_provider_takes_it_nowhere_else() {
+fn client_secret_post_is_sent_with_every_token_request() {
     let world = world("client_secret_post");
     let desk = signed_in(&world);
     desk.credentials();
     desk.run(["logout"]).expect_code(0);
     assert_eq!((counts(&world), world.live_grants()), ([1, 1, 1, 1], 0));
     let fields = ["client_id", "client_secret"].map(str::to_owned).to_vec();
-    assert_eq!(presented(&world), vec![(false, fields); 3]);
+    assert_eq!(client_authentications(&world), vec![(false, fields); 3]);
 }
 
 #[test]
-fn a_revocation_endpoint_with_methods_of_its_own_gets_what_it_takes() {
+fn revocation_endpoint_gets_an_auth_method_that_it_lists() {
     let world = world("client_secret_basic");
     let methods = serde_json::json!({ "revocation_endpoint_auth_methods_supported": ["client_secret_post"] });
     world.set(Knob::DiscoveryDocument, methods);
     let desk = signed_in(&world);
     desk.run(["logout"]);
     let fields = ["client_id", "client_secret"].map(str::to_owned).to_vec();
-    assert_eq!(presented(&world), [(true, vec![]), (false, fields)]);
+    assert_eq!(client_authentications(&world), [(true, vec![]), (false, fields)]);
 }
 
 #[test]
-fn without_its_secret_nobody_is_asked_and_the_command_is_told() {
+fn missing_client_secret_is_reported_before_any_prompt() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     for arguments in [["credentials", "--profile", "claude"], ["login", "--profile", "claude"]] {
@@ -62,7 +64,7 @@ fn without_its_secret_nobody_is_asked_and_the_command_is_told() {
 }
 
 #[test]
-fn a_wrong_secret_says_so_on_the_page_and_on_stderr_and_the_right_one_mends_it() {
+fn wrong_client_secret_is_reported_and_can_be_replaced() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     let failed = login(&desk, "something else").ends_with_failure(5, "provider/client_refused");
@@ -73,7 +75,7 @@ fn a_wrong_secret_says_so_on_the_page_and_on_stderr_and_the_right_one_mends_it()
 }
 
 #[test]
-fn a_secret_that_was_changed_costs_no_refresh_token_and_no_browser() {
+fn changed_client_secret_preserves_the_refresh_token() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
     world.change_client_secret();
@@ -82,11 +84,11 @@ fn a_secret_that_was_changed_costs_no_refresh_token_and_no_browser() {
     }
     assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([1, 1, 2, 0], 1, 1));
     login(&desk, &world.client_secret()).expect_code(0);
-    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 3, 0], 1), "the refresh token was still good");
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 3, 0], 1), "the refresh token still works");
 }
 
 #[test]
-fn a_secret_that_is_refused_when_signing_out_is_told_and_what_was_kept_is_forgotten() {
+fn logout_deletes_everything_when_client_secret_is_refused() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
     world.change_client_secret();
@@ -95,7 +97,7 @@ fn a_secret_that_is_refused_when_signing_out_is_told_and_what_was_kept_is_forgot
 }
 
 #[test]
-fn a_provider_that_quotes_the_secret_is_quoted_without_it() {
+fn client_secret_is_masked_in_provider_error_text() {
     let world = world("client_secret_post");
     let desk = signed_in(&world);
     let quote = format!("bad secret {}", world.client_secret());
@@ -105,18 +107,18 @@ fn a_provider_that_quotes_the_secret_is_quoted_without_it() {
 }
 
 #[test]
-fn a_public_profile_before_a_provider_that_wants_a_secret_is_refused_as_before() {
+fn public_client_refused_by_provider_reports_invalid_client() {
     let world = world("client_secret_basic");
     let desk = testworld::Desk::new(&world, super::PROGRAM);
     desk.run(["credentials"]).fails(5, "sign-in/invalid_client");
 }
 
 #[test]
-fn a_sign_in_by_code_proves_the_application_when_it_asks_and_whenever_it_asks_on() {
+fn device_sign_in_authenticates_the_client_on_every_poll() {
     let world = world("client_secret_basic");
     world.set(Knob::DeviceCodes, serde_json::json!({}));
     let desk = signed_in(&world);
-    sign_in_by_code(&desk, ["login", "--force", "--device"]);
+    sign_in_with_device_code(&desk, ["login", "--force", "--device"]);
     let requests = world.ledger().requests().into_iter();
     let asked = requests.filter(|request| matches!(request.endpoint, Endpoint::DeviceCode | Endpoint::Poll));
     let headers: Vec<bool> = asked

@@ -1,36 +1,36 @@
-//! Where the proof is kept: how it comes in, who else is served by it, and when it is forgotten.
+//! Storing a client secret: how the user enters it, which profiles share it, and when it is deleted.
 
 use std::fs;
 
 use testworld::Desk;
 
-use super::{PROGRAM, counts, desk, kept, login, signed_in, world};
+use super::{PROGRAM, application_files, counts, desk, login, signed_in, world};
 
 #[test]
-fn it_is_sealed_in_a_file_of_its_own() {
+fn client_secret_is_stored_encrypted_in_a_separate_file() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
-    let names = kept(&desk);
+    let names = application_files(&desk);
     assert_eq!(names.len(), 1, "{names:?}");
     let bytes = fs::read(desk.data().join(&names[0])).unwrap();
     assert!(world.ledger().leaks("the file", &bytes).is_empty());
 }
 
 #[test]
-fn signing_out_leaves_it_for_the_next_sign_in_and_signing_out_of_everything_does_not() {
+fn client_secret_survives_logout_but_not_logout_all() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
     desk.run(["logout"]).prints("logout: a secret of the application");
-    assert_eq!(kept(&desk).len(), 1);
+    assert_eq!(application_files(&desk).len(), 1);
     desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 0, 1], 2));
     desk.run(["logout", "--all"]).prints("logout --all: a secret of the application");
-    assert_eq!(kept(&desk), Vec::<String>::new());
+    assert_eq!(application_files(&desk), Vec::<String>::new());
     desk.run(["credentials"]).fails(3, "config/no_client_secret");
 }
 
 #[test]
-fn one_secret_serves_every_profile_of_the_application_and_outlives_their_changes() {
+fn client_secret_is_shared_by_all_profiles_of_the_client() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
     let text = fs::read_to_string(desk.config_file()).unwrap();
@@ -39,30 +39,30 @@ fn one_secret_serves_every_profile_of_the_application_and_outlives_their_changes
     for name in ["claude", "other"] {
         desk.run(["credentials", "--profile", name]).expect_code(0);
     }
-    assert_eq!(kept(&desk).len(), 1);
+    assert_eq!(application_files(&desk).len(), 1);
 }
 
 #[test]
-fn what_could_not_be_a_secret_is_refused_before_anything_is_kept() {
+fn malformed_client_secret_is_rejected_and_not_stored() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     for input in ["", "\n", "  \r\n", "one\ntwo\n", "a\u{1b}[31m\n", &"x".repeat(5000)] {
         desk.run_with(["login", "--client-secret-stdin"], input).fails(2, "usage/secret");
     }
-    assert_eq!((kept(&desk), desk.tabs()), (vec![], 0));
+    assert_eq!((application_files(&desk), desk.tabs()), (vec![], 0));
 }
 
 #[test]
-fn a_profile_that_needs_no_secret_takes_none() {
+fn client_secret_is_rejected_for_a_public_client() {
     let world = world("none");
     let desk = Desk::new(&world, PROGRAM);
     let failed = login(&desk, "superfluous").fails(3, "config/secret_not_used");
     failed.message_has(&["claude", "client_auth = \"none\""]);
-    assert_eq!(kept(&desk), Vec::<String>::new());
+    assert_eq!(application_files(&desk), Vec::<String>::new());
 }
 
 #[test]
-fn a_profile_that_stores_nothing_cannot_have_a_secret() {
+fn storage_none_cannot_have_a_client_secret() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     let text = fs::read_to_string(desk.config_file()).unwrap();
@@ -71,10 +71,10 @@ fn a_profile_that_stores_nothing_cannot_have_a_secret() {
     failed.message_has(&["client_auth = \"secret\"", "storage = \"none\""]);
 }
 
-/// At a terminal, which is what `script` from util-linux makes.
+/// `script` from util-linux provides the terminal.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_person_is_asked_for_it_and_nothing_is_shown_as_they_type() {
+fn client_secret_prompt_does_not_echo_input() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     let secret = world.client_secret();
@@ -89,12 +89,12 @@ fn a_person_is_asked_for_it_and_nothing_is_shown_as_they_type() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn ctrl_c_at_the_question_ends_it_and_keeps_nothing() {
+fn ctrl_c_at_the_secret_prompt_stores_nothing() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     let outcome = at_a_terminal(&desk, "half\u{3}").expect_code(130);
     assert!(outcome.stdout.contains("[interrupted]"), "{}", outcome.stdout);
-    assert_eq!((kept(&desk), desk.tabs()), (vec![], 0));
+    assert_eq!((application_files(&desk), desk.tabs()), (vec![], 0));
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The bundle for a help desk: whole, private, and without a secret.
+//! `doctor --bundle`: a file for the help desk, complete, private to the user and without secrets.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn bundle(desk: &Desk<'_>) -> String {
 }
 
 #[test]
-fn it_is_private_and_has_all_that_a_help_desk_asks_for() {
+fn doctor_bundle_is_private_and_complete() {
     let world = World::new();
     let desk = laptop_with(&world, "extra_params = { login_hint = \"s3cret-hint\" }");
     desk.set_variable("AWS_PROFILE", "claude");
@@ -41,9 +41,9 @@ fn it_is_private_and_has_all_that_a_help_desk_asks_for() {
     assert!(!text.contains("s3cret") && !text.contains("UNRELATED"), "{text}");
 }
 
-/// Every secret of the world is looked for in every file of the home when the desk is cleared.
+/// When the desk is dropped, it also searches every file of the home for every secret of the world.
 #[test]
-fn it_has_the_last_failure_and_no_secret_of_the_session() {
+fn doctor_bundle_has_the_last_failure_and_no_secret() {
     let world = World::new();
     let desk = laptop(&world);
     world.set(testworld::Knob::AuthorizeError, json!({ "error": "access_denied", "description": "not assigned" }));
@@ -54,7 +54,7 @@ fn it_has_the_last_failure_and_no_secret_of_the_session() {
 }
 
 #[test]
-fn it_takes_the_place_of_an_earlier_one_and_of_nothing_else() {
+fn doctor_bundle_overwrites_only_an_earlier_bundle() {
     let world = World::new();
     let desk = laptop(&world);
     bundle(&desk);
@@ -67,7 +67,7 @@ fn it_takes_the_place_of_an_earlier_one_and_of_nothing_else() {
 }
 
 #[test]
-fn it_is_written_where_nothing_is_configured_too() {
+fn doctor_bundle_is_written_without_a_configuration() {
     let world = World::new();
     let desk = Desk::new(&world, PROGRAM);
     fs::remove_file(desk.config_file()).unwrap();

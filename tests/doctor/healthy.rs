@@ -1,10 +1,10 @@
-//! A healthy laptop, and what is the same on every one.
+//! `doctor` on a healthy machine, and the behaviour that all checks share.
 
 use std::time::Duration;
 
 use super::*;
 
-/// Each check and what it finds.
+/// Each check, in the order of the output, with its result on a healthy machine.
 const FINDINGS: [(&str, &str); 28] = [
     ("version", "ok"),
     ("configuration", "ok"),
@@ -37,7 +37,7 @@ const FINDINGS: [(&str, &str); 28] = [
 ];
 
 #[test]
-fn a_healthy_laptop_shows_no_warning() {
+fn doctor_reports_no_warning_on_a_healthy_machine() {
     let world = World::new();
     let desk = laptop(&world);
     let outcome = desk.run(["doctor"]).expect_code(0);
@@ -48,12 +48,12 @@ fn a_healthy_laptop_shows_no_warning() {
     for ((name, result), line) in FINDINGS.iter().zip(&lines) {
         assert!(line.starts_with(&format!("{result:<7}  {name:<16}  ")), "{line}");
     }
-    assert_eq!(lines.len(), FINDINGS.len() + 2, "an empty line and the counts: {lines:#?}");
+    assert_eq!(lines.len(), FINDINGS.len() + 2, "the checks, an empty line and the counts: {lines:#?}");
     desk.expect_wording("output", "doctor: a healthy laptop", &outcome.stdout.replace(&system, "{system}, "));
 }
 
 #[test]
-fn scripts_read_the_same() {
+fn doctor_json_has_the_same_findings_as_the_text() {
     let world = World::new();
     let desk = laptop(&world);
     let text = desk.run(["doctor"]).expect_code(0).stdout;
@@ -63,7 +63,7 @@ fn scripts_read_the_same() {
     for (check, (name, result)) in document["checks"].as_array().unwrap().iter().zip(FINDINGS) {
         assert_eq!((text_of(check, "name"), text_of(check, "result")), (name.to_owned(), result.to_owned()));
         assert_eq!((&check["remedy"], check.as_object().unwrap().len()), (&Value::Null, 4));
-        // The end of the session is counted in seconds.
+        // The part in parentheses counts seconds.
         let message = text_of(check, "message");
         assert!(text.contains(message.split(" (").next().unwrap()), "{message}");
     }
@@ -71,8 +71,8 @@ fn scripts_read_the_same() {
     assert_eq!((outcome.stderr.as_str(), outcome.stdout.matches('\n').count()), ("", 1));
 }
 
-/// Every file of the home but the log, with its bytes.
-fn everything(desk: &Desk<'_>) -> Vec<(PathBuf, Vec<u8>)> {
+/// Every file of the home with its bytes.
+fn snapshot(desk: &Desk<'_>) -> Vec<(PathBuf, Vec<u8>)> {
     fn walk(folder: &std::path::Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
@@ -88,21 +88,21 @@ fn everything(desk: &Desk<'_>) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn nothing_is_changed_and_nobody_asked() {
+fn doctor_changes_no_file_and_never_prompts() {
     let world = World::new();
     let desk = laptop(&world);
-    let (before, tabs) = (everything(&desk), desk.tabs());
+    let (before, tabs) = (snapshot(&desk), desk.tabs());
     desk.run(["doctor"]).expect_code(0);
-    assert_eq!((everything(&desk), desk.tabs()), (before, tabs));
+    assert_eq!((snapshot(&desk), desk.tabs()), (before, tabs));
     let bare = Desk::new(&world, PROGRAM);
-    let before = everything(&bare);
+    let before = snapshot(&bare);
     bare.run(["doctor"]);
-    assert_eq!((everything(&bare), bare.tabs()), (before, 0));
+    assert_eq!((snapshot(&bare), bare.tabs()), (before, 0));
 }
 
-/// The remedy stands under its check, and the exit code is that of what is bad first.
+/// The hint follows its check, and the exit code is that of the first failed check.
 #[test]
-fn a_bad_check_is_told_with_its_remedy_and_gives_its_exit_code() {
+fn doctor_failed_check_shows_a_hint_and_sets_the_exit_code() {
     let world = World::new();
     let desk = laptop(&world);
     world.stop_sts();
@@ -118,7 +118,7 @@ fn a_bad_check_is_told_with_its_remedy_and_gives_its_exit_code() {
 }
 
 #[test]
-fn where_nothing_is_configured_the_rest_is_passed_over() {
+fn doctor_skips_checks_without_a_configuration() {
     let world = World::new();
     let desk = Desk::new(&world, PROGRAM);
     fs::remove_file(desk.config_file()).unwrap();
@@ -131,7 +131,7 @@ fn where_nothing_is_configured_the_rest_is_passed_over() {
 }
 
 #[test]
-fn a_network_that_is_silent_costs_its_deadline_and_no_more() {
+fn doctor_network_checks_time_out_in_parallel() {
     use testworld::{Fault, Knob};
     let world = World::new();
     let desk = laptop(&world);
@@ -147,7 +147,7 @@ fn a_network_that_is_silent_costs_its_deadline_and_no_more() {
         let message = check["message"].as_str().unwrap();
         assert!(message.contains(" 5 s"), "{message}");
     }
-    // One after the other, two deadlines would take ten seconds more than answers do.
+    // In sequence, two deadlines of 5 s would take 10 s longer than two answers.
     assert!(silent < answered + Duration::from_secs(9), "{silent:?}, {answered:?} with a network");
     skips(&desk, "clock");
 }

@@ -1,4 +1,4 @@
-//! Faults of this program and of what it keeps on this machine.
+//! Checks of the program itself, its configuration, its stored files, redirect ports and browser.
 
 use std::{fs::File, process::Command};
 
@@ -7,7 +7,7 @@ use testworld::{Knob, Port};
 use super::*;
 
 #[test]
-fn another_copy_is_named_with_its_version() {
+fn doctor_reports_another_copy_with_its_version() {
     let world = World::new();
     let desk = laptop(&world);
     install(&desk, "bedrock-sso", "echo bedrock-sso 0.0.9");
@@ -17,10 +17,10 @@ fn another_copy_is_named_with_its_version() {
 }
 
 #[test]
-fn a_misspelt_key_is_named_with_the_nearest() {
+fn doctor_suggests_the_nearest_configuration_key() {
     let world = World::new();
     let desk = laptop(&world);
-    replace_in_config(&desk, CONFIG, "storage = ", "storrage = ");
+    replace_in_file(&desk, CONFIG, "storage = ", "storrage = ");
     let line = 1 + desk.read(CONFIG).lines().position(|line| line.starts_with("storrage")).unwrap();
     let place = format!("~/{CONFIG}:{line}:");
     complains(&desk, "configuration", "bad", &[&place, "\"storrage\"", "[profiles.claude]", "\"storage\""]);
@@ -28,7 +28,7 @@ fn a_misspelt_key_is_named_with_the_nearest() {
 }
 
 #[test]
-fn a_file_that_every_user_may_change_is_warned_about() {
+fn doctor_warns_about_a_world_writable_configuration() {
     let world = World::new();
     let desk = laptop(&world);
     fs::set_permissions(desk.config_file(), fs::Permissions::from_mode(0o646)).unwrap();
@@ -37,7 +37,7 @@ fn a_file_that_every_user_may_change_is_warned_about() {
 }
 
 #[test]
-fn what_others_may_look_into_is_named_with_the_command_that_ends_it() {
+fn doctor_warns_about_readable_data_and_shows_chmod() {
     let world = World::new();
     let desk = laptop(&world);
     for (name, mode, check, remedy) in [("", 0o755, "folder", "700"), ("/key", 0o644, "key", "600")] {
@@ -48,12 +48,12 @@ fn what_others_may_look_into_is_named_with_the_command_that_ends_it() {
         complains(&desk, check, "warn", &[&format!("`{command}`")]);
         let done = Command::new("sh").args(["-c", &command]).env("HOME", desk.home()).status().unwrap();
         assert!(done.success(), "{command}");
-        assert_eq!(fs::metadata(&path).unwrap().permissions(), before, "whoever does as it says is done");
+        assert_eq!(fs::metadata(&path).unwrap().permissions(), before, "the suggested command fixes the mode");
     }
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_said() {
+fn doctor_reports_a_data_folder_that_cannot_be_created() {
     let world = World::new();
     let desk = laptop(&world);
     let folder = desk.home().join(DATA);
@@ -65,20 +65,20 @@ fn a_folder_that_cannot_be_made_is_said() {
     assert_eq!(desk.run(["doctor"]).code, Some(10));
 }
 
-/// What is sealed under a key that cannot be had is not asked for again.
+/// The records cannot be decrypted without the key, so the check of the session is skipped.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_keyring_that_is_not_there_is_said_once() {
+fn doctor_reports_a_missing_keyring_once() {
     let world = World::new();
     let desk = laptop(&world);
-    replace_in_config(&desk, CONFIG, "storage = \"file\"", "storage = \"keyring\"");
+    replace_in_file(&desk, CONFIG, "storage = \"file\"", "storage = \"keyring\"");
     let failed = desk.run(["credentials"]).fails(10, "storage/keyring_absent");
     assert_complaint(&find_check(&desk, "key"), "key", "bad", &[&failed.message, &failed.hint]);
     skips(&desk, "session");
 }
 
 #[test]
-fn a_sign_in_that_hangs_is_named_with_its_process() {
+fn doctor_names_the_process_of_a_hanging_sign_in() {
     let world = World::new();
     let desk = laptop(&world);
     let folder = desk.home().join(DATA);
@@ -98,7 +98,7 @@ fn a_sign_in_that_hangs_is_named_with_its_process() {
 }
 
 #[test]
-fn nobody_signed_in_is_said() {
+fn doctor_warns_when_nobody_is_signed_in() {
     let world = World::new();
     let desk = laptop(&world);
     desk.run(["logout"]).expect_code(0);
@@ -106,7 +106,7 @@ fn nobody_signed_in_is_said() {
 }
 
 #[test]
-fn the_last_failure_is_told_again_with_its_hint() {
+fn doctor_shows_the_last_failure_with_its_hint() {
     let world = World::new();
     let desk = laptop(&world);
     world.set(Knob::AuthorizeError, json!({ "error": "access_denied", "description": "not assigned" }));
@@ -116,9 +116,10 @@ fn the_last_failure_is_told_again_with_its_hint() {
     assert_complaint(&check, "last-error", "warn", &facts);
 }
 
-/// A check of ports that complains. Who holds them is known on Linux alone: this process.
+/// Asserts that the check of the ports fails. Only on Linux does it know the process that holds them, which is this
+/// one.
 #[track_caller]
-fn complains_of_ports(desk: &Desk<'_>, result: &str, facts: &[&str]) {
+fn assert_port_complaint(desk: &Desk<'_>, result: &str, facts: &[&str]) {
     let found = checks(desk);
     let check = found.into_iter().find(|check| check["name"] == "ports").unwrap();
     assert_complaint(&check, "ports", result, facts);
@@ -129,20 +130,20 @@ fn complains_of_ports(desk: &Desk<'_>, result: &str, facts: &[&str]) {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_with_its_holder() {
+fn doctor_names_the_process_that_holds_a_redirect_port() {
     let world = World::new();
     let (first, second) = (Port::reserve(), Port::reserve());
     let _first = first.listen();
     let desk = laptop_with(&world, &format!("redirect_ports = [{first}, {second}]"));
     let (taken, also_taken) = (format!("127.0.0.1:{first}"), format!("127.0.0.1:{second}"));
-    complains_of_ports(&desk, "warn", &[&taken, &format!("{second} is free")]);
+    assert_port_complaint(&desk, "warn", &[&taken, &format!("{second} is free")]);
     let _second = second.listen();
-    complains_of_ports(&desk, "bad", &[&taken, &also_taken]);
+    assert_port_complaint(&desk, "bad", &[&taken, &also_taken]);
     desk.run(["doctor"]).expect_code(4);
 }
 
 #[test]
-fn a_browser_that_does_not_exist_is_named_with_where_it_was_chosen() {
+fn doctor_names_a_missing_browser_and_its_setting() {
     let world = World::new();
     let desk = laptop(&world);
     desk.set_key("browser", "[\"no-such-browser\", \"{url}\"]");
@@ -153,14 +154,14 @@ fn a_browser_that_does_not_exist_is_named_with_where_it_was_chosen() {
 }
 
 #[test]
-fn another_way_in_is_told_with_its_reason() {
+fn doctor_explains_a_sign_in_without_a_browser() {
     let world = World::new();
     let desk = laptop(&world);
     desk.set_key("browser", "[]");
     desk.set_variable("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22");
     let address = says(&desk, "browser");
     world.set(Knob::DeviceCodes, json!({}));
-    assert_ne!(says(&desk, "browser"), address, "a code can be entered anywhere");
+    assert_ne!(says(&desk, "browser"), address, "the message changes when the provider offers device codes");
     desk.unset_variable("SSH_CONNECTION");
     desk.set_variable("CI", "true");
     complains(&desk, "browser", "bad", &["`bedrock-sso login --device`"]);

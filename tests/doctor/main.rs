@@ -1,6 +1,6 @@
-//! `doctor`: what it says of a healthy laptop, and of one with a fault planted in it.
+//! `doctor`: its report on a healthy machine, and on machines with one fault.
 //!
-//! Each fault is found by its own check, with the words that mend it; every other check goes on as if nothing were.
+//! Each fault must be reported by the check for it, with a hint that fixes it, and must not change any other check.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -23,12 +23,12 @@ use testworld::{Desk, World, write_script};
 
 use crate::PROGRAM;
 
-/// A laptop on which all is well: set up, signed in, and Claude Code installed.
+/// A healthy machine: `setup` has run, the user has signed in, and Claude Code is installed.
 fn laptop(world: &World) -> Desk<'_> {
     laptop_with(world, "")
 }
 
-/// With further lines of the profile.
+/// A healthy machine with more lines of TOML in the profile.
 fn laptop_with<'w>(world: &'w World, more: &str) -> Desk<'w> {
     let desk = Desk::with(world, PROGRAM, more);
     install(&desk, "claude", "exit 0");
@@ -37,7 +37,7 @@ fn laptop_with<'w>(world: &'w World, more: &str) -> Desk<'w> {
     desk
 }
 
-/// A program of this name on the person's `PATH`.
+/// Installs a shell script under this name on the `PATH` of the user.
 fn install(desk: &Desk<'_>, name: &str, script: &str) -> PathBuf {
     let program = desk.home().join("bin").join(name);
     fs::create_dir_all(program.parent().unwrap()).unwrap();
@@ -53,14 +53,14 @@ fn checks(desk: &Desk<'_>) -> Vec<Value> {
     outcome.document()["checks"].as_array().unwrap().clone()
 }
 
-/// Replaces words in a file of the home.
-fn replace_in_config(desk: &Desk<'_>, name: &str, from: &str, to: &str) {
+/// Replaces text in a file of the home.
+fn replace_in_file(desk: &Desk<'_>, name: &str, from: &str, to: &str) {
     let text = desk.read(name);
     assert!(text.contains(from), "{text}");
     desk.write(name, &text.replace(from, to));
 }
 
-/// The checks that complain, each compared with the golden list `doctor`.
+/// The checks that failed or warn. The wording of each is compared with the golden list `doctor`.
 #[track_caller]
 fn complaints(desk: &Desk<'_>) -> Vec<Value> {
     let mut found = checks(desk);
@@ -81,7 +81,7 @@ fn complains_of_nothing(desk: &Desk<'_>) {
     assert_eq!(complaints(desk), [Value::Null; 0]);
 }
 
-/// This check alone complains, and has each of these facts in its message or its remedy.
+/// Asserts that only this check failed or warns, and that its message or hint contains each of these facts.
 #[track_caller]
 fn complains(desk: &Desk<'_>, name: &str, result: &str, facts: &[&str]) {
     let found = complaints(desk);
@@ -113,7 +113,7 @@ fn skips(desk: &Desk<'_>, name: &str) {
     assert_eq!((&check["result"], &check["remedy"]), (&json!("skipped"), &Value::Null), "{check}");
 }
 
-/// The message of a check that does not complain.
+/// The message of a check whose result is `ok`.
 #[track_caller]
 fn says(desk: &Desk<'_>, name: &str) -> String {
     let check = find_check(desk, name);
@@ -121,7 +121,7 @@ fn says(desk: &Desk<'_>, name: &str) -> String {
     check["message"].as_str().unwrap().to_owned()
 }
 
-/// Where the data lies, below the home and as messages show it.
+/// The data folder below the home, as messages show it.
 const DATA: &str = match cfg!(target_os = "macos") {
     true => "Library/Application Support/bedrock-sso",
     false => ".local/share/bedrock-sso",

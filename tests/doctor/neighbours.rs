@@ -1,17 +1,17 @@
-//! Faults in the files of AWS's tools and of Claude Code, and in the environment around them.
+//! Checks of the files of the AWS tools and of Claude Code, and of the environment.
 
 use super::*;
 
 const AWS: &str = ".aws/config";
 const SETTINGS: &str = ".claude/settings.json";
 
-/// What `setup` wrote of this key.
+/// The line that `setup` wrote for this key.
 fn line_of(desk: &Desk<'_>, name: &str, key: &str) -> String {
     desk.read(name).lines().find(|line| line.trim_start().starts_with(key)).unwrap().to_owned()
 }
 
 #[test]
-fn an_aws_profile_that_does_not_lead_here_is_told_why() {
+fn doctor_explains_a_wrong_credential_process() {
     let world = World::new();
     let desk = laptop(&world);
     let (text, line) = (desk.read(AWS), line_of(&desk, AWS, "credential_process"));
@@ -40,7 +40,7 @@ fn an_aws_profile_that_does_not_lead_here_is_told_why() {
 }
 
 #[test]
-fn a_copy_or_a_bare_name_may_work_and_is_warned_about() {
+fn doctor_warns_about_a_copied_or_bare_program_path() {
     let world = World::new();
     let desk = laptop(&world);
     let line = line_of(&desk, AWS, "credential_process");
@@ -56,7 +56,7 @@ fn a_copy_or_a_bare_name_may_work_and_is_warned_about() {
 }
 
 #[test]
-fn an_aws_profile_that_is_missing_doubled_or_signs_in_otherwise_is_said() {
+fn doctor_reports_a_missing_or_conflicting_aws_profile() {
     let world = World::new();
     let desk = laptop(&world);
     let text = desk.read(AWS);
@@ -70,7 +70,7 @@ fn an_aws_profile_that_is_missing_doubled_or_signs_in_otherwise_is_said() {
 }
 
 #[test]
-fn an_aws_profile_of_another_name_is_found_by_what_it_runs() {
+fn doctor_finds_a_renamed_aws_profile_by_its_command() {
     let world = World::new();
     let desk = Desk::new(&world, PROGRAM);
     desk.run(["setup", "--yes", "--aws-profile", "bedrock"]).expect_code(0);
@@ -81,7 +81,7 @@ fn an_aws_profile_of_another_name_is_found_by_what_it_runs() {
 }
 
 #[test]
-fn fixed_keys_are_named_and_not_shown() {
+fn doctor_reports_static_keys_without_showing_them() {
     let world = World::new();
     let desk = laptop(&world);
     desk.write(".aws/credentials", "[claude]\naws_access_key_id = AKIAHIDDEN\naws_secret_access_key = hidden\n");
@@ -90,7 +90,7 @@ fn fixed_keys_are_named_and_not_shown() {
 }
 
 #[test]
-fn what_stands_before_the_sign_in_is_named_with_where_it_is_set() {
+fn doctor_reports_settings_that_override_the_sign_in() {
     let world = World::new();
     let desk = laptop(&world);
     desk.set_variable("AWS_PROFILE", "other");
@@ -104,18 +104,18 @@ fn what_stands_before_the_sign_in_is_named_with_where_it_is_set() {
     }
     desk.set_variable("BEDROCK_SSO_EXEC", "claude");
     says(&desk, "shadows");
-    replace_in_config(&desk, SETTINGS, "\"env\": {", "\"env\": {\n    \"AWS_BEARER_TOKEN_BEDROCK\": \"hidden\",");
+    replace_in_file(&desk, SETTINGS, "\"env\": {", "\"env\": {\n    \"AWS_BEARER_TOKEN_BEDROCK\": \"hidden\",");
     complains(&desk, "shadows", "bad", &["AWS_BEARER_TOKEN_BEDROCK", "~/.claude/settings.json", "\"env\""]);
     assert!(!desk.run(["doctor"]).stdout.contains("hidden"));
 }
 
 #[test]
-fn settings_that_are_no_json_are_named_with_the_line() {
+fn doctor_reports_invalid_settings_json_with_the_line() {
     let world = World::new();
     let desk = laptop(&world);
     desk.write(SETTINGS, "{\n  \"env\": {,}\n}\n");
     let file = desk.home().join(SETTINGS).display().to_string();
-    // The rest is the parser's own wording.
+    // The JSON parser words the rest of the message.
     let found = checks(&desk);
     let found: Vec<_> = found.into_iter().filter(|check| check["result"] == "bad").collect();
     assert_eq!(found.len(), 1, "{found:#?}");
@@ -123,7 +123,7 @@ fn settings_that_are_no_json_are_named_with_the_line() {
 }
 
 #[test]
-fn settings_that_say_something_else_than_the_profile_are_named() {
+fn doctor_reports_claude_settings_that_differ_from_profile() {
     let world = World::new();
     let desk = laptop(&world);
     let before = desk.read(SETTINGS);
@@ -136,7 +136,7 @@ fn settings_that_say_something_else_than_the_profile_are_named() {
             ["env.CLAUDE_CODE_USE_BEDROCK", "\"1\"", "~/.claude/settings.json"],
         ),
     ] {
-        replace_in_config(&desk, SETTINGS, from, to);
+        replace_in_file(&desk, SETTINGS, from, to);
         complains(&desk, "claude-settings", "warn", &facts);
         desk.write(SETTINGS, &before);
     }
@@ -147,7 +147,7 @@ fn settings_that_say_something_else_than_the_profile_are_named() {
 }
 
 #[test]
-fn hooks_that_do_not_run_this_program_are_named() {
+fn doctor_reports_wrong_claude_hooks() {
     let world = World::new();
     let desk = laptop(&world);
     let settings: Value = serde_json::from_str(&desk.read(SETTINGS)).unwrap();
@@ -185,7 +185,7 @@ fn hooks_that_do_not_run_this_program_are_named() {
 }
 
 #[test]
-fn what_the_guidance_sample_left_is_named_with_how_to_remove_it() {
+fn doctor_lists_guidance_sample_leftovers_with_rm() {
     let world = World::new();
     let desk = laptop(&world);
     desk.write("claude-code-with-bedrock/config.json", "{}");
@@ -194,10 +194,10 @@ fn what_the_guidance_sample_left_is_named_with_how_to_remove_it() {
     complains(&desk, "leftovers", "warn", &["`rm -r ~/claude-code-with-bedrock ~/.claude-code-session`"]);
 }
 
-/// Here the working directory is the home, and its `settings.local.json` is that of a project.
+/// Settings of a repository. In these tests the repository is the home, which is the working directory.
 const PROJECT: &str = ".claude/settings.local.json";
 #[test]
-fn repository_settings_are_named_without_their_values() {
+fn doctor_reports_repository_settings_without_values() {
     let world = World::new();
     let desk = laptop(&world);
     let planted = json!({
@@ -214,7 +214,7 @@ fn repository_settings_are_named_without_their_values() {
 }
 
 #[test]
-fn repository_settings_that_cannot_be_read_are_a_warning() {
+fn doctor_warns_about_unreadable_repository_settings() {
     let world = World::new();
     let desk = laptop(&world);
     for text in ["{\"env\": ", &"[".repeat(200_000), "[]"] {

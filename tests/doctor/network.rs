@@ -1,4 +1,4 @@
-//! Faults on the way: the clock, proxies, certificates, AWS, and the services of the organisation.
+//! Checks of the clock, the proxy, the certificates, AWS, the quota service and the telemetry collector.
 
 use testworld::{Fault, Knob};
 
@@ -9,7 +9,7 @@ fn sts(world: &World) -> String {
 }
 
 #[test]
-fn a_wrong_clock_is_told_by_how_much() {
+fn doctor_reports_how_wrong_the_clock_is() {
     let world = World::new();
     let desk = laptop(&world);
     for (clock, result, facts) in [
@@ -19,7 +19,7 @@ fn a_wrong_clock_is_told_by_how_much() {
         (90, "bad", ["1 min", "127.0.0.1:"]),
     ] {
         world.set(Knob::Clock, clock);
-        // Provider and STS may differ by a second, so that either may be named.
+        // The clocks of provider and STS can differ by a second, so either may be named.
         let mut found = checks(&desk);
         found.retain(|check| ["warn", "bad"].contains(&check["result"].as_str().unwrap()));
         assert_eq!(found.len(), 1, "{found:#?}");
@@ -30,7 +30,7 @@ fn a_wrong_clock_is_told_by_how_much() {
 }
 
 #[test]
-fn aws_that_is_gone_or_another_in_its_place_is_named() {
+fn doctor_reports_unreachable_aws_and_captive_portal() {
     let world = World::new();
     let desk = laptop(&world);
     world.set(Knob::IdentityFault, Fault::Portal);
@@ -40,7 +40,7 @@ fn aws_that_is_gone_or_another_in_its_place_is_named() {
 }
 
 #[test]
-fn a_proxy_that_is_no_address_is_named_by_its_variable() {
+fn doctor_reports_the_proxy_and_its_setting() {
     let world = World::new();
     let desk = laptop(&world);
     desk.set_variable("HTTPS_PROXY", "ftp://proxy.example");
@@ -66,7 +66,7 @@ fn a_proxy_that_is_no_address_is_named_by_its_variable() {
 }
 
 #[test]
-fn who_vouches_for_provider_and_aws_is_told() {
+fn doctor_names_the_certificate_authorities() {
     let world = World::over_tls();
     let desk = laptop(&world);
     let host = |address: String| address.trim_start_matches("https://").to_owned();
@@ -75,8 +75,8 @@ fn who_vouches_for_provider_and_aws_is_told() {
         assert!(message.contains(fact), "{fact}: {message}");
     }
     let text = desk.read(CONFIG);
-    let kept: Vec<_> = text.lines().filter(|line| !line.starts_with("ca_bundle")).collect();
-    desk.write(CONFIG, &kept.join("\n"));
+    let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("ca_bundle")).collect();
+    desk.write(CONFIG, &lines.join("\n"));
     let found = complaints(&desk);
     assert_eq!(found.len(), 2, "{found:#?}");
     for (check, (name, address)) in found.iter().zip([("discovery", world.issuer()), ("aws", world.sts_endpoint())]) {
@@ -85,7 +85,7 @@ fn who_vouches_for_provider_and_aws_is_told() {
 }
 
 #[test]
-fn a_quota_service_is_judged_as_the_profile_wants_it() {
+fn doctor_rates_a_quota_failure_by_on_error() {
     let world = World::new();
     let quota = |on_error: &str| {
         let endpoint = json!(world.quota_endpoint());
@@ -103,14 +103,14 @@ fn a_quota_service_is_judged_as_the_profile_wants_it() {
     complains(&deny, "quota", "bad", &[&host, "HTTPS_PROXY"]);
 }
 
-/// A collector at this address, in the profile and in Claude Code's settings.
+/// A healthy machine whose profile and Claude Code settings name a collector at this address.
 fn with_collector<'w>(world: &'w World, address: &str) -> Desk<'w> {
     let table = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", json!(address));
     laptop_with(world, &format!("[profiles.claude.claude_code]\nenv = {table}\n"))
 }
 
 #[test]
-fn a_collector_must_be_reached_and_telemetry_not_lie_open() {
+fn doctor_warns_about_unreachable_or_plain_http_collector() {
     let world = World::new();
     let desk = with_collector(&world, &world.quota_endpoint());
     let host = world.quota_endpoint().trim_start_matches("http://").to_owned();

@@ -1,4 +1,4 @@
-//! Faults of the provider, and of what is registered there.
+//! Checks of the provider: discovery document, signing algorithms, keys and the registered redirect URI.
 
 use testworld::{Fault, Knob};
 
@@ -9,7 +9,7 @@ fn host(world: &World) -> String {
 }
 
 #[test]
-fn a_provider_that_is_gone_is_named_and_what_hangs_on_it_passed_over() {
+fn doctor_skips_provider_checks_when_it_is_unreachable() {
     let world = World::new();
     let desk = laptop(&world);
     world.stop_provider();
@@ -21,7 +21,7 @@ fn a_provider_that_is_gone_is_named_and_what_hangs_on_it_passed_over() {
 }
 
 #[test]
-fn a_description_that_cannot_be_believed_is_told_in_the_words_of_a_sign_in() {
+fn doctor_reports_an_invalid_discovery_document() {
     let world = World::new();
     let desk = laptop(&world);
     let (host, issuer) = (host(&world), world.issuer());
@@ -39,7 +39,7 @@ fn a_description_that_cannot_be_believed_is_told_in_the_words_of_a_sign_in() {
 }
 
 #[test]
-fn algorithms_that_nobody_accepts_are_named() {
+fn doctor_reports_unsupported_signing_algorithms() {
     let world = World::new();
     let desk = laptop(&world);
     for (offered, facts) in
@@ -51,7 +51,7 @@ fn algorithms_that_nobody_accepts_are_named() {
 }
 
 #[test]
-fn keys_that_are_missing_or_cannot_be_fetched_are_said() {
+fn doctor_reports_missing_or_unavailable_signing_keys() {
     let world = World::new();
     let desk = laptop(&world);
     world.set(Knob::KeysDocument, json!({ "keys": [] }));
@@ -61,7 +61,7 @@ fn keys_that_are_missing_or_cannot_be_fetched_are_said() {
 }
 
 #[test]
-fn an_address_that_is_not_registered_is_named() {
+fn doctor_reports_an_unregistered_redirect_uri() {
     let world = World::new();
     let desk = laptop(&world);
     world.set(Knob::RedirectUris, json!(["http://127.0.0.1:8400/other"]));

@@ -1,6 +1,6 @@
-//! The exchange with AWS, with the whole program: refusals and their advice, lengths, names, and no way round in circles.
+//! The exchange of an ID token for AWS credentials: requests, refusals, role chains, identity pools, regions, sessions.
 //!
-//! The sign-in before it goes well here; what is kept and renewed afterwards is the business of `ladder`.
+//! In these tests the sign-in itself succeeds. `ladder` tests the cache and the refresh afterwards.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -23,18 +23,18 @@ use testworld::{Desk, Endpoint, Failed, World};
 
 use crate::{PROGRAM, desk};
 
-/// The failure of a call for credentials.
+/// Asserts that `credentials` fails with this exit code and slug.
 #[track_caller]
 fn fails(desk: &Desk<'_>, code: i32, slug: &str) -> Failed {
     desk.run(["credentials"]).fails(code, slug)
 }
 
-/// The fields of each question that AWS was asked.
-fn asked(world: &World) -> Vec<BTreeMap<String, String>> {
+/// The form of each AssumeRoleWithWebIdentity request.
+fn role_requests(world: &World) -> Vec<BTreeMap<String, String>> {
     forms(world, Endpoint::Assume)
 }
 
-/// The forms that arrived there.
+/// The forms that this endpoint has got.
 fn forms(world: &World, endpoint: Endpoint) -> Vec<BTreeMap<String, String>> {
     let requests = world.ledger().requests().into_iter().filter(|request| request.endpoint == endpoint);
     requests
@@ -42,7 +42,7 @@ fn forms(world: &World, endpoint: Endpoint) -> Vec<BTreeMap<String, String>> {
         .collect()
 }
 
-/// How long the credentials of this document last from now, as the world's clock has it.
+/// How long the credentials of this document are valid, by the clock of the world.
 fn seconds_left(world: &World, document: &Value) -> i64 {
     let end = chrono::DateTime::parse_from_rfc3339(document["Expiration"].as_str().unwrap()).unwrap();
     end.timestamp() - world.now()

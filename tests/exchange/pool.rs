@@ -1,4 +1,4 @@
-//! A Cognito identity pool in place of STS: who the person is there, which role it gives, and what it refuses.
+//! A Cognito identity pool instead of STS: the identity of the user, the role that the pool gives, and its refusals.
 
 use std::fs;
 
@@ -7,13 +7,13 @@ use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, POOL_ID, POOL_ROLE_ARN, 
 
 use super::{PROGRAM, fails, forms, seconds_left};
 
-/// A desk whose profile names the pool and no role.
+/// A home whose profile names the pool and no role.
 fn desk(world: &World) -> Desk<'_> {
-    with_role(world, "")
+    desk_with_role(world, "")
 }
 
-/// With this line in the place of `role_arn`.
-fn with_role<'w>(world: &'w World, role: &str) -> Desk<'w> {
+/// A home whose profile names the pool and has this line instead of `role_arn`.
+fn desk_with_role<'w>(world: &'w World, role: &str) -> Desk<'w> {
     let pool = format!(
         "federation = \"identity-pool\"\nidentity_pool_id = \"{POOL_ID}\"\ncognito_endpoint = \"{}\"",
         world.cognito_endpoint()
@@ -23,8 +23,8 @@ fn with_role<'w>(world: &'w World, role: &str) -> Desk<'w> {
     desk
 }
 
-/// The questions to the pool.
-fn asked(world: &World, endpoint: Endpoint) -> Vec<Value> {
+/// The JSON of each request to this endpoint of the pool.
+fn pool_requests(world: &World, endpoint: Endpoint) -> Vec<Value> {
     let requests = world.ledger().requests().into_iter().filter(|request| request.endpoint == endpoint);
     requests.map(|request| serde_json::from_str(&request.body).unwrap()).collect()
 }
@@ -34,7 +34,7 @@ fn login_name(world: &World) -> String {
 }
 
 #[test]
-fn variable_names_cognito_only_without_a_file() {
+fn cognito_endpoint_variable_works_only_without_a_file() {
     let world = World::new();
     let desk = desk(&world);
     for variable in ["AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL"] {
@@ -46,7 +46,7 @@ fn variable_names_cognito_only_without_a_file() {
     desk.set_variable("BEDROCK_SSO_FEDERATION", "identity-pool");
     desk.set_variable("BEDROCK_SSO_IDENTITY_POOL_ID", POOL_ID);
     desk.set_variable("BEDROCK_SSO_PROFILE", "container");
-    // It shares the sign-in of the profile before, which was not made for this host.
+    // This profile shares the sign-in of the former one, which was not made for this host.
     desk.run(["credentials"]).fails(4, "sign-in/destination_changed");
     desk.run(["logout"]).expect_code(0);
     desk.run(["credentials"]).expect_code(9);
@@ -57,12 +57,16 @@ fn variable_names_cognito_only_without_a_file() {
 }
 
 #[test]
-fn the_pools_credentials_are_handed_out_and_its_role_is_learnt_from_aws() {
+fn pool_credentials_are_returned_with_the_role_from_aws() {
     let world = World::new();
     let desk = desk(&world);
     let status = desk.run(["status", "--json"]).expect_code(0).document();
-    assert_eq!((&status["role_arn"], &status["account"]), (&Value::Null, &Value::Null), "nobody knows yet");
-    desk.run(["status"]).prints("status: role of a pool");
+    assert_eq!(
+        (&status["role_arn"], &status["account"]),
+        (&Value::Null, &Value::Null),
+        "the role is not known before the sign-in"
+    );
+    desk.run(["status"]).prints("status: a pool whose role is not known yet");
 
     let shown = desk.run(["login"]).expect_code(0).stdout;
     assert!(shown.contains("PoolUser") && shown.contains("123456789012"), "{shown}");
@@ -74,25 +78,25 @@ fn the_pools_credentials_are_handed_out_and_its_role_is_learnt_from_aws() {
     assert_eq!((&status["role_arn"], &status["account"]), (&json!(POOL_ROLE_ARN), &json!("123456789012")));
     assert_eq!(status["identity"]["session_name"], "demo@example.com");
 
-    let first = asked(&world, Endpoint::PoolIdentity).remove(0);
+    let first = pool_requests(&world, Endpoint::PoolIdentity).remove(0);
     assert_eq!(first["IdentityPoolId"], POOL_ID);
-    assert!(first["Logins"][login_name(&world)].is_string(), "under the issuer's own name");
-    assert_eq!(asked(&world, Endpoint::PoolCredentials)[0]["CustomRoleArn"], Value::Null);
+    assert!(first["Logins"][login_name(&world)].is_string(), "the login has the name of the issuer");
+    assert_eq!(pool_requests(&world, Endpoint::PoolCredentials)[0]["CustomRoleArn"], Value::Null);
     assert_eq!((world.count(Endpoint::Assume), world.count(Endpoint::Identity)), (0, 1));
 }
 
 #[test]
-fn a_silent_aws_costs_the_roles_name_and_nothing_else() {
+fn pool_sign_in_succeeds_without_the_role_name() {
     let world = World::new();
     world.set(Knob::IdentityFault, json!(Fault::Status(503)));
     let desk = desk(&world);
-    desk.run(["login"]).prints("login: role of a pool");
+    desk.run(["login"]).prints("login: the role of an identity pool");
     assert!(!desk.page().unwrap().contains("AWS account"));
     desk.credentials();
 }
 
 #[test]
-fn a_renewal_asks_nobody_and_knows_the_person_in_the_pool() {
+fn pool_refresh_reuses_the_cached_identity() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
@@ -104,7 +108,7 @@ fn a_renewal_asks_nobody_and_knows_the_person_in_the_pool() {
 }
 
 #[test]
-fn an_identity_that_was_deleted_is_asked_for_anew() {
+fn deleted_pool_identity_is_requested_again() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
@@ -116,46 +120,46 @@ fn an_identity_that_was_deleted_is_asked_for_anew() {
 }
 
 #[test]
-fn another_person_is_not_taken_for_the_one_before() {
+fn pool_identity_is_not_reused_for_another_user() {
     let world = World::new();
     let desk = desk(&world);
     desk.credentials();
     world.set(Knob::Claims, json!({ "sub": "00u-demo-2", "email": "other@example.com" }));
     desk.run(["login", "--force"]).expect_code(0);
     assert_eq!(world.count(Endpoint::PoolIdentity), 2);
-    let [one, other] = asked(&world, Endpoint::PoolCredentials).try_into().unwrap();
+    let [one, other] = pool_requests(&world, Endpoint::PoolCredentials).try_into().unwrap();
     assert_ne!(one["IdentityId"], other["IdentityId"]);
 }
 
 #[test]
-fn a_pool_that_keeps_the_issuers_last_slash_is_understood() {
+fn pool_login_is_tried_with_and_without_issuer_slash() {
     let world = World::new();
     world.set(Knob::IssuerSuffix, "/");
     desk(&world).credentials();
-    assert_eq!(world.count(Endpoint::PoolIdentity), 1, "without the slash first");
+    assert_eq!(world.count(Endpoint::PoolIdentity), 1, "the name without the slash is tried first");
     world.set(Knob::PoolLogin, login_name(&world));
     desk(&world).credentials();
     assert_eq!(world.count(Endpoint::PoolIdentity), 3);
 }
 
 #[test]
-fn a_role_that_the_token_brings_along_can_be_chosen() {
+fn pool_role_from_the_token_can_be_selected() {
     let world = World::new();
     let wanted = "arn:aws:iam::123456789012:role/Chosen";
     world.set(Knob::Claims, json!({ "cognito:roles": [wanted] }));
-    let desk = with_role(&world, &format!("role_arn = \"{wanted}\"\n"));
+    let desk = desk_with_role(&world, &format!("role_arn = \"{wanted}\"\n"));
     let shown = desk.run(["login"]).expect_code(0).stdout;
     assert!(shown.contains("Chosen"), "{shown}");
-    assert_eq!(asked(&world, Endpoint::PoolCredentials)[0]["CustomRoleArn"], wanted);
-    assert_eq!(world.count(Endpoint::Identity), 0, "there is nothing to be learnt");
+    assert_eq!(pool_requests(&world, Endpoint::PoolCredentials)[0]["CustomRoleArn"], wanted);
+    assert_eq!(world.count(Endpoint::Identity), 0, "the role is known already");
 
     world.set(Knob::Claims, json!({}));
-    let desk = with_role(&world, &format!("role_arn = \"{wanted}\"\n"));
+    let desk = desk_with_role(&world, &format!("role_arn = \"{wanted}\"\n"));
     fails(&desk, 7, "aws/pool_denied").hint_has(&["`role_arn`", wanted, "cognito:roles"]);
 }
 
 #[test]
-fn a_chain_goes_on_from_the_pools_role() {
+fn role_chain_continues_from_the_pool_role() {
     let world = World::new();
     let workload = "arn:aws:iam::333333333333:role/Workload";
     world.set(Knob::ChainRoles, json!([{ "arn": workload, "trusts": POOL_ROLE_ARN }]));
@@ -167,7 +171,7 @@ fn a_chain_goes_on_from_the_pools_role() {
     assert_eq!(
         forms(&world, Endpoint::Link)[0]["RoleSessionName"],
         "demo@example.com",
-        "who it is is seen from here on"
+        "the session name of the user begins with the chain"
     );
     assert_eq!(world.count(Endpoint::Identity), 0);
 
@@ -179,7 +183,7 @@ fn a_chain_goes_on_from_the_pools_role() {
 }
 
 #[test]
-fn a_pool_that_does_not_know_the_provider_is_shown_what_the_token_says() {
+fn pool_without_the_provider_is_reported_with_token_claims() {
     let world = World::new();
     world.set(Knob::PoolLogin, "login.example.com");
     let issuer = world.issuer();
@@ -189,7 +193,7 @@ fn a_pool_that_does_not_know_the_provider_is_shown_what_the_token_says() {
 }
 
 #[test]
-fn what_a_pool_refuses_is_told_with_what_to_do() {
+fn each_pool_error_is_reported_with_its_slug() {
     let fault = |code: &str| {
         let body = json!({ "__type": code, "message": "in AWS's words" }).to_string();
         json!(Fault::Body { status: 400, content_type: "application/x-amz-json-1.1".into(), body })
@@ -218,7 +222,7 @@ fn what_a_pool_refuses_is_told_with_what_to_do() {
 }
 
 #[test]
-fn an_expired_token_is_replaced_by_a_new_sign_in() {
+fn id_token_expired_at_the_pool_leads_to_a_prompt() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.next(1, Knob::CredentialLifetime, 10);
@@ -232,7 +236,7 @@ fn an_expired_token_is_replaced_by_a_new_sign_in() {
 }
 
 #[test]
-fn what_contradicts_the_pool_is_told_before_anybody_is_asked() {
+fn invalid_pool_configuration_is_reported_before_any_prompt() {
     for (from, to, slug, facts) in [
         (POOL_ID, "", "config/illegal", ["federation", "identity_pool_id"]),
         (POOL_ID, "eu-west-1_AbC", "config/illegal", ["identity_pool_id", "eu-west-1_AbC"]),

@@ -1,4 +1,4 @@
-//! What AWS refuses, in its own words, with what to do about it; and what stands in its place.
+//! Refusals by AWS: each shows the text of AWS and a hint. An answer that does not come from AWS is reported as such.
 
 use serde_json::json;
 use testworld::{CLIENT_ID, Endpoint, Fault, Knob, ROLE_ARN, World};
@@ -6,18 +6,18 @@ use testworld::{CLIENT_ID, Endpoint, Fault, Knob, ROLE_ARN, World};
 use super::{desk, fails};
 
 #[test]
-fn a_role_that_does_not_trust_the_token_is_named_with_what_its_policy_needs() {
+fn denied_role_is_reported_with_the_required_trust_policy() {
     let world = World::new();
     let desk = desk(&world);
     let stranger = "arn:aws:iam::123456789012:role/Stranger";
     desk.replace_in_config(ROLE_ARN, stranger);
     let failed = fails(&desk, 7, "aws/access_denied");
     failed.message_has(&["AccessDenied"]).hint_has(&[stranger, &world.issuer(), CLIENT_ID]);
-    assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (1, 1), "asked once");
+    assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (1, 1), "the refusal is not retried");
 }
 
 #[test]
-fn session_tags_that_the_trust_policy_does_not_allow_are_told_as_such() {
+fn denied_session_tags_hint_at_sts_tag_session() {
     let world = World::new();
     let tags = json!({ "principal_tags": { "Team": ["platform"] }, "transitive_tag_keys": [] });
     world.set(Knob::Claims, json!({ "https://aws.amazon.com/tags": tags }));
@@ -26,7 +26,7 @@ fn session_tags_that_the_trust_policy_does_not_allow_are_told_as_such() {
 }
 
 #[test]
-fn a_provider_that_iam_does_not_know_is_shown_beside_what_the_token_says() {
+fn unregistered_issuer_is_reported_with_token_claims() {
     let world = World::new();
     let (issuer, with_slash) = (world.issuer(), format!("{}/", world.issuer()));
     for registered in [json!([]), json!([{ "issuer": with_slash, "audiences": [CLIENT_ID] }])] {
@@ -34,12 +34,12 @@ fn a_provider_that_iam_does_not_know_is_shown_beside_what_the_token_says() {
         let desk = desk(&world);
         let failed = fails(&desk, 7, "aws/invalid_identity_token");
         failed.message_has(&[&issuer, CLIENT_ID]).hint_has(&[&issuer, CLIENT_ID, "123456789012"]);
-        assert_eq!(desk.tabs(), 1, "signing in again would not help, and is not tried");
+        assert_eq!(desk.tabs(), 1, "the user is not prompted again, because a new sign-in would not help");
     }
 }
 
 #[test]
-fn an_issuer_with_a_slash_is_to_be_registered_with_it() {
+fn unregistered_issuer_hint_preserves_the_trailing_slash() {
     let world = World::new();
     world.set(Knob::IssuerSuffix, "/");
     world.set(Knob::Registered, json!([]));
@@ -48,7 +48,7 @@ fn an_issuer_with_a_slash_is_to_be_registered_with_it() {
 }
 
 #[test]
-fn an_audience_that_iam_does_not_know_is_told_as_such() {
+fn unregistered_audience_is_reported_with_the_client_id() {
     let world = World::new();
     let known = json!([{ "issuer": world.issuer(), "audiences": ["another-client"] }]);
     world.set(Knob::Registered, known);
@@ -57,7 +57,7 @@ fn an_audience_that_iam_does_not_know_is_told_as_such() {
 }
 
 #[test]
-fn a_token_that_aws_calls_expired_right_after_a_sign_in_is_reported_and_nobody_is_asked_again() {
+fn token_expired_right_after_sign_in_causes_no_new_prompt() {
     let world = World::new();
     let message = "Token expired: current date/time 1 must be before the expiration date/time 0";
     world.set(Knob::AssumeFault, json!(Fault::aws(400, "ExpiredTokenException", message)));
@@ -67,7 +67,7 @@ fn a_token_that_aws_calls_expired_right_after_a_sign_in_is_reported_and_nobody_i
 }
 
 #[test]
-fn what_may_pass_is_tried_three_times_and_then_reported() {
+fn temporary_sts_errors_are_reported_after_three_attempts() {
     for (status, code, slug) in [
         (400, "IDPCommunicationError", "aws/idp_communication"),
         (400, "Throttling", "aws/throttled"),
@@ -83,7 +83,7 @@ fn what_may_pass_is_tried_three_times_and_then_reported() {
 }
 
 #[test]
-fn what_passes_is_never_heard_of() {
+fn temporary_sts_errors_are_hidden_when_a_retry_succeeds() {
     for (status, code) in [
         (400, "IDPCommunicationError"),
         (400, "Throttling"),
@@ -100,11 +100,11 @@ fn what_passes_is_never_heard_of() {
     let world = World::new();
     world.next(1, Knob::AssumeFault, json!(Fault::Close));
     desk(&world).credentials();
-    assert_eq!(world.count(Endpoint::Assume), 2, "a connection that broke off");
+    assert_eq!(world.count(Endpoint::Assume), 2, "an interrupted connection is retried");
 }
 
 #[test]
-fn what_will_not_pass_is_asked_once() {
+fn permanent_sts_errors_are_not_retried() {
     for (status, code, slug) in [
         (400, "ValidationError", "aws/validation"),
         (403, "IDPRejectedClaim", "aws/rejected_claim"),
@@ -120,7 +120,7 @@ fn what_will_not_pass_is_asked_once() {
 }
 
 #[test]
-fn what_answers_in_place_of_aws_is_told_from_aws() {
+fn captive_portal_is_not_reported_as_an_aws_error() {
     let world = World::new();
     world.set(Knob::AssumeFault, json!(Fault::Portal));
     fails(&desk(&world), 9, "network/not_aws").message_has(&["AWS STS", "200", "text/html"]);
@@ -128,12 +128,12 @@ fn what_answers_in_place_of_aws_is_told_from_aws() {
 }
 
 #[test]
-fn an_sts_that_cannot_be_reached_costs_no_second_sign_in() {
+fn unreachable_sts_preserves_the_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     world.stop_sts();
     fails(&desk, 9, "network/connect").message_has(&[world.sts_endpoint().trim_start_matches("http://")]);
     world.start_sts();
     desk.credentials();
-    assert_eq!((desk.tabs(), world.count(Endpoint::Authorize)), (1, 1), "the sign-in was kept");
+    assert_eq!((desk.tabs(), world.count(Endpoint::Authorize)), (1, 1), "the sign-in was stored");
 }

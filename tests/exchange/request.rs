@@ -1,14 +1,14 @@
-//! The question itself: with which credentials (none), to whom, and how large.
+//! The request to STS: it is unsigned, goes to the configured endpoint, and can carry a large token.
 
 use std::fs;
 
 use serde_json::{Value, json};
 use testworld::{Endpoint, Knob, ROLE_ARN, World, write_script};
 
-use super::{PROGRAM, asked, desk, fails};
+use super::{PROGRAM, desk, fails, role_requests};
 
 #[test]
-fn the_call_carries_no_signature_whatever_credentials_lie_about() {
+fn role_request_is_unsigned_despite_aws_variables() {
     let world = World::new();
     let desk = desk(&world);
     for (name, value) in [
@@ -25,21 +25,21 @@ fn the_call_carries_no_signature_whatever_credentials_lie_about() {
     let requests = world.ledger().requests();
     let assume = requests.iter().find(|request| request.endpoint == Endpoint::Assume).unwrap();
     assert!(!assume.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")));
-    assert_eq!(asked(&world)[0]["RoleArn"], ROLE_ARN);
-    assert_eq!(world.count(Endpoint::Identity), 1, "login asked AWS with the kept credentials, not with those");
+    assert_eq!(role_requests(&world)[0]["RoleArn"], ROLE_ARN);
+    assert_eq!(world.count(Endpoint::Identity), 1, "login checks the stored credentials, not those of the environment");
 }
 
 #[test]
-fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_into_it() {
+fn credential_process_of_this_program_does_not_call_itself() {
     let world = World::new();
     let desk = desk(&world);
     let (folder, calls) = (desk.home().join(".aws"), desk.home().join("calls.txt"));
-    let way_in = desk.home().join("way-in.sh");
+    let entry = desk.home().join("way-in.sh");
     let script = format!("#!/bin/sh\necho called >> '{}'\nexec '{PROGRAM}' \"$@\"\n", calls.display())
         .replace("Zoë Ünal's", "Zoë Ünal'\\''s");
-    write_script(&way_in, &script);
+    write_script(&entry, &script);
     fs::create_dir_all(&folder).unwrap();
-    let process = format!("credential_process = \"{}\" credentials\nregion = us-east-1\n", way_in.display());
+    let process = format!("credential_process = \"{}\" credentials\nregion = us-east-1\n", entry.display());
     fs::write(folder.join("config"), format!("[default]\n{process}\n[profile claude]\n{process}")).unwrap();
     for name in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
         desk.set_variable(name, "claude");
@@ -49,16 +49,16 @@ fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_in
     desk.credentials();
     desk.run(["login"]).expect_code(0);
     desk.run(["login", "--force"]).expect_code(0);
-    assert!(!calls.exists(), "nobody came in that way");
-    let mut by_hand = std::process::Command::new(&way_in);
+    assert!(!calls.exists(), "no call went through the AWS profile");
+    let mut by_hand = std::process::Command::new(&entry);
     by_hand.arg("credentials").env_clear().envs([("HOME", desk.home()), ("PATH", "/usr/bin:/bin".into())]);
     assert_eq!(desk.start_command(by_hand).finish().expect_code(0).document()["Version"], 1);
-    assert_eq!(fs::read_to_string(&calls).unwrap(), "called\n", "the way itself is open");
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "called\n", "the AWS profile itself works");
     assert_eq!((world.counts([Endpoint::Assume, Endpoint::Identity]), desk.tabs()), ([2, 1], 2));
 }
 
 #[test]
-fn variable_names_the_endpoint_where_no_file_exists() {
+fn sts_endpoint_variable_works_without_a_file() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure_by_variables();
@@ -68,9 +68,9 @@ fn variable_names_the_endpoint_where_no_file_exists() {
     assert_eq!(world.count(Endpoint::Assume), 1);
 }
 
-/// The way to AWS's own host is closed by a proxy that does not exist; the variable that would have named another one is named, and not its value.
+/// A proxy that does not exist blocks the real AWS. The hint names the variable that is not used, but not its value.
 #[test]
-fn variable_names_no_endpoint_beside_a_file() {
+fn sts_endpoint_variable_is_ignored_beside_a_file() {
     for variable in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"] {
         let world = World::new();
         let desk = desk(&world);
@@ -87,7 +87,7 @@ fn variable_names_no_endpoint_beside_a_file() {
 }
 
 #[test]
-fn the_profiles_endpoint_goes_before_the_variable() {
+fn sts_endpoint_of_the_profile_outranks_the_variable() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
@@ -95,7 +95,7 @@ fn the_profiles_endpoint_goes_before_the_variable() {
 }
 
 #[test]
-fn a_variable_that_names_no_secure_endpoint_is_refused_before_anybody_is_asked() {
+fn insecure_sts_endpoint_variable_is_refused_before_a_prompt() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure_by_variables();
@@ -106,27 +106,27 @@ fn a_variable_that_names_no_secure_endpoint_is_refused_before_anybody_is_asked()
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
 }
 
-/// Groups, as a directory with long habits gives them, of about this many bytes.
+/// A list of group names, as a large directory sends them, of about this many bytes.
 fn groups(bytes: usize) -> Value {
     let each = "CN=Team-Platform-Production-Readers,OU=Groups,DC=corp";
     json!((0..bytes / (each.len() + 3)).map(|_| each).collect::<Vec<_>>())
 }
 
 #[test]
-fn a_token_with_hundreds_of_groups_is_exchanged_kept_and_renewed() {
+fn id_token_with_hundreds_of_groups_is_cached_and_refreshed() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "groups": groups(14_000) }));
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     desk.credentials();
-    assert!(asked(&world)[0]["WebIdentityToken"].len() > 18_000);
+    assert!(role_requests(&world)[0]["WebIdentityToken"].len() > 18_000);
     let renewed = desk.credentials();
     assert_eq!(desk.credentials(), renewed);
     assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1));
 }
 
 #[test]
-fn a_token_larger_than_aws_takes_is_told_as_such() {
+fn id_token_above_the_aws_limit_is_reported() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "groups": groups(20_000) }));
     let failed = fails(&desk(&world), 7, "aws/token_too_large");

@@ -1,18 +1,18 @@
-//! The session that AWS gives: how long it holds, and under which name.
+//! The session that AWS gives: its duration and its name.
 
 use serde_json::{Value, json};
 use testworld::{Desk, Knob, World};
 
-use super::{PROGRAM, asked, desk};
+use super::{PROGRAM, desk, role_requests};
 
-fn lengths(world: &World) -> Vec<String> {
-    asked(world).into_iter().map(|form| form["DurationSeconds"].clone()).collect()
+fn requested_durations(world: &World) -> Vec<String> {
+    role_requests(world).into_iter().map(|form| form["DurationSeconds"].clone()).collect()
 }
 
-// How long
+// Duration
 
 #[test]
-fn the_end_is_the_one_that_aws_names() {
+fn expiration_is_the_one_aws_returned() {
     let world = World::new();
     let before = world.now();
     let document = desk(&world).credentials();
@@ -22,49 +22,49 @@ fn the_end_is_the_one_that_aws_names() {
 }
 
 #[test]
-fn the_length_steps_down_to_what_the_role_allows_and_is_remembered() {
+fn session_duration_steps_down_to_the_role_maximum() {
     let world = World::new();
     world.set(Knob::RoleMaximum, 3600);
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     desk.credentials();
-    assert_eq!(lengths(&world), ["43200", "28800", "14400", "7200", "3600"]);
+    assert_eq!(requested_durations(&world), ["43200", "28800", "14400", "7200", "3600"]);
     desk.credentials();
-    assert_eq!(lengths(&world)[5..], ["3600"], "a renewal costs one question");
+    assert_eq!(requested_durations(&world)[5..], ["3600"], "a refresh sends one request");
     assert_eq!(desk.tabs(), 1);
 }
 
 #[test]
-fn a_forced_sign_in_finds_out_anew_what_the_role_allows() {
+fn forced_login_tries_the_full_duration_again() {
     let world = World::new();
     world.set(Knob::RoleMaximum, 3600);
     let desk = desk(&world);
     desk.credentials();
     world.clear(Knob::RoleMaximum);
     desk.run(["login", "--force"]).expect_code(0);
-    assert_eq!(lengths(&world)[5..], ["43200"]);
+    assert_eq!(requested_durations(&world)[5..], ["43200"]);
 }
 
 #[test]
-fn no_longer_is_asked_for_than_the_profile_wants() {
+fn requested_duration_never_exceeds_the_profile() {
     let world = World::new();
     world.set(Knob::RoleMaximum, 3600);
     Desk::with(&world, PROGRAM, "session_duration = \"2h\"").credentials();
-    assert_eq!(lengths(&world), ["7200", "3600"]);
+    assert_eq!(requested_durations(&world), ["7200", "3600"]);
 }
 
-// Under which name
+// Name
 
-/// The name of the session that this person's sign-in gets. STS here is as strict as the real one.
+/// The session name that a user with these claims gets. The test STS rejects the same names as the real one.
 fn session_name(claims: Value) -> String {
     let world = World::new();
     world.set(Knob::Claims, claims);
     let desk = desk(&world);
     let shown = desk.run(["login"]).expect_code(0).stdout;
     let again = desk.run(["login", "--force"]).expect_code(0).stdout;
-    let names: Vec<_> = asked(&world).into_iter().map(|form| form["RoleSessionName"].clone()).collect();
+    let names: Vec<_> = role_requests(&world).into_iter().map(|form| form["RoleSessionName"].clone()).collect();
     assert_eq!(names.len(), 2);
-    assert_eq!(names[0], names[1], "one person, one name");
+    assert_eq!(names[0], names[1], "the same user gets the same name");
     for shown in [shown, again] {
         assert!(shown.contains(&names[0]), "{shown}");
     }
@@ -72,7 +72,7 @@ fn session_name(claims: Value) -> String {
 }
 
 #[test]
-fn a_legal_name_is_taken_as_it_is_from_the_first_claim_that_says_something() {
+fn session_name_uses_the_first_nonempty_claim() {
     assert_eq!(session_name(json!({})), "demo@example.com");
     assert_eq!(session_name(json!({ "email": null })), "demo");
     assert_eq!(session_name(json!({ "email": "", "preferred_username": " " })), "00u-demo-1");
@@ -83,7 +83,7 @@ fn a_legal_name_is_taken_as_it_is_from_the_first_claim_that_says_something() {
 }
 
 #[test]
-fn a_name_that_sts_would_refuse_is_made_legal_and_stays_one_persons_own() {
+fn session_name_is_made_valid_and_stays_unique() {
     let marked = |name: &str, readable: &str| {
         let digest = name.strip_prefix(readable).and_then(|rest| rest.strip_prefix('='));
         digest.is_some_and(|digest| digest.len() == 20)
@@ -104,24 +104,24 @@ fn a_name_that_sts_would_refuse_is_made_legal_and_stays_one_persons_own() {
     assert_ne!(
         session_name(json!({ "email": "zoé@example.com" })),
         session_name(json!({ "email": "zoè@example.com" })),
-        "two people, two names"
+        "different users get different names"
     );
 }
 
 #[test]
-fn the_profile_says_which_claims_make_the_name() {
+fn session_name_claims_come_from_the_profile() {
     let world = World::new();
     Desk::with(&world, PROGRAM, "session_name = [\"employee\", \"sub\"]").credentials();
-    assert_eq!(asked(&world)[0]["RoleSessionName"], "00u-demo-1");
+    assert_eq!(role_requests(&world)[0]["RoleSessionName"], "00u-demo-1");
 }
 
 #[test]
-fn a_text_with_claims_in_it_names_the_session_when_the_token_has_them() {
+fn session_name_template_needs_all_of_its_claims() {
     for (department, name) in [(json!("ml"), "demo@example.com+ml"), (json!(null), "demo@example.com")] {
         let world = World::new();
         world.set(Knob::Claims, json!({ "department": department }));
         let names = r#"session_name = ["{email}+{department}", "email"]"#;
         Desk::with(&world, PROGRAM, names).credentials();
-        assert_eq!(asked(&world)[0]["RoleSessionName"], name);
+        assert_eq!(role_requests(&world)[0]["RoleSessionName"], name);
     }
 }

@@ -1,12 +1,12 @@
-//! `exec`: the command in our place, with its own signals, streams and exit code.
+//! `exec`: the command replaces the program, with its own signals, streams and exit code.
 
 use std::{fs, process::Stdio};
 
 use testworld::{Knob, World};
 
-use super::{SPENT, counts, desk, kept, said, shell, signed_in};
+use super::{SPENT, assert_prints, cached_credentials, counts, desk, shell, signed_in};
 
-/// The environment of a command that `exec` runs, shadowing variables and a marker beside it.
+/// The environment of a command that `exec` runs.
 fn environment(desk: &testworld::Desk<'_>) -> Vec<String> {
     let outcome = desk.run(["exec", "--", "/usr/bin/env"]).expect_code(0);
     assert_eq!(outcome.stderr, "");
@@ -14,10 +14,10 @@ fn environment(desk: &testworld::Desk<'_>) -> Vec<String> {
 }
 
 #[test]
-fn the_command_has_the_credentials_and_nothing_that_would_shadow_them() {
+fn exec_sets_credentials_and_removes_shadowing_variables() {
     let world = World::new();
     let desk = signed_in(&world);
-    let document = kept(&desk);
+    let document = cached_credentials(&desk);
     for shadowing in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"] {
         desk.set_variable(shadowing, "claude");
     }
@@ -43,7 +43,7 @@ fn the_command_has_the_credentials_and_nothing_that_would_shadow_them() {
 }
 
 #[test]
-fn the_commands_words_streams_and_exit_code_are_its_own() {
+fn exec_passes_arguments_streams_and_exit_code_through() {
     let world = World::new();
     let desk = signed_in(&world);
     let script = "printf '%s|' \"$@\"; echo err >&2; exit 42";
@@ -57,7 +57,7 @@ fn the_commands_words_streams_and_exit_code_are_its_own() {
 }
 
 #[test]
-fn the_command_is_the_process_that_the_caller_started() {
+fn exec_replaces_its_own_process() {
     let world = World::new();
     let desk = signed_in(&world);
     let mut command = desk.command();
@@ -68,11 +68,11 @@ fn the_command_is_the_process_that_the_caller_started() {
     assert_eq!(line.trim(), child.id().to_string());
     testworld::terminate(child.id() as i32);
     let signal = std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap());
-    assert_eq!(signal, Some(15), "a signal meant for it ends it, and its caller sees that");
+    assert_eq!(signal, Some(15), "a signal ends the command, and the caller sees it");
 }
 
 #[test]
-fn the_callers_limit_on_core_files_is_the_commands() {
+fn exec_preserves_the_core_file_limit() {
     let world = World::new();
     let desk = signed_in(&world);
     for limits in ["ulimit -Hc unlimited; ulimit -Sc 8", "ulimit -Hc 16; ulimit -Sc 0"] {
@@ -87,35 +87,35 @@ fn the_callers_limit_on_core_files_is_the_commands() {
 }
 
 #[test]
-fn sigpipe_and_the_signal_mask_are_as_a_shell_would_leave_them() {
+fn exec_restores_sigpipe_for_the_command() {
     let world = World::new();
     let desk = signed_in(&world);
     let script = format!("'{}' exec -- yes | head -1; echo ${{PIPESTATUS[0]}}", super::PROGRAM);
     let outcome = desk.start_command(shell(&desk, "bash", &["-c"], &script)).finish();
-    said(&outcome, "y\n141\n");
+    assert_prints(&outcome, "y\n141\n");
 }
 
 #[test]
-fn exec_inside_of_exec_is_refused_and_says_which_way_out() {
+fn nested_exec_is_refused_with_a_hint() {
     let world = World::new();
     let desk = signed_in(&world);
     let script = "\"$0\" exec -- true";
     let failed = desk.run(["exec", "--", "sh", "-c", script, super::PROGRAM]).fails(2, "exec/nested");
     failed.message_has(&["claude"]).hint_has(&["`exit`", "BEDROCK_SSO_EXEC"]);
     let script = "unset BEDROCK_SSO_EXEC; \"$0\" exec -- echo inside";
-    said(&desk.run(["exec", "--", "sh", "-c", script, super::PROGRAM]), "inside\n");
+    assert_prints(&desk.run(["exec", "--", "sh", "-c", script, super::PROGRAM]), "inside\n");
 }
 
 #[test]
-fn inside_of_exec_the_other_commands_go_on_working() {
+fn other_commands_work_inside_exec() {
     let world = World::new();
     let desk = signed_in(&world);
     let document = desk.run(["credentials"]).stdout;
-    said(&desk.run(["exec", "--", super::PROGRAM, "credentials"]), &document);
+    assert_prints(&desk.run(["exec", "--", super::PROGRAM, "credentials"]), &document);
 }
 
 #[test]
-fn a_command_that_is_not_there_or_no_program_ends_as_in_a_shell() {
+fn exec_of_a_missing_program_exits_like_a_shell() {
     let world = World::new();
     let desk = signed_in(&world);
     let failed = desk.run(["exec", "--", "no-such\u{1b}[2J-command"]).fails(127, "exec/not_found");
@@ -126,7 +126,7 @@ fn a_command_that_is_not_there_or_no_program_ends_as_in_a_shell() {
 }
 
 #[test]
-fn without_a_command_nothing_happens() {
+fn exec_without_a_command_is_a_usage_error() {
     let world = World::new();
     let desk = desk(&world);
     for call in [&["exec"][..], &["exec", "--"], &["exec", "ls"]] {
@@ -139,12 +139,12 @@ fn without_a_command_nothing_happens() {
 }
 
 #[test]
-fn exec_signs_in_when_needed_and_renews_what_is_spent() {
+fn exec_signs_in_and_refreshes_expired_credentials() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
-    said(&desk.run(["exec", "--", "echo", "one"]), "one\n");
-    said(&desk.run(["exec", "--", "echo", "two"]), "two\n");
+    assert_prints(&desk.run(["exec", "--", "echo", "one"]), "one\n");
+    assert_prints(&desk.run(["exec", "--", "echo", "two"]), "two\n");
     assert_eq!(counts(&world, &desk), [1, 1, 1, 2]);
     desk.set_variable("BEDROCK_SSO_LOGIN", "explicit");
     desk.run(["logout"]).expect_code(0);
@@ -152,7 +152,7 @@ fn exec_signs_in_when_needed_and_renews_what_is_spent() {
 }
 
 #[test]
-fn credentials_near_their_end_are_renewed_before_a_command_gets_them_for_good() {
+fn exec_refreshes_expiring_credentials_first() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10 * 60);
     let desk = signed_in(&world);
@@ -163,20 +163,20 @@ fn credentials_near_their_end_are_renewed_before_a_command_gets_them_for_good() 
 }
 
 #[test]
-fn a_renewal_that_fails_costs_a_command_nothing() {
+fn exec_runs_the_command_when_the_refresh_fails() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10 * 60);
     let desk = signed_in(&world);
     world.stop_provider();
     world.stop_sts();
-    said(&desk.run(["exec", "--", "echo", "on"]), "on\n");
+    assert_prints(&desk.run(["exec", "--", "echo", "on"]), "on\n");
 }
 
 #[test]
-fn the_command_inherits_no_child_of_ours() {
+fn exec_leaves_no_child_process_to_the_command() {
     let world = World::new();
     let desk = desk(&world);
-    // The one child is the subshell that looks; the lines are counted after it has ended.
+    // The one child that `ps` lists is its own subshell.
     let script = "children=$(ps -o pid= --ppid $$); echo \"$children\" | wc -l";
     for _ in 0..2 {
         assert_eq!(desk.run(["exec", "--", "bash", "-c", script]).expect_code(0).stdout.trim(), "1");

@@ -1,17 +1,17 @@
-//! `export`, as Claude Code's `awsCredentialExport`.
+//! `export`, which Claude Code runs as `awsCredentialExport`.
 
 use testworld::{Knob, World, wait_until};
 
-use super::{SPENT, counts, desk, kept, said, signed_in};
+use super::{SPENT, assert_prints, cached_credentials, counts, desk, signed_in};
 
 #[test]
-fn the_export_is_one_line_in_the_documented_shape_with_an_expiration() {
+fn export_prints_the_documented_json_on_one_line() {
     let world = World::new();
     let desk = signed_in(&world);
-    let document = kept(&desk);
+    let document = cached_credentials(&desk);
     let requests = world.ledger().total();
     let part = |name: &str| document[name].as_str().unwrap().to_owned();
-    said(
+    assert_prints(
         &desk.run(["export"]),
         &format!(
             "{{\"Credentials\":{{\"AccessKeyId\":\"{}\",\"SecretAccessKey\":\"{}\",\"SessionToken\":\"{}\",\
@@ -26,7 +26,7 @@ fn the_export_is_one_line_in_the_documented_shape_with_an_expiration() {
 }
 
 #[test]
-fn an_export_without_a_sign_in_asks_nobody_and_says_what_to_do() {
+fn export_without_a_sign_in_fails_without_a_prompt() {
     let world = World::new();
     let desk = desk(&world);
     desk.run(["export"]).fails(4, "sign-in/not_allowed").hint_has(&["`bedrock-sso login`"]);
@@ -34,18 +34,18 @@ fn an_export_without_a_sign_in_asks_nobody_and_says_what_to_do() {
 }
 
 #[test]
-fn an_export_renews_spent_credentials_and_opens_nothing() {
+fn export_refreshes_expired_credentials_without_a_browser() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = signed_in(&world);
     let exported = desk.run(["export"]).expect_code(0);
     assert_eq!(exported.stderr, "");
     assert_eq!(counts(&world, &desk), [1, 1, 1, 2]);
-    assert_eq!(exported.document()["Credentials"]["Expiration"], kept(&desk)["Expiration"]);
+    assert_eq!(exported.document()["Credentials"]["Expiration"], cached_credentials(&desk)["Expiration"]);
 }
 
 #[test]
-fn an_export_does_not_wait_for_the_person_who_is_being_asked() {
+fn export_does_not_wait_for_an_open_prompt() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("closes-the-tab");

@@ -1,14 +1,14 @@
-//! `token` and `bearer`: what other servers take, without asking anybody.
+//! `token` and `bearer`: they print an ID token and a Bedrock API key for other programs, and never prompt.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use openidconnect::url::form_urlencoded;
 use serde_json::json;
 use testworld::{Fault, Knob, World};
 
-use super::{SPENT, counts, desk, kept, signed_in};
+use super::{SPENT, cached_credentials, counts, desk, signed_in};
 
 #[test]
-fn the_token_is_a_header_or_bare() {
+fn token_prints_a_header_or_the_raw_token() {
     let world = World::new();
     let desk = signed_in(&world);
     let requests = world.ledger().total();
@@ -22,7 +22,7 @@ fn the_token_is_a_header_or_bare() {
 }
 
 #[test]
-fn a_token_about_to_end_is_renewed_and_aws_hears_nothing_of_it() {
+fn token_refreshes_without_calling_aws() {
     let world = World::new();
     world.next(1, Knob::IdTokenLifetime, 60);
     let desk = signed_in(&world);
@@ -33,7 +33,7 @@ fn a_token_about_to_end_is_renewed_and_aws_hears_nothing_of_it() {
 }
 
 #[test]
-fn a_token_that_still_holds_serves_while_the_provider_is_away() {
+fn token_prints_a_valid_token_if_provider_is_unreachable() {
     let world = World::new();
     world.next(1, Knob::IdTokenLifetime, 60);
     let desk = signed_in(&world);
@@ -41,11 +41,11 @@ fn a_token_that_still_holds_serves_while_the_provider_is_away() {
     let token = desk.run(["token", "--raw"]).expect_code(0);
     assert_eq!(token.stderr, "");
     world.start_provider();
-    assert_ne!(desk.run(["token", "--raw"]).expect_code(0).stdout, token.stdout, "nothing was lost");
+    assert_ne!(desk.run(["token", "--raw"]).expect_code(0).stdout, token.stdout, "the refresh token still works");
 }
 
 #[test]
-fn many_who_want_a_token_cost_one_refresh() {
+fn concurrent_token_calls_share_one_refresh() {
     let world = World::new();
     world.next(1, Knob::IdTokenLifetime, 60);
     let desk = signed_in(&world);
@@ -57,7 +57,7 @@ fn many_who_want_a_token_cost_one_refresh() {
 }
 
 #[test]
-fn without_a_sign_in_neither_asks_and_both_say_what_to_do() {
+fn token_and_bearer_fail_without_a_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     for call in [&["token"][..], &["token", "--raw"], &["bearer"], &["bearer", "--json"]] {
@@ -70,20 +70,20 @@ fn without_a_sign_in_neither_asks_and_both_say_what_to_do() {
 }
 
 #[test]
-fn a_token_of_a_session_that_the_provider_has_ended_is_not_given_out() {
+fn token_of_a_revoked_session_is_not_printed() {
     let world = World::new();
     world.next(1, Knob::IdTokenLifetime, 60);
     let desk = signed_in(&world);
     world.revoke_grants();
     desk.run(["token"]).fails(4, "sign-in/no_token").hint_has(&["`bedrock-sso login --force`"]);
-    // It would still hold for a minute, and there is no refresh token any more that could be refused.
+    // The cached token is valid for another minute, and the refused refresh token has been deleted.
     desk.run(["token"]).fails(4, "sign-in/no_token");
     assert_eq!(desk.run(["status", "--json"]).document()["identity"]["email"], "demo@example.com");
     desk.run(["login", "--force"]).expect_code(0);
     desk.run(["token"]).expect_code(0);
 }
 
-/// The parameters of the request that a key holds, decoded.
+/// The parameters of the signed request inside a Bedrock API key.
 fn parameters(key: &str) -> Vec<(String, String)> {
     let request = STANDARD.decode(key.strip_prefix("bedrock-api-key-").unwrap()).unwrap();
     let request = String::from_utf8(request).unwrap();
@@ -101,11 +101,11 @@ fn parameter(parameters: &[(String, String)], name: &str) -> String {
 }
 
 #[test]
-fn the_key_is_a_signed_request_that_lives_as_long_as_the_credentials() {
+fn bearer_key_expires_with_the_credentials() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 3600);
     let desk = signed_in(&world);
-    let (requests, document) = (world.ledger().total(), kept(&desk));
+    let (requests, document) = (world.ledger().total(), cached_credentials(&desk));
     let outcome = desk.run(["bearer"]).expect_code(0);
     assert_eq!(outcome.stderr, "");
     let parameters = parameters(outcome.stdout.trim_end());
@@ -120,11 +120,11 @@ fn the_key_is_a_signed_request_that_lives_as_long_as_the_credentials() {
     assert!(credential.ends_with("/us-east-1/bedrock/aws4_request"), "{credential}");
     let life: u64 = parameter("X-Amz-Expires").parse().unwrap();
     assert!((3500..=3600).contains(&life), "{life}");
-    assert_eq!(world.ledger().total(), requests, "it is made without a word to AWS");
+    assert_eq!(world.ledger().total(), requests, "the key is made without a request");
 }
 
 #[test]
-fn the_desktops_helper_gets_its_own_shape() {
+fn bearer_json_has_the_shape_for_claude_desktop() {
     let world = World::new();
     let desk = signed_in(&world);
     let document = desk.run(["bearer", "--json"]).expect_code(0).document();
@@ -135,7 +135,7 @@ fn the_desktops_helper_gets_its_own_shape() {
 }
 
 #[test]
-fn a_key_is_made_from_the_newest_credentials_that_can_be_had() {
+fn bearer_key_is_signed_with_refreshed_credentials() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = signed_in(&world);

@@ -1,6 +1,6 @@
-//! Claude Code's days at one laptop, told from its side: each hook as `setup` wrote it, called as the host calls it.
+//! The program as Claude Code sees it: each hook that `setup` wrote, called as Claude Code calls it.
 //!
-//! What happens inside is shown by `ladder`, `crowd` and `hooks`; here it is what the host sees, and what the person does.
+//! These tests check what the host gets and what the user has to do. `ladder`, `crowd` and `hooks` test the rest.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -11,13 +11,13 @@ use testworld::{Answer, Call, Desk, Endpoint, Host, Knob, World};
 
 use crate::{PROGRAM, SPENT};
 
-/// A profile with a collector, so that every hook is written.
+/// A profile with a collector, so that `setup` writes every hook.
 const COLLECTOR: &str = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 const WITH_TOKEN: &str = "telemetry.send_token = true\n\
                           telemetry.collectors = [\"https://otel.example.com\"]\n\
                           claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 
-/// How often a host calls a failing helper in three minutes.
+/// How many times a host calls a failing helper in three minutes.
 const RETRIES: usize = 46;
 
 fn set_up<'w>(world: &'w World, more: &str) -> Desk<'w> {
@@ -26,7 +26,7 @@ fn set_up<'w>(world: &'w World, more: &str) -> Desk<'w> {
     desk
 }
 
-/// Where no browser can be opened: who signs in goes to the address that is shown.
+/// A home in which no browser starts, so that the user has to open the address.
 fn set_up_without_a_browser(world: &World) -> Desk<'_> {
     let desk = Desk::new(world, PROGRAM);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
@@ -34,7 +34,7 @@ fn set_up_without_a_browser(world: &World) -> Desk<'_> {
     desk
 }
 
-/// Authorizations, codes, refreshes, exchanges; and tabs.
+/// How many authorizations, code exchanges, refreshes, role requests and tabs there were.
 fn counts(world: &World, desk: &Desk<'_>) -> [usize; 5] {
     let [authorized, codes, refreshes, exchanges] =
         world.counts([Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]);
@@ -42,15 +42,15 @@ fn counts(world: &World, desk: &Desk<'_>) -> [usize; 5] {
 }
 
 #[track_caller]
-fn all_the_same_document(answers: &[Answer]) -> Value {
+fn assert_one_document(answers: &[Answer]) -> Value {
     assert!(answers.iter().all(|answer| (answer.code, answer.stderr.as_str()) == (Some(0), "")), "{answers:?}");
-    assert!(answers.windows(2).all(|pair| pair[0].stdout == pair[1].stdout), "one document for all");
+    assert!(answers.windows(2).all(|pair| pair[0].stdout == pair[1].stdout), "all answers are the same document");
     answers[0].document()
 }
 
-/// What `login` may say to a host: an address if somebody must act, then who it is; and nothing that is secret.
+/// Asserts that `login` succeeded and printed the user last and no secret; returns the lines.
 #[track_caller]
-fn said_by_login(world: &World, answer: &Answer) -> Vec<String> {
+fn assert_login_output(world: &World, answer: &Answer) -> Vec<String> {
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{answer:?}");
     let leaks = world.ledger().leaks("awsAuthRefresh", answer.stdout.as_bytes());
     assert!(leaks.is_empty(), "{leaks:?}");
@@ -60,29 +60,29 @@ fn said_by_login(world: &World, answer: &Answer) -> Vec<String> {
 }
 
 #[test]
-fn a_first_session_costs_one_tab_and_needs_no_refresh() {
+fn first_host_session_opens_one_tab_and_no_refresh_hook() {
     let world = World::new();
     let desk = set_up(&world, COLLECTOR);
     desk.set_variable("PERSON_THINKS", "0.5");
     let host = Host::at(&desk);
-    assert_eq!(host.telemetry(), Some(Map::new()), "nobody is signed in, and that is an answer");
+    assert_eq!(host.telemetry(), Some(Map::new()), "before the sign-in the headers are empty");
     let session = host.begin();
     assert!(session.credentials.is_some() && session.refreshed.is_none(), "{session:?}");
     assert_eq!(counts(&world, &desk), [1, 1, 0, 1, 1]);
     let requests = world.ledger().total();
     assert_eq!(host.telemetry().unwrap()["x-user-email"], "demo@example.com");
-    assert_eq!(all_the_same_document(&host.burst()), session.credentials.unwrap());
-    assert_eq!(world.ledger().total(), requests, "a turn costs nobody a request");
+    assert_eq!(assert_one_document(&host.burst()), session.credentials.unwrap());
+    assert_eq!(world.ledger().total(), requests, "hooks send no request while everything is cached");
 }
 
 #[test]
-fn credentials_that_end_in_mid_session_are_renewed_in_silence() {
+fn host_session_continues_when_credentials_expire() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = set_up(&world, COLLECTOR);
     let host = Host::at(&desk);
-    let first = all_the_same_document(&[host.credentials().unwrap().finish()]);
-    let second = all_the_same_document(&host.burst());
+    let first = assert_one_document(&[host.credentials().unwrap().finish()]);
+    let second = assert_one_document(&host.burst());
     assert_ne!(first, second);
     assert_eq!(host.status_of(&second), 200);
     assert_eq!(counts(&world, &desk), [1, 1, 1, 2, 1]);
@@ -90,27 +90,27 @@ fn credentials_that_end_in_mid_session_are_renewed_in_silence() {
 }
 
 #[test]
-fn what_aws_has_come_to_refuse_is_renewed_by_the_refresh_hook_and_asks_nobody() {
+fn refresh_hook_replaces_revoked_credentials_without_prompt() {
     let world = World::new();
     let desk = set_up(&world, "");
     let host = Host::at(&desk);
     let first = host.begin().credentials.unwrap();
     world.revoke_credentials();
     let session = host.begin();
-    let lines = said_by_login(&world, session.refreshed.as_ref().expect("AWS refused, so the hook ran"));
+    let lines = assert_login_output(&world, session.refreshed.as_ref().expect("AWS refused, so the hook ran"));
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_ne!(session.credentials.expect("the session goes on"), first);
+    assert_ne!(session.credentials.expect("the session continues"), first);
     assert_eq!(counts(&world, &desk), [1, 1, 1, 2, 1]);
 }
 
-/// Whether a call took less than a second, and whatever a bare start of the program takes on a machine as busy as this one,
-/// ten times over: several processes start for it.
+/// Whether a call took less than a second, plus ten bare starts of the program. A call starts several processes, and on
+/// a busy machine each start is slow.
 fn is_quick((call, start): &(Duration, Duration)) -> bool {
     *call < Duration::from_secs(1) + *start * 10
 }
 
 #[test]
-fn a_session_that_the_provider_ended_shows_its_address_within_a_second() {
+fn refresh_hook_shows_the_sign_in_address_within_a_second() {
     let times = [(); 3].map(|()| {
         let world = World::new();
         let desk = set_up(&world, "");
@@ -120,17 +120,17 @@ fn a_session_that_the_provider_ended_shows_its_address_within_a_second() {
         world.revoke_grants();
         let session = host.begin();
         let answer = session.refreshed.expect("AWS refused, so the hook ran");
-        let lines = said_by_login(&world, &answer);
+        let lines = assert_login_output(&world, &answer);
         assert!(lines.len() == 2 && lines[0].contains(" go to http://127.0.0.1:"), "{lines:?}");
         assert!(session.credentials.is_some());
         assert_eq!(counts(&world, &desk), [2, 2, 1, 2, 2]);
         (answer.first_line_after.unwrap(), desk.run(["--version"]).took)
     });
-    assert!(times.iter().any(is_quick), "the address and a bare start came after {times:?}");
+    assert!(times.iter().any(is_quick), "the address and a bare start took {times:?}");
 }
 
 #[test]
-fn three_minutes_of_retries_open_one_tab_and_each_fails_at_once() {
+fn host_retries_open_one_tab_and_fail_fast() {
     let world = World::new();
     let desk = set_up(&world, &format!("login_timeout = \"10s\"\n{COLLECTOR}"));
     desk.person("closes-the-tab");
@@ -140,7 +140,7 @@ fn three_minutes_of_retries_open_one_tab_and_each_fails_at_once() {
     answers.extend((asked..RETRIES).map(|_| host.credentials().unwrap().finish()));
     for (index, answer) in answers.iter().enumerate() {
         assert_eq!((answer.stdout.as_str(), answer.stderr.lines().count()), ("", 2), "{answer:?}");
-        // Whoever only waited for the one who asked may be out of patience a moment before that one.
+        // A caller that waited for another caller's worker can time out a moment before that worker.
         let waited_for_another = index < asked && answer.code == Some(11);
         assert!(answer.code == Some(4) || waited_for_another, "{answer:?}");
     }
@@ -151,13 +151,13 @@ fn three_minutes_of_retries_open_one_tab_and_each_fails_at_once() {
     assert_eq!(host.telemetry(), Some(Map::new()));
     desk.person("signs-in");
     let host = Host::at(&desk);
-    said_by_login(&world, &host.refresh().unwrap().finish());
-    all_the_same_document(&host.burst());
+    assert_login_output(&world, &host.refresh().unwrap().finish());
+    assert_one_document(&host.burst());
     assert_eq!(counts(&world, &desk), [1, 1, 0, 1, 2]);
 }
 
 #[test]
-fn a_sign_in_outlives_the_hook_that_began_it_and_serves_the_next_call() {
+fn sign_in_completes_after_the_host_kills_its_hook() {
     for end in [Call::kill_shell as fn(Call), Call::kill_process_group] {
         let world = World::new();
         let desk = set_up_without_a_browser(&world);
@@ -167,7 +167,7 @@ fn a_sign_in_outlives_the_hook_that_began_it_and_serves_the_next_call() {
         let address = line.rsplit(' ').next().unwrap();
         end(hook);
         assert_eq!(testworld::visit(address, false).unwrap().status, 200, "{line}");
-        let credentials = all_the_same_document(&host.burst());
+        let credentials = assert_one_document(&host.burst());
         assert_eq!(host.status_of(&credentials), 200);
         assert_eq!(counts(&world, &desk), [1, 1, 0, 1, 0]);
         desk.settle();
@@ -175,20 +175,20 @@ fn a_sign_in_outlives_the_hook_that_began_it_and_serves_the_next_call() {
 }
 
 #[test]
-fn under_a_companys_policy_the_export_comes_first_and_opens_nothing() {
+fn managed_settings_export_opens_no_browser() {
     let world = World::new();
     let desk = Desk::new(&world, PROGRAM);
     let host = Host::with(&desk, policy(&desk));
-    assert!(host.credentials().is_none(), "no file of AWS's is needed");
+    assert!(host.credentials().is_none(), "no AWS file is needed");
     let session = host.begin();
-    let lines = said_by_login(&world, session.refreshed.as_ref().expect("the export had nothing to give"));
+    let lines = assert_login_output(&world, session.refreshed.as_ref().expect("the export had no credentials"));
     assert_eq!((lines.len(), counts(&world, &desk)), (2, [1, 1, 0, 1, 1]));
     assert!(session.credentials.is_some());
     let again = host.begin();
     assert!(again.refreshed.is_none() && again.credentials == session.credentials, "{again:?}");
 }
 
-/// What `setup` would write for all users of a machine.
+/// The managed settings that `setup --system` would write.
 fn policy(desk: &Desk<'_>) -> Map<String, Value> {
     let file = desk.config_file().display().to_string();
     let shown = desk.run(["setup", "--system", "--dry-run", "--config", &file]).expect_code(0).stdout;
@@ -200,7 +200,7 @@ fn policy(desk: &Desk<'_>) -> Map<String, Value> {
 }
 
 #[test]
-fn a_repositorys_settings_send_no_token_elsewhere() {
+fn repository_settings_cannot_redirect_the_token() {
     let world = World::new();
     world.set(Knob::IdTokenLifetime, 2 * 60 * 60);
     let desk = set_up(&world, WITH_TOKEN);

@@ -1,13 +1,13 @@
-//! From facts on the command line to a configuration that signs in.
+//! `setup` with values from flags or from a file: it creates or extends a configuration.
 
 use std::fs;
 
 use testworld::{ROLE_ARN, World};
 
-use super::{browser, desk, everything};
+use super::{browser, desk, snapshot};
 
 #[test]
-fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
+fn setup_flags_create_a_working_configuration() {
     let world = World::new();
     let desk = desk(&world);
     let browser = browser(&desk);
@@ -42,20 +42,20 @@ fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
 }
 
 #[test]
-fn without_a_fact_or_anybody_to_ask_it_says_what_to_give() {
+fn setup_without_values_lists_the_required_flags() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     for words in [["setup", "--yes"], ["setup", "--dry-run"]] {
         let failed = desk.run(words).fails(3, "setup/no_facts");
         failed.hint_has(&["--issuer", "--client-id", "--role-arn", "--region", "--from"]);
     }
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
+fn setup_appends_a_profile_and_changes_no_other_line() {
     let world = World::new();
     let desk = desk(&world);
     let before = fs::read_to_string(desk.config_file()).unwrap();
@@ -72,20 +72,20 @@ fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
 }
 
 #[test]
-fn a_profile_that_says_something_else_is_not_overwritten() {
+fn setup_does_not_overwrite_a_different_profile() {
     let world = World::new();
     let desk = desk(&world);
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     let refused = desk.run(["setup", "--yes", "--profile", "claude", "--region", "eu-west-1"]);
     refused.fails(3, "setup/differs").message_has(&["'claude'"]).hint_has(&["--profile"]);
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn wrong_facts_are_refused_before_anything_is_written() {
+fn setup_rejects_invalid_values_before_writing() {
     let world = World::new();
     let desk = desk(&world);
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     for (fact, slug) in
         [("region=Mars", "config/illegal"), ("regoin=x", "config/unknown_key"), ("scopes=[", "config/syntax")]
     {
@@ -96,11 +96,11 @@ fn wrong_facts_are_refused_before_anything_is_written() {
         desk.run(facts).fails(3, slug);
     }
     desk.run(["setup", "--set", "nonsense"]).fails(2, "usage/wrong_value");
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn the_guidance_samples_configuration_is_taken_over() {
+fn setup_imports_the_guidance_sample_configuration() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
@@ -122,7 +122,7 @@ fn the_guidance_samples_configuration_is_taken_over() {
 }
 
 #[test]
-fn an_organisations_own_file_is_taken_over() {
+fn setup_imports_a_configuration_file() {
     let world = World::new();
     let desk = desk(&world);
     let file = desk.home().join("acme.toml");
@@ -133,11 +133,11 @@ fn an_organisations_own_file_is_taken_over() {
 }
 
 #[test]
-fn flags_cannot_write_more_than_the_value_they_name() {
+fn setup_flags_cannot_inject_other_keys() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     let facts = ["setup", "--yes", "--issuer", "https://a.example", "--client-id", "x", "--role-arn", ROLE_ARN];
     let hostile = [
         ["--set", "extra_params={}\nstorage = \"none\""],
@@ -151,6 +151,6 @@ fn flags_cannot_write_more_than_the_value_they_name() {
         command.args(facts).args(["--region", "us-east-1", "--set", "storage=file"]).args(flag);
         let slug = if flag[0] == "--set" { "config/syntax" } else { "config/illegal" };
         desk.start_command(command).finish().fails(3, slug).message_has(&flag[..1]);
-        assert_eq!(everything(&desk), before, "{flag:?}");
+        assert_eq!(snapshot(&desk), before, "{flag:?}");
     }
 }

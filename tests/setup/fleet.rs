@@ -1,4 +1,4 @@
-//! `setup --fleet`: the folder whole, the same policy in every form, and what may lie in its place.
+//! `setup --fleet`: the files for a fleet, the equality of all policy formats, and which existing files it replaces.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use testworld::{Desk, Outcome, World, expect_bytes};
 
-use super::{desk, everything};
+use super::{desk, snapshot};
 
 const FACTS: [&str; 8] = [
     "--issuer",
@@ -22,12 +22,12 @@ const FACTS: [&str; 8] = [
     "us-east-1",
 ];
 
-/// The folder as it is written down; `config.toml` in it is what all the rest is made of.
-fn written_down() -> PathBuf {
+/// The golden folder. All of its files are made from its `config.toml`.
+fn golden_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/fleet")
 }
 
-/// The names of the files of a folder, with their bytes.
+/// The names of all files below a folder, with their bytes.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(folder: &Path, within: &str, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -43,16 +43,16 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-fn fleet(desk: &Desk<'_>, folder: &Path, more: &[&str]) -> Outcome {
+fn set_up_fleet(desk: &Desk<'_>, folder: &Path, more: &[&str]) -> Outcome {
     let mut command = desk.command();
     command.args(["setup", "--fleet"]).arg(folder).args(more);
     desk.start_command(command).finish()
 }
 
-/// The folder made of the configuration that is written down.
-fn made(desk: &Desk<'_>) -> PathBuf {
-    let (folder, source) = (desk.home().join("fleet"), written_down().join("config.toml"));
-    fleet(desk, &folder, &["--config", source.to_str().unwrap()]).expect_code(0);
+/// Runs `setup --fleet` with the golden configuration; returns the folder.
+fn write_golden_fleet(desk: &Desk<'_>) -> PathBuf {
+    let (folder, source) = (desk.home().join("fleet"), golden_folder().join("config.toml"));
+    set_up_fleet(desk, &folder, &["--config", source.to_str().unwrap()]).expect_code(0);
     folder
 }
 
@@ -60,29 +60,29 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What stands between two texts.
+/// The text between two other texts.
 fn between<'t>(text: &'t str, first: &str, second: &str) -> &'t str {
     text.split_once(first).unwrap().1.split_once(second).unwrap().0
 }
 
-/// XML's escapes undone.
-fn plain(xml: &str) -> String {
+/// The text that this XML stands for.
+fn unescape_xml(xml: &str) -> String {
     [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
         .into_iter()
         .fold(xml.to_owned(), |text, (escape, meant)| text.replace(escape, meant))
 }
 
-/// The strings and tables of a property list from some place on.
-fn table(lines: &mut dyn Iterator<Item = &str>) -> Value {
+/// Parses a `<dict>` of a property list, from its first key to its end.
+fn parse_dict(lines: &mut dyn Iterator<Item = &str>) -> Value {
     let mut found = json!({});
     while let Some(line) = lines.next().map(str::trim) {
         if line == "</dict>" {
             break;
         }
-        let key = plain(between(line, "<key>", "</key>"));
+        let key = unescape_xml(between(line, "<key>", "</key>"));
         let value = match lines.next().unwrap().trim() {
-            "<dict>" => table(lines),
-            value => plain(between(value, "<string>", "</string>")).into(),
+            "<dict>" => parse_dict(lines),
+            value => unescape_xml(between(value, "<string>", "</string>")).into(),
         };
         found.as_object_mut().unwrap().insert(key, value);
     }
@@ -90,10 +90,10 @@ fn table(lines: &mut dyn Iterator<Item = &str>) -> Value {
 }
 
 #[test]
-fn the_folder_for_a_fleet_is_what_is_written_down() {
+fn fleet_folder_matches_the_golden_files() {
     let world = World::new();
     let desk = desk(&world);
-    let (made, folder) = (made(&desk), written_down());
+    let (made, folder) = (write_golden_fleet(&desk), golden_folder());
     let (names, expected) = (files(&made), files(&folder));
     assert_eq!(names.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (name, bytes) in names {
@@ -102,24 +102,24 @@ fn the_folder_for_a_fleet_is_what_is_written_down() {
 }
 
 #[test]
-fn a_policy_says_the_same_in_every_form() {
+fn fleet_policy_is_equal_in_every_format() {
     let world = World::new();
-    let files = files(&made(&desk(&world)));
+    let files = files(&write_golden_fleet(&desk(&world)));
     let parsed = |name: &str| serde_json::from_slice::<Value>(&files[name]).unwrap();
     let linux = parsed("linux/managed-settings.json");
-    let said_for = |program: &str| {
+    let settings_for = |program: &str| {
         let text = linux.to_string().replace("/usr/bin/bedrock-sso", &program.replace('\\', r"\\"));
         serde_json::from_str::<Value>(&text).unwrap()
     };
     let (macos, windows) =
-        (said_for("/usr/local/bin/bedrock-sso"), said_for(r"C:\Program Files\bedrock-sso\bedrock-sso.exe"));
+        (settings_for("/usr/local/bin/bedrock-sso"), settings_for(r"C:\Program Files\bedrock-sso\bedrock-sso.exe"));
     assert_eq!(linux["env"]["ACME_TEAM"], "R&D <\"Zürich\">");
     assert_eq!(parsed("macos/managed-settings.json"), macos);
     assert_eq!(parsed("windows/managed-settings.json"), windows);
 
     let profile = text(&files["macos/claude-code.mobileconfig"]);
     let (_, preferences) = profile.split_once("<key>mcx_preference_settings</key>\n").unwrap();
-    assert_eq!(table(&mut preferences.lines().skip(1)), macos);
+    assert_eq!(parse_dict(&mut preferences.lines().skip(1)), macos);
 
     let registry = &files["windows/claude-code.reg"];
     let units: Vec<u16> = registry.chunks(2).map(|pair| u16::from_le_bytes(pair.try_into().unwrap())).collect();
@@ -127,19 +127,19 @@ fn a_policy_says_the_same_in_every_form() {
     assert!(registry.starts_with(
         "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\ClaudeCode]\r\n\"Settings\"="
     ));
-    // A text of regedit's has the same escapes as one of JSON's.
+    // Strings in `.reg` files have the same escapes as JSON strings.
     let settings: String = serde_json::from_str(registry.split_once("\"Settings\"=").unwrap().1.trim()).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&settings).unwrap(), windows);
 
     let words = text(&files["windows/en-US/bedrock-sso.adml"]);
-    let settings = plain(between(&words, "<defaultValue>", "</defaultValue>"));
+    let settings = unescape_xml(between(&words, "<defaultValue>", "</defaultValue>"));
     assert_eq!(serde_json::from_str::<Value>(&settings).unwrap(), windows);
 }
 
 #[test]
-fn each_word_that_the_policy_template_asks_for_is_there() {
+fn fleet_admx_template_has_all_of_its_strings() {
     let world = World::new();
-    let files = files(&made(&desk(&world)));
+    let files = files(&write_golden_fleet(&desk(&world)));
     let policy = text(&files["windows/bedrock-sso.admx"]);
     let words = text(&files["windows/en-US/bedrock-sso.adml"]);
     let asked = |kind: &str| {
@@ -159,32 +159,32 @@ fn each_word_that_the_policy_template_asks_for_is_there() {
 }
 
 #[test]
-fn nothing_for_a_fleet_names_a_home_and_no_other_file_is_touched() {
+fn fleet_files_contain_no_user_paths() {
     let world = World::new();
     let desk = desk(&world);
-    let before = everything(&desk);
-    let folder = made(&desk);
+    let before = snapshot(&desk);
+    let folder = write_golden_fleet(&desk);
     let home = desk.home().to_str().unwrap().to_owned();
     for (name, bytes) in files(&folder) {
         let narrow: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
-        // The pinned AWS files are each user's own, by the name that the AWS SDKs expand.
+        // The AWS SDKs expand this name to the home of each user.
         let said = String::from_utf8_lossy(&narrow).replace("~/.aws/", "");
         for place in [home.as_str(), "/home/", "/Users/", r"\Users\", "~", "%USERPROFILE%", "%APPDATA%"] {
             assert!(!said.contains(place), "{name} names {place}");
         }
     }
     fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn facts_on_the_command_line_make_the_administrators_file_too() {
+fn fleet_flags_create_the_administrator_file() {
     let world = World::new();
     let desk = desk(&world);
     let folder = desk.home().join("fleet");
-    let looked = fleet(&desk, &folder, &[FACTS.as_slice(), &["--dry-run"]].concat()).expect_code(0);
+    let looked = set_up_fleet(&desk, &folder, &[FACTS.as_slice(), &["--dry-run"]].concat()).expect_code(0);
     assert!(!folder.exists());
-    let made = fleet(&desk, &folder, &FACTS).expect_code(0);
+    let made = set_up_fleet(&desk, &folder, &FACTS).expect_code(0);
     assert_eq!(made.stdout, looked.stdout);
     desk.expect_wording("output", "setup --fleet: written", &made.stderr);
     assert!(
@@ -192,7 +192,7 @@ fn facts_on_the_command_line_make_the_administrators_file_too() {
         "{}",
         made.stdout
     );
-    // Nobody runs `setup` on these laptops, so the sign-in shall bring the AWS profile.
+    // `setup` does not run on these machines, so the sign-in must add the AWS profile.
     assert!(made.stdout.contains("  + aws_profile = \"claude\"\n"), "{}", made.stdout);
     let configuration = folder.join("config.toml");
     desk.run(["config", "check", configuration.to_str().unwrap()]).expect_code(0);
@@ -202,47 +202,48 @@ fn facts_on_the_command_line_make_the_administrators_file_too() {
 }
 
 #[test]
-fn a_later_run_replaces_what_an_earlier_one_wrote_and_nothing_else() {
+fn fleet_rerun_replaces_only_its_own_files() {
     let world = World::new();
     let desk = desk(&world);
     let folder = desk.home().join("fleet");
-    fleet(&desk, &folder, &FACTS).expect_code(0);
-    let again = fleet(&desk, &folder, &FACTS).expect_code(0);
+    set_up_fleet(&desk, &folder, &FACTS).expect_code(0);
+    let again = set_up_fleet(&desk, &folder, &FACTS).expect_code(0);
     again.prints("setup --fleet: nothing to do");
-    let changed = fleet(&desk, &folder, &[FACTS.as_slice(), &["--set", "login=explicit"]].concat()).expect_code(0);
+    let changed =
+        set_up_fleet(&desk, &folder, &[FACTS.as_slice(), &["--set", "login=explicit"]].concat()).expect_code(0);
     assert!(changed.stdout.starts_with(&format!("{}/config.toml (changed)\n", folder.display())), "{}", changed.stdout);
     assert!(!changed.stdout.contains("managed-settings.json"), "{}", changed.stdout);
 
     fs::write(folder.join("macos/managed-settings.json"), "{}").unwrap();
-    let refused = fleet(&desk, &folder, &FACTS);
+    let refused = set_up_fleet(&desk, &folder, &FACTS);
     let file = format!("{}/macos/managed-settings.json", folder.display());
     refused.fails(3, "setup/strange").message_has(&[&file]);
     assert_eq!(fs::read_to_string(folder.join("macos/managed-settings.json")).unwrap(), "{}");
     let other = desk.home().join("other");
     fs::create_dir_all(other.join("deep")).unwrap();
     fs::write(other.join("deep/notes"), "mine").unwrap();
-    fleet(&desk, &other, &FACTS).fails(3, "setup/strange");
+    set_up_fleet(&desk, &other, &FACTS).fails(3, "setup/strange");
     assert_eq!(files(&other).len(), 1);
     let list = desk.home().join("list");
     fs::create_dir_all(&list).unwrap();
     fs::write(list.join("bedrock-sso.sha256"), format!("{}  notes\n", "0".repeat(64))).unwrap();
-    fleet(&desk, &list, &FACTS).fails(3, "setup/strange");
+    set_up_fleet(&desk, &list, &FACTS).fails(3, "setup/strange");
     assert_eq!(files(&list).len(), 1);
 }
 
 #[test]
-fn a_whole_configuration_and_facts_beside_it_are_not_mixed() {
+fn fleet_rejects_a_configuration_combined_with_flags() {
     let world = World::new();
     let desk = desk(&world);
-    let (folder, source) = (desk.home().join("fleet"), written_down().join("config.toml"));
+    let (folder, source) = (desk.home().join("fleet"), golden_folder().join("config.toml"));
     let source = source.to_str().unwrap();
     for whole in ["--config", "--from"] {
-        let refused = fleet(&desk, &folder, &[whole, source, "--region", "eu-west-1"]);
+        let refused = set_up_fleet(&desk, &folder, &[whole, source, "--region", "eu-west-1"]);
         refused.fails(3, "setup/whole").message_has(&[source]);
     }
-    fleet(&desk, &folder, &["--config", source, "--profile", "trail"]).fails(3, "config/no_such_profile");
-    fleet(&desk, &folder, &["--from", "/no/such.toml"]).fails(3, "setup/no_facts");
+    set_up_fleet(&desk, &folder, &["--config", source, "--profile", "trail"]).fails(3, "config/no_such_profile");
+    set_up_fleet(&desk, &folder, &["--from", "/no/such.toml"]).fails(3, "setup/no_facts");
     assert!(!folder.exists());
-    fleet(&desk, &folder, &["--from", source]).expect_code(0);
-    assert_eq!(files(&folder), files(&written_down()));
+    set_up_fleet(&desk, &folder, &["--from", source]).expect_code(0);
+    assert_eq!(files(&folder), files(&golden_folder()));
 }

@@ -1,4 +1,4 @@
-//! What setup wrote, run as its hosts run it: through a shell, in whatever folder they stand.
+//! The commands that `setup` wrote, run as the hosts run them: through a shell, in any folder.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn value(text: &str, key: &str) -> String {
 }
 
 #[test]
-fn the_line_in_awss_configuration_brings_credentials() {
+fn aws_config_line_returns_credentials() {
     let world = World::new();
     let desk = desk(&world);
     desk.run(["setup", "--yes"]).expect_code(0);
@@ -30,7 +30,7 @@ fn the_line_in_awss_configuration_brings_credentials() {
 }
 
 #[test]
-fn the_hook_in_claude_codes_settings_signs_in() {
+fn claude_settings_hook_signs_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.run(["setup", "--yes"]).expect_code(0);
@@ -46,7 +46,7 @@ fn the_hook_in_claude_codes_settings_signs_in() {
 }
 
 #[test]
-fn a_configuration_in_another_place_is_named_to_the_hosts() {
+fn host_commands_name_a_custom_configuration_file() {
     let world = World::new();
     let desk = desk(&world);
     std::fs::rename(desk.config_file(), desk.home().join("other.toml")).unwrap();

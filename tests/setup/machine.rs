@@ -1,6 +1,6 @@
-//! What the administrator's file does on a machine of many users, with an `/etc` that only the program sees.
+//! The administrator's file on a machine with several users, in an `/etc` that only the program sees.
 //!
-//! Root alone can give it one, so these tests are ignored until somebody who is asks for them.
+//! Only root can provide that `/etc`, so `cargo test` ignores these tests. `.ci/run administrator` runs them.
 
 use std::{
     fs,
@@ -12,16 +12,16 @@ use std::{
 use serde_json::json;
 use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
-use super::{desk, everything};
+use super::{desk, snapshot};
 
-/// A desk whose configuration is the administrator's.
+/// A home whose configuration has become the administrator's file.
 struct Machine<'d> {
     desk: &'d Desk<'d>,
     etc: tempfile::TempDir,
 }
 
 impl<'d> Machine<'d> {
-    /// `more` is added to the profile.
+    /// Moves the configuration of the home to the administrator's file, and adds these lines to the profile.
     fn of(desk: &'d Desk<'d>, more: &str) -> Self {
         let etc = tempfile::tempdir().unwrap();
         let copied = Command::new("cp").arg("-a").arg("/etc/.").arg(etc.path()).status().unwrap();
@@ -44,7 +44,7 @@ impl<'d> Machine<'d> {
         self.run_by("exec", words)
     }
 
-    /// `starts` is the word of a shell that starts the program.
+    /// Runs the program; `starts` is the shell command that starts it.
     fn run_by(&self, starts: &str, words: &[&str]) -> Outcome {
         let inside = &format!("mount --bind \"$0\" /etc && {starts} \"$@\"");
         let mut command = Command::new("unshare");
@@ -59,14 +59,14 @@ impl<'d> Machine<'d> {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_sign_in_gives_each_person_the_aws_profile_once() {
+fn login_adds_the_aws_profile_once_per_user() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\"");
     desk.write(".aws/config", "# mine\r\n[default]\r\nregion = eu-west-1");
     let before = desk.read(".aws/config");
     machine.run(&["credentials"]).expect_code(0);
-    assert_eq!(desk.read(".aws/config"), before, "a helper edits no file");
+    assert_eq!(desk.read(".aws/config"), before, "`credentials` edits no file");
 
     let file = desk.home().join(".aws/config");
     let first = machine.run(&["login"]).expect_code(0);
@@ -85,16 +85,16 @@ fn a_sign_in_gives_each_person_the_aws_profile_once() {
     let removed = machine.run(&["setup", "--remove", "--yes"]).expect_code(0);
     assert_eq!((removed.stderr.lines().count(), desk.read(".aws/config")), (1, before.clone()));
     assert_eq!(machine.run(&["login"]).expect_code(0).stdout.lines().count(), 1);
-    assert_eq!(desk.read(".aws/config"), before, "who has taken it away is not given it again");
+    assert_eq!(desk.read(".aws/config"), before, "a removed AWS profile is not added again");
     machine.run(&["logout", "--all"]).expect_code(0);
     let is_left = |path: &PathBuf| path.display().to_string().contains("given-aws-profiles");
-    let left: Vec<_> = everything(&desk).into_iter().filter(|(path, _)| is_left(path)).collect();
+    let left: Vec<_> = snapshot(&desk).into_iter().filter(|(path, _)| is_left(path)).collect();
     assert_eq!(left, []);
 }
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn an_aws_profile_is_added_by_one_sign_in_at_a_time() {
+fn aws_profile_is_added_by_one_login_at_a_time() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\"");
@@ -105,7 +105,7 @@ fn an_aws_profile_is_added_by_one_sign_in_at_a_time() {
     assert!(login.stderr.contains("'work'") && login.stderr.lines().count() == 1, "{login:?}");
     assert!(!desk.home().join(".aws/config").exists());
 
-    // What another sign-in has recorded by the time it releases the lock stays.
+    // The record that another sign-in wrote while it held the lock is preserved.
     desk.write(".local/share/bedrock-sso/given-aws-profiles", "other\n");
     lock.unlock().unwrap();
     machine.run(&["login"]).expect_code(0);
@@ -115,12 +115,12 @@ fn an_aws_profile_is_added_by_one_sign_in_at_a_time() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn an_added_aws_profile_is_reported_even_if_unrecorded() {
+fn added_aws_profile_is_reported_even_if_unrecorded() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\"");
     machine.run(&["credentials"]).expect_code(0);
-    // A folder where the record's temporary file is written.
+    // A folder blocks the temporary file of the record.
     fs::create_dir_all(desk.data().join("given-aws-profiles.new/x")).unwrap();
     let login = machine.run(&["login"]).expect_code(0);
     let added = login.stdout.lines().last().unwrap();
@@ -132,7 +132,7 @@ fn an_added_aws_profile_is_reported_even_if_unrecorded() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_profile_that_is_there_or_a_file_that_cannot_be_edited_stays_as_it_is() {
+fn login_leaves_existing_or_unreadable_aws_config_unchanged() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\"");
@@ -152,11 +152,11 @@ fn a_profile_that_is_there_or_a_file_that_cannot_be_edited_stays_as_it_is() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn an_unreadable_administrator_folder_is_a_file_failure() {
+fn unreadable_administrator_folder_is_a_storage_failure() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");
-    // A file where the folder is expected.
+    // A file blocks the administrator's folder.
     let folder = machine.etc.path().join("bedrock-sso");
     fs::remove_dir_all(&folder).unwrap();
     fs::write(&folder, "").unwrap();
@@ -166,7 +166,7 @@ fn an_unreadable_administrator_folder_is_a_file_failure() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed() {
+fn administrator_file_writable_by_others_is_refused() {
     const SOMEBODY: u32 = 1000;
     let world = World::new();
     let desk = desk(&world);
@@ -192,14 +192,14 @@ fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed(
     with(0, SOMEBODY, 0o640).expect_code(0);
 }
 
-/// In a rootless container nobody is left to tell the host's root from its other users.
+/// In a rootless container every user of the host has the same number, so root of the host cannot be recognised.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn in_a_rootless_container_a_file_of_somebody_outside_is_told_as_such() {
+fn rootless_container_explains_a_file_owned_outside() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");
-    // Whoever starts it is root in it, and there is nobody else.
+    // The user who starts the container is root in it, and no other user exists.
     let in_container = || machine.run_by("exec unshare --user --map-root-user", &["credentials"]);
     in_container().expect_code(0);
     for outsider in [1, 1000, 65534] {
@@ -208,13 +208,13 @@ fn in_a_rootless_container_a_file_of_somebody_outside_is_told_as_such() {
         failed.message_has(&["/etc/bedrock-sso/config.toml", "container"]);
         failed.hint_has(&["/etc/bedrock-sso/config.toml"]);
     }
-    // Outside of containers that number is one user's like any other.
+    // Outside a container this number belongs to an ordinary user.
     machine.run(&["credentials"]).fails_without_golden(3, "config/untrusted").message_has(&["user 65534"]);
 }
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn no_flag_overrides_what_the_administrator_enforces() {
+fn flags_cannot_override_enforced_keys() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "flow = \"browser\"");
@@ -226,7 +226,7 @@ fn no_flag_overrides_what_the_administrator_enforces() {
     machine.run(&["login"]).expect_code(0);
 }
 
-/// Root would write whatever file the user's link leads to.
+/// Otherwise root would overwrite any file to which the user makes a link.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
 fn setup_writes_no_policy_into_a_folder_of_another_user() {
@@ -243,10 +243,10 @@ fn setup_writes_no_policy_into_a_folder_of_another_user() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), "{}");
 }
 
-/// Whoever wrote such a record would have root write any file.
+/// Otherwise a user who plants a record could make root write any file.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
+fn setup_record_owned_by_another_user_is_refused() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");
@@ -264,7 +264,7 @@ fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_complete_configuration_becomes_the_administrators_as_it_is() {
+fn system_setup_copies_a_complete_file_unchanged() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\" # for everybody");
@@ -281,12 +281,12 @@ fn a_complete_configuration_becomes_the_administrators_as_it_is() {
         assert_eq!(mode & 0o777, 0o644, "every user reads it");
         let policy = fs::read_to_string(machine.etc.path().join("claude-code/managed-settings.json")).unwrap();
         assert!(policy.contains("us-east-1") && !policy.contains("eu-north-1"), "{policy}");
-        assert_eq!(machine.run(&words).expect_code(0).stdout, "", "nothing is left to do");
+        assert_eq!(machine.run(&words).expect_code(0).stdout, "", "the second run changes nothing");
 
         desk.write(name, &text.replace("us-east-1", "us-west-2"));
         let failed = machine.run(&words).fails_without_golden(3, "config/enforce");
         failed.message_has(&[":2: ", "\"enforce\""]);
-        assert_eq!(fs::read_to_string(machine.file()).unwrap(), text, "what is there is not overwritten");
+        assert_eq!(fs::read_to_string(machine.file()).unwrap(), text, "the existing file is not overwritten");
 
         machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
         assert!(!machine.file().exists() && !machine.etc.path().join("claude-code").exists());
@@ -294,10 +294,10 @@ fn a_complete_configuration_becomes_the_administrators_as_it_is() {
     desk.unset_variable("BEDROCK_SSO_REGION");
 }
 
-/// One user's file is no layer of what holds for all.
+/// The file of one user is not a layer of the configuration for all users.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_profile_of_a_named_configuration_is_added_to_the_administrators() {
+fn system_setup_adds_a_profile_from_a_named_file() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");
@@ -306,16 +306,16 @@ fn a_profile_of_a_named_configuration_is_added_to_the_administrators() {
     desk.write("other.toml", &other.replace("issuer", "aws_profile = \"second\"\nissuer"));
     machine.run(&["setup", "--system", "--yes", "--config", "other.toml"]).expect_code(0);
     let after = fs::read_to_string(machine.file()).unwrap();
-    let added = after.strip_prefix(&before).expect("what was there stays");
+    let added = after.strip_prefix(&before).expect("the existing text is preserved");
     assert!(added.contains("[profiles.second]\naws_profile = \"second\"\n"), "{added}");
     let missing = machine.run(&["setup", "--system", "--yes", "--config", "absent.toml"]);
     missing.fails_without_golden(3, "setup/source").message_has(&["absent.toml"]);
 }
 
-/// macOS' `sudo` leaves an administrator their own home, and with it the configuration they have for themselves.
+/// On macOS `sudo` does not change `HOME`, so the program could find the administrator's own configuration.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_policy_for_all_takes_nothing_of_whoever_writes_it() {
+fn system_policy_ignores_the_administrators_own_settings() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");
@@ -330,7 +330,7 @@ fn a_policy_for_all_takes_nothing_of_whoever_writes_it() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn pins_in_managed_settings_are_removed_and_old_values_return() {
+fn system_setup_removal_restores_managed_settings() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\"");
@@ -345,21 +345,25 @@ fn pins_in_managed_settings_are_removed_and_old_values_return() {
     for pin in ["\"AWS_CONFIG_FILE\": \"~/.aws/config\"", "\"AWS_PROFILE\": \"work\"", "\"BEDROCK_SSO_CONFIG\": \"\""] {
         assert!(pinned.contains(pin), "{pin}: {pinned}");
     }
-    assert_eq!(machine.run(&["setup", "--system", "--yes"]).expect_code(0).stdout, "", "nothing is left to do");
+    assert_eq!(
+        machine.run(&["setup", "--system", "--yes"]).expect_code(0).stdout,
+        "",
+        "the second run changes nothing"
+    );
     machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
     assert_eq!(fs::read_to_string(&managed).unwrap(), before);
 }
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn a_fleets_new_quota_address_needs_no_consent() {
+fn administrator_can_move_the_quota_endpoint_without_consent() {
     let (world, moved) = (World::new(), World::new());
     let desk = desk(&world);
     let machine = Machine::of(&desk, &format!("quota.endpoint = {}", json!(world.quota_endpoint())));
     machine.run(&["credentials"]).expect_code(0);
     let text = fs::read_to_string(machine.file()).unwrap();
     fs::write(machine.file(), text.replace(&world.quota_endpoint(), &moved.quota_endpoint())).unwrap();
-    // The earlier approval has run out with the credentials.
+    // The approval of the former service expires with the credentials.
     world.set(Knob::CredentialLifetime, 60);
     machine.run(&["login", "--force"]).expect_code(0);
     machine.run(&["credentials"]).expect_code(0);
@@ -368,7 +372,7 @@ fn a_fleets_new_quota_address_needs_no_consent() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
-fn enforced_keys_bind_a_profile_of_another_name() {
+fn enforced_keys_apply_to_every_profile() {
     let (world, stranger) = (World::new(), World::new());
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");

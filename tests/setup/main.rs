@@ -1,4 +1,4 @@
-//! `setup`, end to end: what it shows, what it writes, what the hosts then run, and what is left when it is taken back.
+//! `setup`: the changes that it shows and writes, the commands that hosts then run, and `setup --remove`.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, write files and start children")]
 
@@ -23,14 +23,14 @@ fn desk(world: &World) -> Desk<'_> {
     Desk::new(world, PROGRAM)
 }
 
-/// The person who stands in for a browser, as the configuration names them.
+/// The value of `browser` in the configuration: the simulated user, as JSON.
 fn browser(desk: &Desk<'_>) -> String {
     let shown = desk.run(["config", "show", "--json"]).document();
     shown.pointer("/keys/browser/value").unwrap().to_string()
 }
 
 /// Every file of the home with its bytes, and every folder.
-fn everything(desk: &Desk<'_>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+fn snapshot(desk: &Desk<'_>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, Option<Vec<u8>>)>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
@@ -48,11 +48,11 @@ fn everything(desk: &Desk<'_>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 }
 
 #[test]
-fn the_difference_is_shown_and_nothing_is_changed_unless_somebody_says_so() {
+fn setup_shows_changes_and_writes_only_after_confirmation() {
     let world = World::new();
     let desk = desk(&world);
     desk.write(".aws/config", "[default]\nregion = eu-west-1");
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     let (home, program) = (desk.home(), desk.program().display());
     let home = home.display();
     let shown = format!(
@@ -67,74 +67,74 @@ fn the_difference_is_shown_and_nothing_is_changed_unless_somebody_says_so() {
     failed.hint_has(&["--yes", "--dry-run"]);
     let looked = desk.run(["setup", "--dry-run"]).expect_code(0);
     assert_eq!((looked.stdout, looked.stderr), (shown.clone(), String::new()));
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
     let applied = desk.run(["setup", "--yes"]).expect_code(0);
     assert_eq!(applied.stdout, shown);
     desk.expect_wording("output", "setup: applied", &applied.stderr);
 }
 
 #[test]
-fn a_second_setup_changes_nothing_and_removal_leaves_no_byte_behind() {
+fn setup_is_idempotent_and_removal_restores_every_file() {
     let world = World::new();
     let desk = desk(&world);
     desk.write(".aws/config", "# mine\r\n[default]\r\nregion = eu-west-1");
     desk.write(".claude/settings.json", "{\n  // mine\n  \"awsAuthRefresh\": \"aws sso login\"\n}");
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     desk.run(["setup", "--yes"]).expect_code(0);
-    let between = everything(&desk);
+    let between = snapshot(&desk);
     let again = desk.run(["setup", "--yes"]).expect_code(0);
     again.prints("setup: nothing to do");
-    assert_eq!(everything(&desk), between);
+    assert_eq!(snapshot(&desk), between);
     let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
     desk.expect_wording("output", "setup: removed", &removed.stderr);
     assert!(removed.stdout.contains("  + awsAuthRefresh = \"aws sso login\"\n"), "{}", removed.stdout);
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
     desk.run(["setup", "--remove", "--yes"]).prints("setup: nothing to remove");
 }
 
 #[test]
-fn removal_after_a_restore_by_hand_forgets_the_record() {
+fn setup_removal_after_a_manual_restore_deletes_the_record() {
     let world = World::new();
     let desk = desk(&world);
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     desk.run(["setup", "--yes"]).expect_code(0);
     for folder in [".aws", ".claude"] {
         fs::remove_dir_all(desk.home().join(folder)).unwrap();
     }
     desk.run(["setup", "--remove", "--yes"]).prints("setup: nothing to remove");
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn a_profile_that_signs_in_another_way_stops_setup_before_anything_is_written() {
+fn setup_refuses_an_aws_profile_with_another_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.write(".aws/config", "[profile claude]\nsso_session = corp\n");
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     let failed = desk.run(["setup", "--yes"]).fails(3, "setup/aws_profile_taken");
     let file = desk.home().join(".aws/config");
     failed.message_has(&[&file.display().to_string(), "'claude'", "sso_session (line 2)"]);
     failed.hint_has(&["--aws-profile"]);
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
     desk.run(["setup", "--yes", "--aws-profile", "claude-sso"]).expect_code(0);
     assert!(desk.read(".aws/config").contains("\n[profile claude-sso]\ncredential_process = \""));
     assert!(desk.read(".claude/settings.json").contains("\"AWS_PROFILE\": \"claude-sso\""));
 }
 
 #[test]
-fn settings_that_are_no_json_are_left_alone() {
+fn setup_leaves_invalid_claude_settings_unchanged() {
     let world = World::new();
     let desk = desk(&world);
     desk.write(".claude/settings.json", "{\n  \"model\": \n");
-    let before = everything(&desk);
-    // The rest is the parser's own wording.
+    let before = snapshot(&desk);
+    // The JSON parser words the rest of the message.
     let failed = desk.run(["setup", "--yes"]).fails_without_golden(3, "setup/claude_settings");
     failed.message_has(&[".claude/settings.json", "(line 3: "]).hint_has(&["`bedrock-sso setup`"]);
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn what_would_shadow_the_sign_in_is_said() {
+fn setup_warns_about_settings_that_override_the_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.write(".aws/credentials", "[claude]\naws_access_key_id = AKIAXXXX\naws_secret_access_key = x\n");
@@ -149,7 +149,7 @@ fn what_would_shadow_the_sign_in_is_said() {
 }
 
 #[test]
-fn nothing_that_others_keep_secret_is_shown() {
+fn setup_shows_no_secrets_of_other_programs() {
     let world = World::new();
     let desk = desk(&world);
     desk.write(".claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"sk-ant-hidden\"}}");
@@ -161,9 +161,9 @@ fn nothing_that_others_keep_secret_is_shown() {
     }
 }
 
-/// Nothing of one user's own gets into what is written for all.
+/// A policy for all users must not contain paths or values of one user.
 #[test]
-fn a_policy_for_all_users_brings_its_own_credentials() {
+fn system_policy_exports_credentials_without_user_paths() {
     let world = World::new();
     let desk = desk(&world);
     let program = desk.program().display();

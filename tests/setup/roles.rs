@@ -1,20 +1,20 @@
-//! `setup` with several roles: a profile each, what they share in one table, and the way back.
+//! `setup` with several roles: one profile for each, shared keys in `[defaults]`, and removal.
 
 use std::fs;
 
 use testworld::{Desk, Endpoint, Outcome, World};
 
-use super::{browser, desk, everything};
+use super::{browser, desk, snapshot};
 
 const DEV: &str = "arn:aws:iam::111111111111:role/Dev";
 const OPS: &str = "arn:aws:iam::222222222222:role/team/Ops";
 const AUDIT: &str = "arn:aws:iam::333333333333:role/Audit";
 
-/// What the roles share, but for what a world needs.
+/// The values that all roles share.
 const SHARED: [&str; 6] = ["--issuer", "https://acme.okta.com", "--client-id", "0oa", "--region", "us-east-1"];
 
-/// A desk on which nothing is configured.
-fn bare(world: &World) -> Desk<'_> {
+/// A home without a configuration.
+fn desk_without_configuration(world: &World) -> Desk<'_> {
     let desk = desk(world);
     fs::remove_file(desk.config_file()).unwrap();
     desk
@@ -31,7 +31,7 @@ fn configuration(desk: &Desk<'_>) -> String {
 }
 
 #[test]
-fn several_roles_get_a_short_table_each_and_sign_in() {
+fn setup_with_several_roles_shares_one_defaults_table() {
     let world = World::new();
     let desk = desk(&world);
     let browser = format!("browser={}", browser(&desk));
@@ -77,15 +77,15 @@ fn several_roles_get_a_short_table_each_and_sign_in() {
 }
 
 #[test]
-fn another_run_with_one_more_role_adds_it_and_changes_nothing_else() {
+fn setup_rerun_adds_only_the_new_role() {
     let world = World::new();
-    let desk = bare(&world);
-    let before = everything(&desk);
+    let desk = desk_without_configuration(&world);
+    let before = snapshot(&desk);
     set_up(&desk, &[DEV, OPS], &SHARED).expect_code(0);
     let first = configuration(&desk);
-    let between = everything(&desk);
+    let between = snapshot(&desk);
     set_up(&desk, &[DEV, OPS], &SHARED).prints("setup: nothing to do");
-    assert_eq!(everything(&desk), between);
+    assert_eq!(snapshot(&desk), between);
     let settings = desk.read(".claude/settings.json");
     let added = set_up(&desk, &[DEV, OPS, AUDIT], &SHARED).expect_code(0);
     let table = format!("[profiles.333333333333-Audit]\nrole_arn = \"{AUDIT}\"\n");
@@ -95,13 +95,13 @@ fn another_run_with_one_more_role_adds_it_and_changes_nothing_else() {
     assert_eq!(lines, table.lines().map(|line| format!("  + {line}")).collect::<Vec<_>>());
     assert_eq!(desk.read(".claude/settings.json"), settings);
     desk.run(["setup", "--remove", "--yes"]).expect_code(0);
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn one_more_role_is_added_by_itself_with_a_template() {
+fn setup_adds_one_role_with_a_name_template() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     set_up(&desk, &[DEV, OPS], &SHARED).expect_code(0);
     let first = configuration(&desk);
     set_up(&desk, &[AUDIT], &["--profile-name-template", "{role}"]).expect_code(0);
@@ -110,9 +110,9 @@ fn one_more_role_is_added_by_itself_with_a_template() {
 }
 
 #[test]
-fn removal_takes_every_profile_back_although_the_file_was_changed_since() {
+fn setup_removal_preserves_later_edits_of_the_user() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     desk.write(".aws/config", "[default]\nregion = eu-west-1\n");
     set_up(&desk, &[DEV, OPS], &SHARED).expect_code(0);
     set_up(&desk, &[AUDIT], &["--profile-name-template", "{role}"]).expect_code(0);
@@ -124,16 +124,16 @@ fn removal_takes_every_profile_back_although_the_file_was_changed_since() {
 }
 
 #[test]
-fn default_profile_is_the_one_that_is_named() {
+fn setup_profile_flag_selects_the_default_profile() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     set_up(&desk, &[DEV, OPS], &[&SHARED[..], &["--profile", "222222222222-Ops"]].concat()).expect_code(0);
     assert!(configuration(&desk).contains("default_profile = \"222222222222-Ops\"\n"));
     assert!(desk.read(".claude/settings.json").contains("\"AWS_PROFILE\": \"222222222222-Ops\""));
-    // A later run without a name leaves it.
+    // A later run without `--profile` does not change the default profile.
     set_up(&desk, &[DEV, OPS, AUDIT], &SHARED).expect_code(0);
     assert!(configuration(&desk).contains("default_profile = \"222222222222-Ops\"\n"));
-    // One with a name changes the line and nothing else.
+    // A run with `--profile` changes that line and no other.
     let before = configuration(&desk);
     set_up(&desk, &[DEV, OPS, AUDIT], &[&SHARED[..], &["--profile", "111111111111-Dev"]].concat()).expect_code(0);
     let expected = before.replace("default_profile = \"222222222222-Ops\"", "default_profile = \"111111111111-Dev\"");
@@ -142,9 +142,9 @@ fn default_profile_is_the_one_that_is_named() {
     unknown.fails(2, "setup/default_profile").hint_has(&["111111111111-Dev", "222222222222-Ops"]);
 }
 
-/// The profile that is there, which had no `[defaults]`, means what it meant, and stays the default.
+/// The existing profile had no `[defaults]`. Its effective values must not change, and it must stay the default.
 #[test]
-fn profile_that_was_there_keeps_its_meaning_and_stays_the_default() {
+fn setup_roles_leave_an_existing_profile_as_default() {
     let world = World::new();
     let desk = desk(&world);
     let before = configuration(&desk);
@@ -168,9 +168,9 @@ fn profile_that_was_there_keeps_its_meaning_and_stays_the_default() {
 }
 
 #[test]
-fn what_is_there_and_differs_from_the_defaults_goes_into_each_table() {
+fn setup_writes_keys_that_differ_from_defaults_per_role() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     set_up(&desk, &[DEV, OPS], &SHARED).expect_code(0);
     let first = configuration(&desk);
     let other = ["--issuer", "https://acme.okta.com", "--client-id", "0oa", "--region", "eu-west-1"];
@@ -181,10 +181,10 @@ fn what_is_there_and_differs_from_the_defaults_goes_into_each_table() {
 }
 
 #[test]
-fn roles_that_cannot_be_told_apart_are_refused_before_anything_is_written() {
+fn setup_rejects_ambiguous_roles_before_writing() {
     let world = World::new();
-    let desk = bare(&world);
-    let before = everything(&desk);
+    let desk = desk_without_configuration(&world);
+    let before = snapshot(&desk);
     let same = "arn:aws:iam::222222222222:role/Dev";
     let collision = set_up(&desk, &[DEV, same], &[&SHARED[..], &["--profile-name-template", "{role}"]].concat());
     collision.fails(2, "setup/profile_names").message_has(&["'Dev'", DEV, same]).hint_has(&["--profile-name-template"]);
@@ -196,40 +196,40 @@ fn roles_that_cannot_be_told_apart_are_refused_before_anything_is_written() {
     set_up(&desk, &[DEV, "no role"], &SHARED).fails(3, "config/illegal").message_has(&["--role-arn", "no role"]);
     let foreign = "arn:aws-cn:iam::333333333333:role/Dev";
     set_up(&desk, &[DEV, foreign], &SHARED).fails(3, "config/partition");
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn profile_of_a_role_that_says_something_else_is_not_overwritten() {
+fn setup_does_not_overwrite_a_different_role_profile() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     set_up(&desk, &[DEV, OPS], &SHARED).expect_code(0);
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     let more = ["--region", "eu-west-1"];
     set_up(&desk, &[DEV, OPS], &more).fails(3, "setup/differs").message_has(&["'111111111111-Dev'"]);
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
-/// `--config` names another file, which is then in each command that other programs run.
+/// With `--config`, the commands that other programs run name the file, too.
 #[test]
-fn named_file_gets_the_profiles_of_several_roles() {
+fn setup_writes_several_roles_to_a_named_file() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     let file = desk.home().join("own.toml");
     let more = [&SHARED[..], &["--config", file.to_str().unwrap()]].concat();
     set_up(&desk, &[DEV, OPS], &more).expect_code(0);
     assert!(fs::read_to_string(&file).unwrap().contains("[profiles.222222222222-Ops]"));
     assert!(!desk.config_file().exists());
     assert!(desk.read(".aws/config").contains(&format!("--profile 222222222222-Ops --config \"{}\"", file.display())));
-    // One role alone can be added to it as well.
+    // A single role can be added to that file.
     set_up(&desk, &[AUDIT], &[&more[..], &["--profile", "audit"]].concat()).expect_code(0);
     assert!(fs::read_to_string(&file).unwrap().contains("[profiles.audit]"));
 }
 
 #[test]
-fn facts_of_a_file_are_shared_and_its_defaults_are_among_them() {
+fn setup_from_file_shares_its_defaults_among_roles() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     desk.write(
         "acme.toml",
         "version = 1\n[defaults]\nissuer = \"https://acme.okta.com\"\nclient_id = \"0oa\"\nregion = \"us-west-2\"\n\
@@ -240,14 +240,14 @@ fn facts_of_a_file_are_shared_and_its_defaults_are_among_them() {
     let written = configuration(&desk);
     let defaults = "[defaults]\nclient_id = \"0oa\"\nissuer = \"https://acme.okta.com\"\nregion = \"us-east-1\"\n";
     assert!(written.contains(defaults) && !written.contains("Old"), "{written}");
-    // A file with `[defaults]` alone leaves the roles to the command line.
+    // A file that has only `[defaults]` gets its roles from the command line.
     let text = desk.read("acme.toml");
     desk.write("shared.toml", text.split_once("[profiles").unwrap().0);
     fs::remove_file(desk.config_file()).unwrap();
     let shared = desk.home().join("shared.toml");
     set_up(&desk, &[DEV, OPS], &["--from", shared.to_str().unwrap()]).expect_code(0);
     assert!(configuration(&desk).contains("region = \"us-west-2\"\n\n[profiles.111111111111-Dev]\n"));
-    // With one role it replaces that of the file, and the profile has the file's name.
+    // A single role replaces the role of the file, and the profile has the name from the file.
     fs::remove_file(desk.config_file()).unwrap();
     set_up(&desk, &[DEV], &["--from", file.to_str().unwrap()]).expect_code(0);
     let expected = format!(
@@ -257,9 +257,9 @@ fn facts_of_a_file_are_shared_and_its_defaults_are_among_them() {
 }
 
 #[test]
-fn fleet_gives_each_role_an_aws_profile_of_its_name() {
+fn fleet_gives_each_role_an_aws_profile() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     let folder = desk.home().join("fleet");
     set_up(&desk, &[DEV, OPS], &[&SHARED[..], &["--fleet", folder.to_str().unwrap()]].concat()).expect_code(0);
     let file = folder.join("config.toml");
@@ -274,9 +274,9 @@ fn fleet_gives_each_role_an_aws_profile_of_its_name() {
 }
 
 #[test]
-fn administrators_file_gets_the_profiles_of_several_roles() {
+fn system_setup_writes_several_roles() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     let shown = set_up(&desk, &[DEV, OPS], &[&SHARED[..], &["--system", "--dry-run"]].concat()).expect_code(0).stdout;
     for line in ["default_profile = \"111111111111-Dev\"", "[defaults]", "[profiles.222222222222-Ops]"] {
         assert!(shown.contains(&format!("  + {line}\n")), "{shown}");

@@ -1,4 +1,4 @@
-//! `setup` at a terminal: questions whose answers are checked, and a first sign-in.
+//! `setup` at a terminal: the wizard checks each answer, and ends with a first sign-in.
 
 use std::{
     fs,
@@ -8,16 +8,16 @@ use std::{
 
 use testworld::{Desk, Fault, Knob, World};
 
-use super::{browser, desk, everything};
+use super::{browser, desk, snapshot};
 
-/// What a terminal shows when these lines are typed; `script` makes the terminal.
-fn typed(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
+/// Runs the wizard in a terminal, which `script` provides, types these lines and returns everything shown.
+fn run_wizard(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
     let (code, shown) = type_lines(desk, given, lines);
     assert_eq!(code, Some(0), "{shown}");
     shown
 }
 
-/// As [`typed`], also for a `setup` that fails: its exit code, and what the terminal shows.
+/// Like [`run_wizard`], for a `setup` that can fail: returns its exit code, too.
 fn type_lines(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> (Option<i32>, String) {
     let own = desk.command();
     let given: String = given.iter().map(|(key, value)| format!(" --set '{key}={value}'")).collect();
@@ -36,8 +36,8 @@ fn type_lines(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> (Optio
     (outcome.status.code(), shown)
 }
 
-/// The verdict on each answer, in the order in which they were given. What a terminal shows between them depends on when it
-/// echoes what was typed.
+/// The verdict on each answer, in order. The text between the verdicts depends on the moment at which the terminal
+/// echoes the input, so it is left out.
 fn verdicts(shown: &str) -> String {
     let verdict = |line: &str| {
         let at = ["  ✗ ", "  ✓ ", "  ! "].iter().find_map(|mark| line.find(mark))?;
@@ -46,15 +46,15 @@ fn verdicts(shown: &str) -> String {
     shown.lines().filter_map(verdict).collect()
 }
 
-/// A desk on which nothing is configured.
-fn bare(world: &World) -> Desk<'_> {
+/// A home without a configuration.
+fn desk_without_configuration(world: &World) -> Desk<'_> {
     let desk = desk(world);
     fs::remove_file(desk.config_file()).unwrap();
     desk
 }
 
 #[test]
-fn a_person_is_led_from_nothing_to_a_first_sign_in() {
+fn wizard_leads_to_a_first_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     let browser = browser(&desk);
@@ -65,19 +65,19 @@ fn a_person_is_led_from_nothing_to_a_first_sign_in() {
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
     let answers =
         ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "Mars", "", "y", "y"];
-    let shown = typed(&desk, &given, &answers);
+    let shown = run_wizard(&desk, &given, &answers);
     let verdicts = verdicts(&shown);
     for fact in [issuer.as_str(), "http://127.0.0.1/callback", "BedrockUser", "123456789012", "demo@example.com"] {
         assert!(verdicts.contains(fact), "{fact}: {shown}");
     }
     assert!(shown.contains("  + [profile claude]\n"), "{shown}");
-    desk.expect_wording("output", "setup: a person is led to a first sign-in", &verdicts);
+    desk.expect_wording("output", "setup: the wizard leads to a first sign-in", &verdicts);
     desk.run(["config", "check"]).expect_code(0);
     assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
 }
 
 #[test]
-fn credentials_that_aws_does_not_judge_are_not_called_accepted() {
+fn wizard_does_not_claim_unverified_credentials_work() {
     let world = World::new();
     let desk = desk(&world);
     let browser = browser(&desk);
@@ -86,25 +86,25 @@ fn credentials_that_aws_does_not_judge_are_not_called_accepted() {
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
-    let shown = typed(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, role, "", "", "y", "y"]);
-    desk.expect_wording("output", "setup: AWS does not judge the credentials", &verdicts(&shown));
+    let shown = run_wizard(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, role, "", "", "y", "y"]);
+    desk.expect_wording("output", "setup: AWS does not check the credentials", &verdicts(&shown));
 }
 
 #[test]
-fn a_client_that_the_provider_does_not_know_is_said_at_once() {
+fn wizard_reports_an_unknown_client_id_at_once() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
-    let before = everything(&desk);
-    let shown = typed(&desk, &[], &[&world.issuer(), "any", "misspelt", role, "", "", "n"]);
+    let before = snapshot(&desk);
+    let shown = run_wizard(&desk, &[], &[&world.issuer(), "any", "misspelt", role, "", "", "n"]);
     desk.expect_wording("output", "setup: a client that the provider does not know", &verdicts(&shown));
-    assert_eq!(everything(&desk), before);
+    assert_eq!(snapshot(&desk), before);
 }
 
 #[test]
-fn roles_are_asked_for_until_an_empty_answer_and_one_is_the_default() {
+fn wizard_reads_roles_until_an_empty_answer() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     let role = |account: &str| format!("arn:aws:iam::{account}:role/Dev");
     let [first, second] = ["111111111111", "222222222222"].map(role);
     let answers = [
@@ -122,7 +122,7 @@ fn roles_are_asked_for_until_an_empty_answer_and_one_is_the_default() {
         "y",
         "n",
     ];
-    let shown = typed(&desk, &[("storage", "file")], &answers);
+    let shown = run_wizard(&desk, &[("storage", "file")], &answers);
     desk.expect_wording("output", "setup: two roles at a terminal", &verdicts(&shown));
     let written = fs::read_to_string(desk.config_file()).unwrap();
     assert!(written.starts_with("version = 1\ndefault_profile = \"222222222222-Dev\"\n\n[defaults]\n"), "{written}");
@@ -134,9 +134,9 @@ fn roles_are_asked_for_until_an_empty_answer_and_one_is_the_default() {
 fn end_of_input_cancels_setup_and_writes_nothing() {
     const CTRL_D: &str = "\u{4}";
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk_without_configuration(&world);
     let (issuer, role) = (world.issuer(), "arn:aws:iam::123456789012:role/BedrockUser");
-    let before = everything(&desk);
+    let before = snapshot(&desk);
     for answers in [
         &[CTRL_D][..],
         &[&issuer, "any", testworld::CLIENT_ID, CTRL_D],
@@ -147,6 +147,6 @@ fn end_of_input_cancels_setup_and_writes_nothing() {
         let failure = shown.find("bedrock-sso: ").map(|start| &shown[start..]).unwrap_or_default();
         assert!(failure.contains("[interrupted]\n  hint: "), "{shown}");
         desk.expect_wording("failures", "interrupted", failure);
-        assert_eq!(everything(&desk), before);
+        assert_eq!(snapshot(&desk), before);
     }
 }

@@ -1,14 +1,14 @@
-//! What the provider is asked, and where the secrets of the question stay.
+//! The requests of a sign-in to the provider, and the secrecy of their parameters.
 
 use std::{collections::BTreeSet, fs};
 
 use serde_json::json;
 use testworld::{CLIENT_ID, Endpoint, Fault, Knob, World, address_in};
 
-use super::{asked, desk, desk_with, page, until};
+use super::{authorization_requests, desk, desk_with, final_page, wait_for};
 
 #[test]
-fn without_anything_kept_a_code_is_asked_for_and_exchanged_once() {
+fn first_sign_in_sends_exactly_the_expected_requests() {
     let world = World::new();
     let desk = desk(&world);
     let document = desk.credentials();
@@ -16,21 +16,24 @@ fn without_anything_kept_a_code_is_asked_for_and_exchanged_once() {
     assert_eq!(members, ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]);
     let requests: Vec<_> = world.ledger().requests().iter().map(|request| request.endpoint).collect();
     use Endpoint::{Assume, Authorize, Code, Discovery, Keys, Login};
-    assert_eq!(requests, [Discovery, Keys, Authorize, Login, Code, Assume], "this and nothing else");
+    assert_eq!(requests, [Discovery, Keys, Authorize, Login, Code, Assume], "these requests and no others");
     assert_eq!(desk.tabs(), 1);
 }
 
 #[test]
-fn pkce_with_s256_is_used_although_discovery_does_not_advertise_it() {
+fn pkce_s256_is_used_even_if_not_advertised() {
     let world = World::new();
     world.set(Knob::DiscoveryDocument, json!({ "code_challenge_methods_supported": null }));
     desk(&world).credentials();
-    let [request] = asked(&world).try_into().unwrap();
+    let [request] = authorization_requests(&world).try_into().unwrap();
     assert_eq!(request["code_challenge_method"], "S256");
     assert_eq!(request["code_challenge"].len(), 43);
     let requests = world.ledger().requests();
     let exchange = requests.iter().find(|request| request.endpoint == Endpoint::Code).unwrap();
-    assert!(exchange.body.contains("code_verifier="), "the provider has compared the two");
+    assert!(
+        exchange.body.contains("code_verifier="),
+        "the code exchange sends the verifier, which the provider compares with the challenge"
+    );
 }
 
 #[test]
@@ -40,62 +43,62 @@ fn state_nonce_and_challenge_are_new_for_each_sign_in() {
     for _ in 0..3 {
         desk.run(["login", "--force"]).expect_code(0);
     }
-    let all = asked(&world);
+    let all = authorization_requests(&world);
     assert_eq!(all.len(), 3);
     let values: BTreeSet<_> =
         all.iter().flat_map(|request| ["state", "nonce", "code_challenge"].map(|name| request[name].clone())).collect();
-    assert_eq!(values.len(), 9, "none is used twice");
+    assert_eq!(values.len(), 9, "no value is used twice");
     assert!(values.iter().all(|value| value.len() == 43), "256 bits each");
 }
 
 #[test]
-fn a_process_list_shows_a_short_local_address_and_no_secret() {
+fn process_list_shows_no_secret_of_a_sign_in() {
     let world = World::new();
     let desk = desk(&world);
-    let sight = desk.home().join("sight.bin");
-    desk.set_variable("PERSON_SIGHT", &sight);
+    let seen_file = desk.home().join("sight.bin");
+    desk.set_variable("PERSON_SIGHT", &seen_file);
     desk.credentials();
-    page(&desk);
-    let seen = fs::read(&sight).unwrap();
+    final_page(&desk);
+    let seen = fs::read(&seen_file).unwrap();
     let seen = String::from_utf8_lossy(&seen);
     let address = seen.split('\0').find(|word| word.starts_with("http://127.0.0.1:")).unwrap();
     assert!(address.len() <= "http://127.0.0.1:65535/12345678".len(), "{address}");
     for word in ["/authorize", "code_challenge", CLIENT_ID] {
-        assert!(!seen.contains(word), "{word} can be seen");
+        assert!(!seen.contains(word), "{word} is in a process list");
     }
     let kinds: BTreeSet<_> = world.ledger().secrets().iter().map(|secret| secret.kind).collect();
     for kind in ["state", "nonce", "PKCE verifier", "authorization code", "ID token", "refresh token"] {
-        assert!(kinds.contains(kind), "{kind} was looked for");
+        assert!(kinds.contains(kind), "the search covers {kind}");
     }
     let leaks: Vec<_> = desk.leaks().iter().map(ToString::to_string).collect();
     assert_eq!(leaks, [""; 0], "in arguments, page, log, stderr, files");
 }
 
 #[test]
-fn configured_scopes_and_parameters_arrive_at_the_provider() {
+fn configured_scopes_and_parameters_reach_the_provider() {
     let world = World::new();
     let more = "scopes = [\"groups\", \"email\"]\n\
                 extra_params = { login_hint = \"zoë+x@example.com&prompt=none\", audience = \"https://api.example/\" }";
     desk_with(&world, more).credentials();
-    let [request] = asked(&world).try_into().unwrap();
+    let [request] = authorization_requests(&world).try_into().unwrap();
     assert_eq!(request["scope"], "openid groups email");
     assert_eq!(request["login_hint"], "zoë+x@example.com&prompt=none");
     assert_eq!(request["audience"], "https://api.example/");
-    assert!(!request.contains_key("prompt"), "nothing slips in through a value");
+    assert!(!request.contains_key("prompt"), "a value cannot add a parameter");
 }
 
 #[test]
-fn offline_access_is_not_asked_of_a_provider_that_does_not_know_it() {
+fn offline_access_is_omitted_if_unsupported() {
     let world = World::new();
     desk(&world).credentials();
     world.set(Knob::DiscoveryDocument, json!({ "scopes_supported": ["openid", "email", "profile"] }));
     desk(&world).credentials();
-    let scopes: Vec<_> = asked(&world).into_iter().map(|request| request["scope"].clone()).collect();
+    let scopes: Vec<_> = authorization_requests(&world).into_iter().map(|request| request["scope"].clone()).collect();
     assert_eq!(scopes, ["openid profile email offline_access", "openid profile email"]);
 }
 
 #[test]
-fn a_page_to_click_through_leads_to_the_same_end() {
+fn sign_in_works_with_a_login_page() {
     let world = World::new();
     world.set(Knob::Login, "page");
     let desk = desk(&world);
@@ -104,7 +107,7 @@ fn a_page_to_click_through_leads_to_the_same_end() {
 }
 
 #[test]
-fn a_second_tab_of_the_same_answer_changes_nothing() {
+fn second_tab_with_the_same_callback_changes_nothing() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("visits-twice");
@@ -113,21 +116,21 @@ fn a_second_tab_of_the_same_answer_changes_nothing() {
     desk.credentials();
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
     let tabs = [page.clone(), page.with_extension("second.html")]
-        .map(|file| until("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>"))));
-    assert!(tabs.iter().any(|page| page.contains("123456789012")), "one of them tells the end: {tabs:?}");
+        .map(|file| wait_for("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>"))));
+    assert!(tabs.iter().any(|page| page.contains("123456789012")), "one of them shows the result: {tabs:?}");
     assert!(tabs.iter().all(|page| page.contains("Completing the sign-in") || page.contains("123456789012")));
 }
 
-/// A sign-in that somebody at a host waits for, with a provider that takes its time to describe itself.
-fn with_a_slow_provider(fault: &Fault) -> World {
+/// A world whose provider has this fault at the first discovery request.
+fn world_with_discovery_fault(fault: &Fault) -> World {
     let world = World::new();
     world.next(1, Knob::DiscoveryFault, json!(fault));
     world
 }
 
 #[test]
-fn with_a_slow_provider_the_address_is_shown_within_a_second_and_leads_there_once_it_can() {
-    let world = with_a_slow_provider(&Fault::Hold);
+fn address_is_shown_before_a_slow_provider_answers() {
+    let world = world_with_discovery_fault(&Fault::Hold);
     let desk = desk(&world);
     let mut call = desk.start(["login", "--no-browser"]);
     let line = call.lines(1).concat();
@@ -140,8 +143,8 @@ fn with_a_slow_provider_the_address_is_shown_within_a_second_and_leads_there_onc
 }
 
 #[test]
-fn with_a_slow_provider_no_browser_is_opened_before_it_has_answered() {
-    let world = with_a_slow_provider(&Fault::Hold);
+fn browser_is_not_opened_before_the_provider_answers() {
+    let world = world_with_discovery_fault(&Fault::Hold);
     let desk = desk(&world);
     let mut call = desk.start(["login"]);
     assert!(address_in(&call.lines(1).concat()).starts_with("http://127.0.0.1:"));
@@ -152,30 +155,30 @@ fn with_a_slow_provider_no_browser_is_opened_before_it_has_answered() {
 }
 
 #[test]
-fn whoever_went_to_the_address_early_is_told_that_the_provider_could_not_be_asked() {
+fn early_visitor_sees_that_the_provider_failed() {
     for fault in [Fault::Status(503), Fault::Close, Fault::Portal] {
-        let world = with_a_slow_provider(&Fault::Hold);
+        let world = world_with_discovery_fault(&Fault::Hold);
         world.set(Knob::KeysFault, json!(fault));
         let desk = desk(&world);
         let mut call = desk.start(["login", "--no-browser"]);
         let line = call.lines(1).concat();
         let address = address_in(&line);
-        let tab = super::address::request(std::net::Ipv4Addr::LOCALHOST.into(), address);
+        let tab = super::address::send_request(std::net::Ipv4Addr::LOCALHOST.into(), address);
         world.release();
-        let page = super::address::answer(tab);
+        let page = super::address::read_answer(tab);
         assert!(page.contains("Sign-in failed"), "{page}");
         let outcome = call.finish().expect_code(9);
         let slug = outcome.stderr.split_once('[').unwrap().1.split(']').next().unwrap();
         assert!(page.contains(slug), "{slug}: {page}");
         assert_eq!(desk.tabs(), 0);
-        // No door was closed.
+        // The failure has started no backoff.
         desk.run(["credentials"]).expect_code(9);
     }
 }
 
 #[test]
-fn ctrl_c_ends_a_sign_in_whose_provider_says_nothing() {
-    let world = with_a_slow_provider(&Fault::Hang);
+fn ctrl_c_ends_a_sign_in_with_a_hanging_provider() {
+    let world = world_with_discovery_fault(&Fault::Hang);
     let desk = desk(&world);
     let mut call = desk.start(["login"]);
     call.lines(1);

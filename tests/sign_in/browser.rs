@@ -1,15 +1,15 @@
-//! The browser as a child, and the last page it shows.
+//! The browser as a child process, and the final page that it shows.
 
 use std::fs;
 
 use serde_json::json;
 use testworld::{Endpoint, Fault, Knob, World, address_in};
 
-use super::{desk, desk_with, fails, page};
+use super::{desk, desk_with, fails, final_page};
 use crate::to_local_text;
 
 #[test]
-fn a_browser_that_never_exits_keeps_nobody_waiting() {
+fn browser_that_never_exits_does_not_delay_the_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("stays");
@@ -18,7 +18,7 @@ fn a_browser_that_never_exits_keeps_nobody_waiting() {
 }
 
 #[test]
-fn what_a_browser_prints_reaches_neither_stdout_nor_stderr() {
+fn browser_output_reaches_neither_stdout_nor_stderr() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("chatters");
@@ -28,7 +28,7 @@ fn what_a_browser_prints_reaches_neither_stdout_nor_stderr() {
 }
 
 #[test]
-fn login_tells_the_address_first_and_then_who_which_role_and_until_when() {
+fn login_prints_the_address_and_then_the_session() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("TZ", "JST-9");
@@ -44,7 +44,7 @@ fn login_tells_the_address_first_and_then_who_which_role_and_until_when() {
 }
 
 #[test]
-fn a_browser_that_cannot_be_started_is_said_at_once() {
+fn browser_that_cannot_start_is_reported_at_once() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
@@ -53,14 +53,14 @@ fn a_browser_that_cannot_be_started_is_said_at_once() {
     assert_eq!(world.count(Endpoint::Authorize), 0);
 }
 
-/// A profile whose browser ends with a failure, after running a command in which `$0` is the address.
+/// A configuration whose browser runs this command, in which `$0` is the address, and then fails.
 fn failing_browser(world: &World, command: &str, more: &str) -> String {
     let words = json!(["/bin/sh", "-c", format!("{command}\nexit 3"), "{url}"]);
     world.configuration(&format!("browser = {words}\n{more}"))
 }
 
 #[test]
-fn a_failed_browser_ends_a_sign_in_that_nobody_can_see() {
+fn failed_browser_ends_a_hidden_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&failing_browser(&world, "true", ""));
@@ -70,12 +70,12 @@ fn a_failed_browser_ends_a_sign_in_that_nobody_can_see() {
 }
 
 #[test]
-fn a_browser_that_fails_after_showing_the_address_is_no_failure() {
+fn browser_failure_after_the_page_opened_is_ignored() {
     let world = World::new();
     let desk = desk(&world);
     let configured: toml::Table = fs::read_to_string(desk.config_file()).unwrap().parse().unwrap();
     let person = configured["profiles"]["claude"]["browser"][0].as_str().unwrap().to_owned();
-    // The user needs longer than the moment in which somebody has to come to the address.
+    // The user takes longer than the program waits for the first request after a browser has failed.
     world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(4500)));
     desk.configure(&failing_browser(&world, &format!("'{person}' \"$0\" &"), ""));
     desk.credentials();
@@ -94,7 +94,7 @@ fn login_reports_a_failed_browser_and_waits_for_the_user() {
 }
 
 #[test]
-fn login_names_the_failed_browser_when_nobody_comes() {
+fn login_timeout_names_the_failed_browser() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&failing_browser(&world, "true", "login_timeout = \"10s\""));
@@ -103,12 +103,12 @@ fn login_names_the_failed_browser_when_nobody_comes() {
 }
 
 #[test]
-fn the_last_page_of_a_success_tells_role_account_and_end() {
+fn success_page_shows_role_account_and_expiration() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("TZ", "JST-9");
     let until = to_local_text(desk.credentials()["Expiration"].as_str().unwrap(), 9);
-    let page = page(&desk);
+    let page = final_page(&desk);
     for fact in ["<title>Signed in ·", "demo@example.com", "BedrockUser", "123456789012", &until] {
         assert!(page.contains(fact), "{fact} is missing in {page}");
     }
@@ -116,28 +116,28 @@ fn the_last_page_of_a_success_tells_role_account_and_end() {
 }
 
 #[test]
-fn the_last_page_tells_a_refusal_of_aws_after_a_good_sign_in() {
+fn failure_page_shows_a_refusal_by_aws() {
     let world = World::new();
     world.set(Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not <b>authorized</b>")));
     let desk = desk(&world);
     let failed = fails(&desk, 7, "aws/access_denied");
-    let page = page(&desk);
+    let page = final_page(&desk);
     assert!(page.contains("Sign-in failed") && page.contains("<code>aws/access_denied</code>"), "{page}");
     assert!(page.contains("Not &lt;b&gt;authorized&lt;/b&gt;"), "{page}");
     let hint = failed.hint.split_once('`').map_or(failed.hint.as_str(), |(before, _)| before);
     assert!(page.contains(&hint[1..]), "{hint} is missing in {page}");
-    assert!(!page.contains("Signed in as"), "it promises nothing");
+    assert!(!page.contains("Signed in as"), "the page does not report a success");
 }
 
 #[test]
-fn the_last_page_waits_until_aws_has_answered() {
+fn final_page_waits_until_aws_has_answered() {
     let world = World::new();
     world.set(Knob::AssumeFault, json!(Fault::Hold));
     let desk = desk_with(&world, "");
     let call = desk.start(["credentials"]);
     assert!(world.ledger().wait_for(Endpoint::Assume, 1, std::time::Duration::from_secs(20)));
-    assert_eq!(desk.page(), None, "nothing is claimed while AWS thinks");
+    assert_eq!(desk.page(), None, "no final page is shown before AWS has answered");
     world.release();
     call.finish().expect_code(0);
-    assert!(page(&desk).contains("123456789012"));
+    assert!(final_page(&desk).contains("123456789012"));
 }

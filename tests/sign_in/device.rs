@@ -1,4 +1,4 @@
-//! The sign-in by code: what is shown, how the provider is asked on, and how it ends.
+//! The sign-in with a device code: what the user sees, how the program polls the provider, and how it ends.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use testworld::{Desk, Endpoint, Failed, Fault, Knob, Running, World, address_in,
 
 use super::desk_with;
 
-/// A provider that gives codes, and a desk where nobody opens a browser.
+/// A world whose provider issues device codes.
 fn world() -> World {
     let world = World::new();
     world.set(Knob::DeviceCodes, json!({}));
@@ -18,14 +18,14 @@ fn desk(world: &World) -> Desk<'_> {
     desk_with(world, "flow = \"device\"")
 }
 
-/// A sign-in that has shown where to enter what.
+/// A sign-in that has shown its address and code.
 struct Shown {
     call: Running,
     address: String,
     code: String,
 }
 
-fn shown(desk: &Desk<'_>) -> Shown {
+fn start_sign_in(desk: &Desk<'_>) -> Shown {
     let mut call = desk.start(["login"]);
     let line = call.lines(1).concat();
     let (address, code) = (address_in(&line).to_owned(), code_in(&line).to_owned());
@@ -33,7 +33,7 @@ fn shown(desk: &Desk<'_>) -> Shown {
 }
 
 #[track_caller]
-fn assert_sends_elsewhere(line: &str) {
+fn assert_names_only_the_process(line: &str) {
     assert!(line.contains(" process ") && !line.contains("http"), "{line}");
 }
 
@@ -42,7 +42,7 @@ impl Shown {
         assert_eq!(enter_code(&self.address, &self.code, denies).unwrap().status, 200);
     }
 
-    /// The failure that it ends in.
+    /// Asserts that the sign-in ends in this failure.
     #[track_caller]
     fn fails(self, code: i32, slug: &str) -> Failed {
         let outcome = self.call.finish();
@@ -52,10 +52,10 @@ impl Shown {
 }
 
 #[test]
-fn a_code_entered_elsewhere_signs_in_and_opens_no_browser() {
+fn device_code_signs_in_without_a_browser() {
     let world = world();
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     assert!(shown.address.starts_with(&world.issuer()), "{}", shown.address);
     let code = shown.code.clone();
     shown.answer(false);
@@ -65,13 +65,17 @@ fn a_code_entered_elsewhere_signs_in_and_opens_no_browser() {
     let requests = world.ledger().requests();
     let asked: Vec<_> = requests.iter().map(|request| request.endpoint).collect();
     use Endpoint::{Assume, DeviceCode, DevicePage, Discovery, Keys, Poll};
-    assert_eq!(asked, [Discovery, Keys, DeviceCode, DevicePage, DevicePage, Poll, Assume], "and nothing else");
-    assert!(!desk.log().contains(&code), "a code is for the person alone");
+    assert_eq!(
+        asked,
+        [Discovery, Keys, DeviceCode, DevicePage, DevicePage, Poll, Assume],
+        "these requests and no others"
+    );
+    assert!(!desk.log().contains(&code), "the log does not contain the code");
     desk.credentials();
 }
 
 #[test]
-fn the_flag_asks_for_a_code_whatever_the_profile_says() {
+fn device_flag_overrides_the_flow_of_the_profile() {
     let world = world();
     let desk = desk_with(&world, "flow = \"browser\"");
     let mut call = desk.start(["login", "--device"]);
@@ -81,11 +85,11 @@ fn the_flag_asks_for_a_code_whatever_the_profile_says() {
 }
 
 #[test]
-fn a_sign_in_by_code_is_renewed_like_any_other() {
+fn device_sign_in_can_be_refreshed() {
     let world = world();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     shown.answer(false);
     shown.call.finish().expect_code(0);
     desk.credentials();
@@ -93,11 +97,11 @@ fn a_sign_in_by_code_is_renewed_like_any_other() {
 }
 
 #[test]
-fn the_provider_is_asked_at_its_own_pace_and_slower_when_it_says_so() {
+fn device_polling_obeys_the_interval_and_slow_down() {
     let world = world();
     world.next(1, Knob::PollFault, json!(Fault::oauth("slow_down", "")));
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     assert!(world.ledger().wait_for(Endpoint::Poll, 1, Duration::from_secs(20)));
     shown.answer(false);
     shown.call.finish().expect_code(0);
@@ -110,10 +114,10 @@ fn the_provider_is_asked_at_its_own_pace_and_slower_when_it_says_so() {
 }
 
 #[test]
-fn whoever_has_not_answered_yet_is_waited_for() {
+fn device_polling_continues_until_the_user_answers() {
     let world = world();
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     assert!(world.ledger().wait_for(Endpoint::Poll, 2, Duration::from_secs(20)));
     shown.answer(false);
     shown.call.finish().expect_code(0);
@@ -121,63 +125,63 @@ fn whoever_has_not_answered_yet_is_waited_for() {
 }
 
 #[test]
-fn bad_weather_while_the_person_is_away_costs_time_and_nothing_else() {
+fn device_polling_continues_after_temporary_errors() {
     let world = world();
     world.next(1, Knob::PollFault, json!(Fault::Status(503)));
     world.next(1, Knob::PollFault, json!(Fault::Close));
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     shown.answer(false);
     shown.call.finish().expect_code(0);
     assert_eq!(world.count(Endpoint::Poll), 3);
 }
 
 #[test]
-fn weather_that_lasts_is_what_is_told_in_the_end() {
+fn lasting_device_polling_error_is_reported() {
     let world = world();
     world.set(Knob::DeviceCodes, json!({ "expires_in": 3 }));
     world.set(Knob::PollFault, json!(Fault::Status(503)));
-    shown(&desk(&world)).fails(9, "network/status").message_has(&["503"]);
+    start_sign_in(&desk(&world)).fails(9, "network/status").message_has(&["503"]);
 }
 
 #[test]
-fn a_code_that_nobody_enters_ends_with_its_time_and_closes_the_door() {
+fn unused_device_code_expires_and_starts_the_backoff() {
     let world = world();
     world.set(Knob::DeviceCodes, json!({ "expires_in": 2 }));
     let desk = desk(&world);
-    shown(&desk).fails(4, "sign-in/expired_code").message_has(&["2 s"]);
+    start_sign_in(&desk).fails(4, "sign-in/expired_code").message_has(&["2 s"]);
     super::fails(&desk, 4, "sign-in/paused");
 }
 
 #[test]
-fn a_code_that_the_provider_calls_expired_is_told_so() {
+fn device_code_expired_at_the_provider_is_reported() {
     let world = world();
     world.next(1, Knob::PollFault, json!(Fault::oauth("expired_token", "too late")));
-    shown(&desk(&world)).fails(4, "sign-in/expired_code").hint_has(&["`bedrock-sso login`"]);
+    start_sign_in(&desk(&world)).fails(4, "sign-in/expired_code").hint_has(&["`bedrock-sso login`"]);
 }
 
 #[test]
-fn who_says_no_on_the_providers_page_is_believed() {
+fn device_sign_in_denied_by_the_user_is_reported() {
     let world = world();
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     shown.answer(true);
-    shown.fails(5, "sign-in/access_denied").message_has(&["the user denied the request"]);
+    shown.fails(5, "sign-in/access_denied").message_has(&["access_denied"]);
 }
 
 #[test]
-fn a_token_for_somebody_else_is_rejected_here_too() {
+fn device_sign_in_rejects_a_token_for_another_audience() {
     let world = world();
     world.next(1, Knob::IdTokenClaims, json!({ "aud": "somebody-else" }));
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     shown.answer(false);
     shown.fails(6, "token/audience");
     assert_eq!(world.count(Endpoint::Assume), 0);
 }
 
 #[test]
-fn a_provider_without_codes_is_said_to_have_none_with_the_way_out() {
+fn provider_without_device_codes_is_reported() {
     let world = World::new();
     let desk = desk_with(&world, "");
     let failed = desk.run(["login", "--device"]).fails(5, "provider/no_device_codes");
@@ -186,7 +190,7 @@ fn a_provider_without_codes_is_said_to_have_none_with_the_way_out() {
 }
 
 #[test]
-fn a_refusal_to_give_a_code_is_told_in_the_providers_words() {
+fn refused_device_code_shows_the_provider_text() {
     let world = world();
     world.next(1, Knob::DeviceCodeFault, json!(Fault::oauth("unauthorized_client", "no device grant")));
     let failed = desk(&world).run(["login"]).fails(5, "sign-in/unauthorized_client");
@@ -194,16 +198,16 @@ fn a_refusal_to_give_a_code_is_told_in_the_providers_words() {
 }
 
 #[test]
-fn what_the_provider_is_asked_for_are_the_scopes_and_parameters_of_the_profile() {
+fn device_request_has_scopes_and_extra_parameters() {
     let world = world();
     let desk = desk_with(
         &world,
         "flow = \"device\"\nscopes = [\"groups\"]\nextra_params = { audience = \"https://api.example/\" }",
     );
-    shown(&desk).call.kill();
+    start_sign_in(&desk).call.kill();
     let requests = world.ledger().requests();
     let asked = requests.iter().find(|request| request.endpoint == Endpoint::DeviceCode).unwrap();
-    let form = super::query(&format!("?{}", asked.body));
+    let form = super::query_parameters(&format!("?{}", asked.body));
     assert_eq!((form["scope"].as_str(), form["audience"].as_str()), ("openid groups", "https://api.example/"));
     assert_eq!(form["client_id"], testworld::CLIENT_ID);
     let fields: testworld::Fields = form.into_iter().collect();
@@ -211,12 +215,12 @@ fn what_the_provider_is_asked_for_are_the_scopes_and_parameters_of_the_profile()
 }
 
 #[test]
-fn a_second_caller_waits_without_being_shown_the_code() {
+fn second_caller_waits_without_seeing_the_device_code() {
     let world = world();
     let desk = desk(&world);
-    let first = shown(&desk);
+    let first = start_sign_in(&desk);
     let mut second = desk.start(["login"]);
-    assert_sends_elsewhere(&second.lines(1).concat());
+    assert_names_only_the_process(&second.lines(1).concat());
     first.answer(false);
     first.call.finish().expect_code(0);
     let second = second.finish().expect_code(0);
@@ -225,20 +229,20 @@ fn a_second_caller_waits_without_being_shown_the_code() {
 }
 
 #[test]
-fn a_command_that_may_not_prompt_names_the_process_only() {
+fn no_login_call_names_only_the_process_of_a_device_flow() {
     let world = world();
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     let failed = desk.run(["credentials", "--no-login"]).fails(4, "sign-in/waiting");
     failed.message_has(&["process "]);
     shown.call.kill();
 }
 
 #[test]
-fn a_sign_in_by_code_outlives_its_caller() {
+fn device_sign_in_completes_after_its_caller_is_killed() {
     let world = world();
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     let (address, code) = (shown.address.clone(), shown.code.clone());
     shown.call.kill();
     enter_code(&address, &code, false).unwrap();
@@ -248,22 +252,22 @@ fn a_sign_in_by_code_outlives_its_caller() {
 }
 
 #[test]
-fn ctrl_c_ends_the_waiting_for_a_code() {
+fn ctrl_c_ends_a_device_sign_in() {
     let world = world();
     let desk = desk(&world);
-    let shown = shown(&desk);
+    let shown = start_sign_in(&desk);
     testworld::interrupt(shown.call.pid().cast_signed());
     shown.fails(130, "interrupted");
     desk.settle();
 }
 
 #[test]
-fn a_waiting_caller_gets_its_own_code_after_the_first_gives_up() {
+fn waiting_caller_gets_a_new_code_after_the_first_gives_up() {
     let world = world();
     let desk = desk(&world);
-    let first = shown(&desk);
+    let first = start_sign_in(&desk);
     let mut call = desk.start(["login"]);
-    assert_sends_elsewhere(&call.lines(1).concat());
+    assert_names_only_the_process(&call.lines(1).concat());
     testworld::interrupt(first.call.pid().cast_signed());
     let (address, code) = (first.address.clone(), first.code.clone());
     first.fails(130, "interrupted");

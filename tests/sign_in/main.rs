@@ -1,6 +1,6 @@
-//! The first sign-in, from end to end with the whole program: what is asked, what is believed, what the person sees.
+//! The sign-in: its requests, the verification of answers and tokens, and what the user sees.
 //!
-//! The rungs before and after it are the business of `ladder` and `exchange`.
+//! `ladder` tests the cache and the refresh, and `exchange` tests the exchange with AWS.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -25,52 +25,52 @@ use testworld::{Desk, Endpoint, Failed, Running, World};
 
 use crate::{PROGRAM, desk};
 
-/// With further lines of TOML for the profile.
+/// A home with more lines of TOML in the profile.
 fn desk_with<'w>(world: &'w World, more: &str) -> Desk<'w> {
     Desk::with(world, PROGRAM, more)
 }
 
-/// The failure of a call for credentials.
+/// Asserts that `credentials` fails with this exit code and slug.
 #[track_caller]
 fn fails(desk: &Desk<'_>, code: i32, slug: &str) -> Failed {
     desk.run(["credentials"]).fails(code, slug)
 }
 
-/// Waits for something that happens in another process.
+/// Waits until another process has produced a value.
 #[track_caller]
-fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
+fn wait_for<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(seen) = seen() {
             return seen;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// The whole of the page the person saw last; their browser may write it a moment after the caller was served.
+/// The final page that the user sees. The browser can get it a moment after the caller has its answer.
 #[track_caller]
-fn page(desk: &Desk<'_>) -> String {
-    until("the final page", || desk.page().filter(|page| page.contains("</html>")))
+fn final_page(desk: &Desk<'_>) -> String {
+    wait_for("the final page", || desk.page().filter(|page| page.contains("</html>")))
 }
 
-/// The parameters of each authorization request so far.
-fn asked(world: &World) -> Vec<BTreeMap<String, String>> {
+/// The parameters of each authorization request.
+fn authorization_requests(world: &World) -> Vec<BTreeMap<String, String>> {
     let requests = world.ledger().requests().into_iter();
     let authorize = requests.filter(|request| request.endpoint == Endpoint::Authorize);
-    authorize.map(|request| query(&request.target)).collect()
+    authorize.map(|request| query_parameters(&request.target)).collect()
 }
 
-fn query(target: &str) -> BTreeMap<String, String> {
+fn query_parameters(target: &str) -> BTreeMap<String, String> {
     let (_, query) = target.split_once('?').unwrap();
     openidconnect::url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// A sign-in whose person does nothing, so that the test can act in their place.
+/// A sign-in whose simulated user does nothing, so that the test acts instead.
 struct Pending {
     call: Running,
-    /// What the browser was given.
+    /// The address that the browser was opened with.
     start: String,
 }
 
@@ -79,6 +79,6 @@ fn pending(desk: &Desk<'_>) -> Pending {
     desk.person("closes-the-tab");
     desk.set_variable("PERSON_TABS", &tabs);
     let call = desk.start(["credentials"]);
-    let start = until("a browser", || fs::read_to_string(&tabs).ok()?.lines().next().map(str::to_owned));
+    let start = wait_for("a browser", || fs::read_to_string(&tabs).ok()?.lines().next().map(str::to_owned));
     Pending { call, start }
 }

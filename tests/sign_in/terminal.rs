@@ -1,4 +1,6 @@
-//! The ways in at a terminal: a pasted address, a code with its picture, and what a caller that hides our streams hides.
+//! Sign-ins at a terminal without a browser: a pasted callback address, and a device code with its QR code.
+//!
+//! Prompts go to the terminal itself, so they appear even when the caller captures stdout and stderr.
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
@@ -7,10 +9,10 @@ use testworld::{
     sign_in_to_unreachable_callback,
 };
 
-use super::{desk_with, fails, until};
+use super::{desk_with, fails, wait_for};
 
-/// A machine reached by SSH: no display, no browser.
-fn far_away(world: &World) -> Desk<'_> {
+/// A home on a machine that the user reaches by SSH: no display, no browser.
+fn desk_over_ssh(world: &World) -> Desk<'_> {
     let desk = desk_with(world, "");
     desk.configure(&world.configuration(""));
     desk.set_variable("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
@@ -19,63 +21,63 @@ fn far_away(world: &World) -> Desk<'_> {
     desk
 }
 
-fn with_codes() -> World {
+fn world_with_device_codes() -> World {
     let world = World::new();
     world.set(Knob::DeviceCodes, json!({}));
     world
 }
 
-/// Ends of the prompts for the first paste and for each further one.
-const FIRST: &str = "(the input is hidden): ";
-const AGAIN: &str = " again: ";
+/// The ends of the first prompt for a paste and of each further one.
+const FIRST_PROMPT: &str = "(the input is hidden): ";
+const NEXT_PROMPT: &str = " again: ";
 
-/// The prompt has been shown: the address to open.
-fn to_open(terminal: &AtTerminal<'_, '_>) -> String {
-    let shown = terminal.shows(FIRST);
+/// Waits for the prompt; returns the address that the user should open.
+fn wait_for_address(terminal: &AtTerminal<'_, '_>) -> String {
+    let shown = terminal.shows(FIRST_PROMPT);
     shown.lines().find(|line| line.starts_with("http")).expect("an address").to_owned()
 }
 
-fn signed_in(seen: &TerminalOutcome) {
+fn assert_signed_in(seen: &TerminalOutcome) {
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert!(seen.shown.contains("demo@example.com") && seen.shown.contains("BedrockUser"), "{seen:?}");
 }
 
 #[test]
-fn an_address_pasted_at_the_terminal_signs_in() {
+fn pasted_callback_address_signs_in() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let address = to_open(&terminal);
+    let address = wait_for_address(&terminal);
     assert!(address.starts_with(&format!("{}/authorize?", world.issuer())), "{address}");
     let last = sign_in_to_unreachable_callback(&address, false).unwrap();
-    assert!(!terminal.echoes(), "what is pasted is not shown");
+    assert!(!terminal.echoes(), "the terminal does not echo the pasted address");
     terminal.types(&format!("{last}\r"));
     let seen = terminal.finish();
-    signed_in(&seen);
+    assert_signed_in(&seen);
     assert!(!seen.shown.contains("code="), "{seen:?}");
     let code = last.split_once("code=").unwrap().1.split('&').next().unwrap();
-    assert!(!desk.log().contains(code), "a code reaches no log");
+    assert!(!desk.log().contains(code), "the log does not contain the code");
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
     desk.credentials();
 }
 
 #[test]
-fn with_a_slow_provider_a_profile_that_wants_to_paste_is_still_asked_to() {
+fn paste_prompt_appears_with_a_slow_provider() {
     let world = World::new();
     world.next(1, Knob::DiscoveryFault, json!(Fault::Delay(2000)));
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     desk.configure(&world.configuration("flow = \"paste\""));
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap()));
-    signed_in(&terminal.finish());
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&wait_for_address(&terminal), false).unwrap()));
+    assert_signed_in(&terminal.finish());
 }
 
 #[test]
-fn a_caller_that_hides_our_streams_hides_no_question_and_gets_one_document() {
+fn paste_prompt_reaches_the_terminal_despite_pipes() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Caller, &["credentials"]);
-    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap()));
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&wait_for_address(&terminal), false).unwrap()));
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(0), "{seen:?}");
     let document: Value = serde_json::from_str(&seen.stdout).unwrap();
@@ -84,16 +86,16 @@ fn a_caller_that_hides_our_streams_hides_no_question_and_gets_one_document() {
 }
 
 #[test]
-fn the_terminal_is_left_as_it_was() {
+fn ctrl_c_at_the_paste_prompt_restores_the_terminal() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
     assert!(terminal.echoes());
-    to_open(&terminal);
+    wait_for_address(&terminal);
     assert!(!terminal.echoes());
-    // Ctrl-C.
+    // Ctrl-C
     terminal.types("\x03");
-    until("the echo", || terminal.echoes().then_some(()));
+    wait_for("the echo", || terminal.echoes().then_some(()));
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(130), "{seen:?}");
     assert!(seen.shown.contains("[interrupted]"), "{seen:?}");
@@ -101,11 +103,11 @@ fn the_terminal_is_left_as_it_was() {
 }
 
 #[test]
-fn a_wrong_paste_says_what_is_wrong_and_asks_again() {
+fn wrong_paste_is_explained_and_prompted_again() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let last = sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap();
+    let last = sign_in_to_unreachable_callback(&wait_for_address(&terminal), false).unwrap();
     let state = last.split_once("state=").unwrap().1.split('&').next().unwrap().to_owned();
     let (bare, _) = last.split_once('?').unwrap();
     let wrong = [
@@ -119,64 +121,65 @@ fn a_wrong_paste_says_what_is_wrong_and_asks_again() {
     ];
     for (count, (what, text)) in wrong.iter().enumerate() {
         terminal.types(&format!("{text}\r"));
-        let shown = terminal.shows_times(AGAIN, count + 1);
-        let (before, _) = shown.rsplit_once(AGAIN).unwrap();
+        let shown = terminal.shows_times(NEXT_PROMPT, count + 1);
+        let (before, _) = shown.rsplit_once(NEXT_PROMPT).unwrap();
         let mut lines = before.lines().filter(|line| !line.trim().is_empty());
         // The last line is the next prompt. The verdict stands behind the prompt before it.
         let line = lines.nth_back(1).unwrap();
-        let line = line.rsplit_once(AGAIN).or_else(|| line.rsplit_once(FIRST)).map_or(line, |(_, line)| line);
+        let line =
+            line.rsplit_once(NEXT_PROMPT).or_else(|| line.rsplit_once(FIRST_PROMPT)).map_or(line, |(_, line)| line);
         desk.expect_wording("output", &format!("login: a paste with {what}"), line.trim());
     }
-    assert_eq!(world.count(Endpoint::Code), 0, "nothing of that was believed");
+    assert_eq!(world.count(Endpoint::Code), 0, "no wrong paste is accepted");
     terminal.types(&format!(" {last} \r"));
-    signed_in(&terminal.finish());
+    assert_signed_in(&terminal.finish());
 }
 
 #[test]
-fn an_address_copied_without_its_scheme_will_do() {
+fn pasted_address_without_scheme_is_accepted() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let last = sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap();
+    let last = sign_in_to_unreachable_callback(&wait_for_address(&terminal), false).unwrap();
     terminal.types(&format!("{}\r", last.strip_prefix("http://").unwrap()));
-    signed_in(&terminal.finish());
+    assert_signed_in(&terminal.finish());
 }
 
 #[test]
-fn an_address_longer_than_a_terminals_line_is_taken_whole() {
+fn pasted_address_longer_than_a_line_is_accepted() {
     let world = World::new();
     world.set(Knob::CallbackQuery, json!({ "session_state": "x".repeat(12_000) }));
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), false).unwrap()));
-    signed_in(&terminal.finish());
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&wait_for_address(&terminal), false).unwrap()));
+    assert_signed_in(&terminal.finish());
 }
 
 #[test]
-fn a_pasted_refusal_is_the_providers() {
+fn pasted_denial_reports_the_provider_error() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&to_open(&terminal), true).unwrap()));
+    terminal.types(&format!("{}\r", sign_in_to_unreachable_callback(&wait_for_address(&terminal), true).unwrap()));
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(5), "{seen:?}");
     assert!(seen.shown.contains("[sign-in/access_denied]"), "{seen:?}");
 }
 
 #[test]
-fn a_browser_that_does_reach_us_needs_no_pasting() {
+fn callback_through_the_browser_ends_the_paste_prompt() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let page = testworld::visit(&to_open(&terminal), false).unwrap();
+    let page = testworld::visit(&wait_for_address(&terminal), false).unwrap();
     assert!(page.text().contains("Signed in"), "{}", page.text());
-    signed_in(&terminal.finish());
+    assert_signed_in(&terminal.finish());
 }
 
 #[test]
-fn a_code_is_shown_large_and_as_a_picture() {
-    let world = with_codes();
-    let desk = far_away(&world);
+fn device_code_is_shown_large_with_a_qr_code() {
+    let world = world_with_device_codes();
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
     let shown = terminal.shows("Ctrl-C");
     let address = format!("{}/device", world.issuer());
@@ -185,13 +188,13 @@ fn a_code_is_shown_large_and_as_a_picture() {
     let code = rest.split(' ').next().unwrap();
     assert!(shown.contains('█'), "{shown}");
     enter_code(&address, code, false).unwrap();
-    signed_in(&terminal.finish());
+    assert_signed_in(&terminal.finish());
 }
 
 #[test]
-fn a_caller_that_hides_our_streams_does_not_hide_a_code() {
-    let world = with_codes();
-    let desk = far_away(&world);
+fn device_code_reaches_the_terminal_despite_pipes() {
+    let world = world_with_device_codes();
+    let desk = desk_over_ssh(&world);
     let terminal = desk.at_terminal(Streams::Caller, &["credentials"]);
     let shown = terminal.shows("Ctrl-C");
     let code = shown.split_once("\x1b[1;7m  ").unwrap().1.split(' ').next().unwrap();
@@ -202,26 +205,26 @@ fn a_caller_that_hides_our_streams_does_not_hide_a_code() {
 }
 
 #[test]
-fn without_a_terminal_a_caller_far_away_is_refused_at_once_with_the_command_to_run() {
-    let world = with_codes();
-    let desk = far_away(&world);
+fn remote_caller_without_a_terminal_gets_the_login_command() {
+    let world = world_with_device_codes();
+    let desk = desk_over_ssh(&world);
     fails(&desk, 4, "sign-in/no_terminal").hint_has(&["`bedrock-sso login`"]);
     assert_eq!(world.ledger().total(), 0);
 }
 
 #[test]
-fn a_terminal_that_another_program_draws_on_is_left_alone() {
-    let world = with_codes();
-    let desk = far_away(&world);
+fn terminal_in_raw_mode_is_not_used() {
+    let world = world_with_device_codes();
+    let desk = desk_over_ssh(&world);
     let script = "stty -icanon; \"$0\" credentials; echo \"code $?\"; stty icanon";
     let seen = desk.shell_at_terminal(script).finish();
     assert!(seen.shown.contains("[sign-in/no_terminal]") && seen.shown.contains("code 4"), "{seen:?}");
 }
 
 #[test]
-fn a_build_machine_is_told_at_once_that_nobody_sits_there() {
-    let world = with_codes();
-    let desk = far_away(&world);
+fn ci_machine_is_refused_as_unattended() {
+    let world = world_with_device_codes();
+    let desk = desk_over_ssh(&world);
     desk.set_variable("CI", "true");
     for verb in ["credentials", "login"] {
         desk.run([verb]).fails(4, "sign-in/unattended").hint_has(&["login --device"]);
@@ -230,9 +233,9 @@ fn a_build_machine_is_told_at_once_that_nobody_sits_there() {
 }
 
 #[test]
-fn what_was_chosen_is_logged_with_its_reason() {
-    let world = with_codes();
-    let desk = far_away(&world);
+fn chosen_sign_in_flow_is_logged_with_its_reason() {
+    let world = world_with_device_codes();
+    let desk = desk_over_ssh(&world);
     let mut call = desk.start(["login"]);
     assert!(address_in(&call.lines(1).concat()).starts_with(&world.issuer()));
     call.kill();
@@ -244,7 +247,7 @@ fn what_was_chosen_is_logged_with_its_reason() {
 #[test]
 fn browser_none_shows_the_address_and_opens_nothing() {
     let world = World::new();
-    let desk = far_away(&world);
+    let desk = desk_over_ssh(&world);
     desk.unset_variable("SSH_CONNECTION");
     desk.configure(&world.configuration("browser = [\"none\"]"));
     let mut call = desk.start(["login"]);
@@ -254,9 +257,9 @@ fn browser_none_shows_the_address_and_opens_nothing() {
     call.finish().expect_code(0);
 }
 
-/// Somebody at a terminal of their own, with a browser.
+/// The user sits at the terminal of a machine with a browser.
 #[test]
-fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_end() {
+fn countdown_line_is_shown_and_then_erased() {
     let world = World::new();
     world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
@@ -272,7 +275,7 @@ fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_e
     assert!(address_in(first).starts_with("http://127.0.0.1:") && first.ends_with("\r\n"), "{seen:?}");
     let (asking, waiting) = parts[1..parts.len() - 1].split_last().unwrap();
     assert!(asking.contains("AWS") && !asking.contains("Ctrl-C"), "{seen:?}");
-    assert!(waiting.len() >= 2, "it goes on from second to second: {seen:?}");
+    assert!(waiting.len() >= 2, "the line is updated every second: {seen:?}");
     for line in waiting {
         assert!(line.contains(" 2 min ") && line.contains("Ctrl-C"), "{line}");
     }
@@ -281,7 +284,7 @@ fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_e
 }
 
 #[test]
-fn a_terminal_that_obeys_nothing_is_spared_the_line() {
+fn dumb_terminal_shows_no_countdown() {
     let world = World::new();
     let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
     desk.set_variable("TERM", "dumb");

@@ -1,21 +1,21 @@
-//! Over TLS: whose certificates are believed, and what is said of those that are not.
+//! TLS: which certificate authorities the program trusts, and how it reports the others.
 
 use testworld::{Desk, Endpoint, World};
 
 use super::{desk, fails};
 
-/// The desk of a person whose configuration names no authority.
-fn without_bundle(world: &World) -> Desk<'_> {
+/// A home whose configuration names no certificate authority.
+fn desk_without_bundle(world: &World) -> Desk<'_> {
     let desk = desk(world);
     let configuration = std::fs::read_to_string(desk.config_file()).unwrap();
-    let kept: Vec<_> = configuration.lines().filter(|line| !line.starts_with("ca_bundle")).collect();
-    assert_ne!(kept.len(), configuration.lines().count());
-    desk.configure(&kept.join("\n"));
+    let lines: Vec<_> = configuration.lines().filter(|line| !line.starts_with("ca_bundle")).collect();
+    assert_ne!(lines.len(), configuration.lines().count());
+    desk.configure(&lines.join("\n"));
     desk
 }
 
 #[test]
-fn a_private_authority_that_the_profile_names_is_believed_from_sign_in_to_renewal() {
+fn private_authority_is_trusted_for_sign_in_and_refresh() {
     let world = World::over_tls();
     world.set(testworld::Knob::CredentialLifetime, 10);
     let desk = desk(&world);
@@ -26,7 +26,7 @@ fn a_private_authority_that_the_profile_names_is_believed_from_sign_in_to_renewa
 }
 
 #[test]
-fn kept_credentials_need_no_authority_and_no_network() {
+fn cached_credentials_need_no_authority_and_no_network() {
     let world = World::over_tls();
     let desk = desk(&world);
     let first = desk.credentials();
@@ -36,10 +36,10 @@ fn kept_credentials_need_no_authority_and_no_network() {
 }
 
 #[test]
-fn variable_adds_an_authority_only_where_no_file_exists() {
+fn ca_bundle_variable_works_only_without_a_file() {
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
         let world = World::over_tls();
-        let desk = without_bundle(&world);
+        let desk = desk_without_bundle(&world);
         desk.set_variable(variable, world.ca_bundle().unwrap());
         assert_refused_by_file(&world, &desk, variable);
         desk.configure_by_variables();
@@ -48,15 +48,15 @@ fn variable_adds_an_authority_only_where_no_file_exists() {
     }
 }
 
-/// `SSL_CERT_DIR` is read by the platform's verifier, not by this program.
+/// The TLS verifier of the platform reads `SSL_CERT_DIR`, not this program.
 #[cfg(target_os = "linux")]
 #[test]
-fn folder_of_authorities_counts_only_where_no_file_exists() {
+fn ssl_cert_dir_works_only_without_a_file() {
     let world = World::over_tls();
-    let desk = without_bundle(&world);
+    let desk = desk_without_bundle(&world);
     let folder = desk.home().join("certificates");
     std::fs::create_dir(&folder).unwrap();
-    // As `openssl rehash` names it: any hash will do.
+    // `openssl rehash` would give the file a name like this.
     std::fs::copy(world.ca_bundle().unwrap(), folder.join("0a1b2c3d.0")).unwrap();
     desk.set_variable("SSL_CERT_DIR", &folder);
     assert_refused_by_file(&world, &desk, "SSL_CERT_DIR");
@@ -66,9 +66,9 @@ fn folder_of_authorities_counts_only_where_no_file_exists() {
 }
 
 #[test]
-fn relative_path_of_an_authority_is_refused() {
+fn relative_ca_bundle_variable_is_refused() {
     let world = World::over_tls();
-    let desk = without_bundle(&world);
+    let desk = desk_without_bundle(&world);
     desk.configure_by_variables();
     desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
     std::fs::copy(world.ca_bundle().unwrap(), desk.home().join("ca.pem")).unwrap();
@@ -79,29 +79,29 @@ fn relative_path_of_an_authority_is_refused() {
     }
 }
 
-/// Nothing is sent, and the failure names the variable and the key that a file would need.
+/// Asserts that no request is sent, and that the hint names the variable, the file and the key to set there.
 #[track_caller]
 fn assert_refused_by_file(world: &World, desk: &Desk<'_>, variable: &str) {
     let failed = fails(desk, 9, "network/tls_untrusted");
     failed.hint_has(&[variable, "~/.config/bedrock-sso/config.toml", "`ca_bundle`"]);
-    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "no request is sent");
     assert!(desk.log().contains(&format!("{variable} is not used, because ")), "{}", desk.log());
 }
 
 #[test]
-fn an_unknown_authority_is_named_with_the_setting_that_mends_it() {
+fn unknown_authority_is_reported_with_the_ca_bundle_key() {
     let world = World::over_tls();
-    let desk = without_bundle(&world);
+    let desk = desk_without_bundle(&world);
     let failed = fails(&desk, 9, "network/tls_untrusted");
     failed.message_has(&[world.issuer().trim_start_matches("https://"), "Demo Test Authority"]);
     failed.hint_has(&["`ca_bundle`"]);
-    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "no request is sent");
 }
 
 #[test]
-fn another_worlds_authority_is_none_of_this_one() {
+fn authority_of_another_world_is_not_trusted() {
     let (world, other) = (World::over_tls(), World::over_tls());
-    let desk = without_bundle(&world);
+    let desk = desk_without_bundle(&world);
     desk.set_variable("AWS_CA_BUNDLE", other.ca_bundle().unwrap());
     fails(&desk, 9, "network/tls_untrusted");
     assert_eq!(desk.tabs(), 0);

@@ -1,4 +1,5 @@
-//! The ways in which a caller says what it wants, and the odd circumstances it calls under.
+//! How callers select a profile and a file, and calls with closed streams, missing folders or arguments that are not
+//! text.
 
 use std::{
     fs,
@@ -8,43 +9,43 @@ use std::{
 
 use testworld::{Desk, World};
 
-use super::{FILE, desk, said, shell, signed_in};
+use super::{FILE, assert_prints, desk, shell, signed_in};
 
-/// The world's configuration with these profiles, all the same.
-fn profiles(world: &World, head: &str, names: &[&str]) -> String {
+/// A configuration in which these profiles have the same values.
+fn configuration_with(world: &World, head: &str, names: &[&str]) -> String {
     let whole = world.configuration("");
     let (_, body) = whole.split_once("[profiles.claude]\n").unwrap();
     let tables: String = names.iter().map(|name| format!("[profiles.{name}]\n{body}\n")).collect();
     format!("version = 1\n{head}\n{tables}")
 }
 
-/// The profile that a call comes to, by `status`, which asks nobody.
+/// The profile that `status` shows for these arguments.
 #[track_caller]
-fn profile<const N: usize>(desk: &Desk<'_>, arguments: [&str; N]) -> String {
+fn selected_profile<const N: usize>(desk: &Desk<'_>, arguments: [&str; N]) -> String {
     let outcome = desk.run(arguments).expect_code(0);
     let first = outcome.stdout.lines().next().unwrap();
     first.strip_prefix("Profile     ").unwrap().to_owned()
 }
 
 #[test]
-fn a_flag_outranks_the_variable_and_that_the_default() {
+fn profile_flag_outranks_variable_and_default() {
     let world = World::new();
     let desk = desk(&world);
-    desk.configure(&profiles(&world, "default_profile = \"two\"", &["one", "two", "three"]));
-    assert_eq!(profile(&desk, ["status"]), "two");
+    desk.configure(&configuration_with(&world, "default_profile = \"two\"", &["one", "two", "three"]));
+    assert_eq!(selected_profile(&desk, ["status"]), "two");
     desk.set_variable("BEDROCK_SSO_PROFILE", "one");
-    assert_eq!(profile(&desk, ["status"]), "one");
-    assert_eq!(profile(&desk, ["status", "--profile", "three"]), "three");
-    assert_eq!(profile(&desk, ["--profile=three", "status"]), "three");
+    assert_eq!(selected_profile(&desk, ["status"]), "one");
+    assert_eq!(selected_profile(&desk, ["status", "--profile", "three"]), "three");
+    assert_eq!(selected_profile(&desk, ["--profile=three", "status"]), "three");
     desk.set_variable("BEDROCK_SSO_PROFILE", "");
-    assert_eq!(profile(&desk, ["status"]), "two", "an empty variable is none");
+    assert_eq!(selected_profile(&desk, ["status"]), "two", "an empty variable counts as unset");
 }
 
 #[test]
-fn several_profiles_and_no_choice_is_a_question() {
+fn several_profiles_without_a_choice_are_ambiguous() {
     let world = World::new();
     let desk = desk(&world);
-    desk.configure(&profiles(&world, "", &["one", "three"]));
+    desk.configure(&configuration_with(&world, "", &["one", "three"]));
     let failed = desk.run(["credentials"]).fails(3, "config/ambiguous");
     failed.message_has(&["one, three"]).hint_has(&["--profile", "default_profile"]);
     let failed = desk.run(["credentials", "--profile", "thre"]).fails(3, "config/no_such_profile");
@@ -52,24 +53,24 @@ fn several_profiles_and_no_choice_is_a_question() {
 }
 
 #[test]
-fn a_profile_may_have_any_plain_name() {
+fn plain_profile_names_are_accepted() {
     let world = World::new();
     let desk = desk(&world);
     for name in ["x.session", "2nd_team-A", "key", &"x".repeat(64)] {
-        desk.configure(&profiles(&world, "", &[&format!("\"{name}\"")]));
+        desk.configure(&configuration_with(&world, "", &[&format!("\"{name}\"")]));
         desk.set_variable("BEDROCK_SSO_PROFILE", name);
         assert_eq!(desk.run(["status", "--json"]).expect_code(0).document()["profile"], name);
     }
 }
 
 #[test]
-fn a_name_that_could_lead_astray_is_refused() {
+fn unsafe_profile_names_are_rejected() {
     let world = World::new();
     let desk = desk(&world);
     for (name, shown) in
         [("a b", "a b"), ("Zoë", "Zoë"), ("../key", "../key"), ("-v", "-v"), ("a\\u001b[2J", "a\\u001B[2J")]
     {
-        desk.configure(&profiles(&world, "", &[&format!("\"{name}\"")]));
+        desk.configure(&configuration_with(&world, "", &[&format!("\"{name}\"")]));
         let failed = desk.run(["credentials"]).fails(3, "config/illegal");
         failed.message_has(&[&format!("{FILE}:3:"), "\"profiles\"", &format!("\"{shown}\"")]);
     }
@@ -79,26 +80,26 @@ fn a_name_that_could_lead_astray_is_refused() {
 }
 
 #[test]
-fn another_file_takes_the_place_of_the_users() {
+fn config_flag_or_variable_replaces_the_user_file() {
     let world = World::new();
     let desk = desk(&world);
     for (place, name) in [("by variable.toml", "variable"), ("by flag.toml", "flag")] {
-        fs::write(desk.home().join(place), profiles(&world, "", &[name])).unwrap();
+        fs::write(desk.home().join(place), configuration_with(&world, "", &[name])).unwrap();
     }
     desk.set_variable("BEDROCK_SSO_CONFIG", "~/by variable.toml");
     let failed = desk.run(["status"]).fails(3, "config/variable_refused");
     failed.message_has(&["BEDROCK_SSO_CONFIG"]);
     assert!(!failed.message.contains("by variable") && !failed.hint.contains("by variable"), "{failed:?}");
     fs::remove_file(desk.config_file()).unwrap();
-    assert_eq!(profile(&desk, ["status"]), "variable");
-    assert_eq!(profile(&desk, ["status", "--config", "by flag.toml"]), "flag");
-    // The shell expands a tilde. If it is quoted, it is the name of a folder.
+    assert_eq!(selected_profile(&desk, ["status"]), "variable");
+    assert_eq!(selected_profile(&desk, ["status", "--config", "by flag.toml"]), "flag");
+    // The shell expands a tilde. A quoted tilde is the name of a folder.
     let failed = desk.run(["status", "--config", "~/by flag.toml"]).fails(3, "config/unreadable");
     failed.message_has(&["~/by flag.toml"]).hint_has(&["--config"]);
 }
 
 #[test]
-fn a_sign_in_of_its_own_reads_the_same_file_and_profile() {
+fn worker_reads_the_same_file_and_profile_as_its_caller() {
     let world = World::new();
     let desk = desk(&world);
     let whole = fs::read_to_string(desk.config_file()).unwrap();
@@ -111,17 +112,17 @@ fn a_sign_in_of_its_own_reads_the_same_file_and_profile() {
 }
 
 #[test]
-fn the_common_call_and_the_parsed_one_print_the_same() {
+fn fast_and_parsed_credentials_calls_print_the_same() {
     let world = World::new();
     let desk = signed_in(&world);
     let common = desk.run(["credentials"]);
     for call in [["credentials", "--no-login"], ["--profile=claude", "credentials"]] {
-        said(&desk.run(call), &common.stdout);
+        assert_prints(&desk.run(call), &common.stdout);
     }
 }
 
-/// The program with a reader of its stdout that has gone away.
-fn unread(desk: &Desk<'_>, arguments: &[&str]) -> Output {
+/// Runs the program with a stdout whose reader has closed the pipe.
+fn run_without_reader(desk: &Desk<'_>, arguments: &[&str]) -> Output {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     let mut command = desk.command();
@@ -129,7 +130,7 @@ fn unread(desk: &Desk<'_>, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
+fn closed_stdout_reader_is_not_a_failure() {
     let world = World::new();
     let desk = signed_in(&world);
     for arguments in [
@@ -142,34 +143,34 @@ fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
         &["--help"],
         &["--version"],
     ] {
-        let output = unread(&desk, arguments);
+        let output = run_without_reader(&desk, arguments);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
 
 #[test]
-fn a_sign_in_goes_on_when_nobody_reads_its_address() {
+fn sign_in_continues_with_a_closed_stdout_reader() {
     let world = World::new();
     let desk = desk(&world);
-    let output = unread(&desk, &["login"]);
+    let output = run_without_reader(&desk, &["login"]);
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
     desk.run(["credentials", "--no-login"]).expect_code(0);
 }
 
 #[test]
-fn closed_streams_are_no_panic() {
+fn closed_streams_cause_no_panic() {
     let world = World::new();
     let desk = signed_in(&world);
     let ended = |script: &str| desk.start_command(shell(&desk, script)).finish();
-    said(&ended("\"$0\" credentials >&-"), "");
-    said(&ended("\"$0\" status <&- 2>&- >/dev/null"), "");
-    said(&ended("\"$0\" no-such-word 2>&- || test $? = 2"), "");
-    said(&ended("\"$0\" credentials --profile none 2>&- || test $? = 3"), "");
+    assert_prints(&ended("\"$0\" credentials >&-"), "");
+    assert_prints(&ended("\"$0\" status <&- 2>&- >/dev/null"), "");
+    assert_prints(&ended("\"$0\" no-such-word 2>&- || test $? = 2"), "");
+    assert_prints(&ended("\"$0\" credentials --profile none 2>&- || test $? = 3"), "");
 }
 
 #[test]
-fn a_stdin_that_never_ends_does_not_matter() {
+fn open_stdin_does_not_block_commands() {
     let world = World::new();
     let desk = desk(&world);
     let (reader, writer) = pipe().unwrap();
@@ -183,7 +184,7 @@ fn a_stdin_that_never_ends_does_not_matter() {
 
 #[cfg(not(target_os = "macos"))]
 #[test]
-fn without_home_the_named_places_serve() {
+fn missing_home_variable_uses_xdg_folders() {
     let world = World::new();
     let desk = signed_in(&world);
     let document = desk.run(["credentials"]).document();
@@ -193,11 +194,11 @@ fn without_home_the_named_places_serve() {
     desk.unset_variable("XDG_CONFIG_HOME");
     let file = desk.config_file();
     let call = ["status", "--config", file.to_str().unwrap()];
-    assert_eq!(desk.run(call).expect_code(0).stderr, "", "the system knows a home, or none is needed");
+    assert_eq!(desk.run(call).expect_code(0).stderr, "", "the call needs no HOME");
 }
 
 #[test]
-fn any_folder_will_do_even_one_that_is_gone() {
+fn deleted_working_folder_does_not_matter() {
     let world = World::new();
     let desk = signed_in(&world);
     let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$1\"";
@@ -207,7 +208,7 @@ fn any_folder_will_do_even_one_that_is_gone() {
 }
 
 #[test]
-fn a_reader_of_stderr_that_goes_away_changes_nothing_else() {
+fn closed_stderr_reader_changes_no_exit_code() {
     let world = World::new();
     let desk = signed_in(&world);
     desk.set_variable("BEDROCK_SSO_LOG", "debug");
@@ -229,7 +230,7 @@ fn a_reader_of_stderr_that_goes_away_changes_nothing_else() {
 
 #[cfg(not(target_os = "macos"))]
 #[test]
-fn words_and_names_that_are_no_text_are_no_panic() {
+fn non_utf8_arguments_cause_no_panic() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
     let world = World::new();
     let desk = desk(&world);

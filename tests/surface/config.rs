@@ -1,4 +1,4 @@
-//! `config show|check|schema|path`, end to end; what is in them is judged by the configuration's own tests.
+//! `config show`, `check`, `schema` and `path`. The unit tests of `config` check their contents in detail.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use testworld::{CLIENT_ID, World};
 use super::{FILE, desk, line_of};
 
 #[test]
-fn show_tells_each_value_and_where_it_came_from() {
+fn config_show_prints_each_value_with_its_origin() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("BEDROCK_SSO_REGION", "eu-central-1");
@@ -29,7 +29,7 @@ fn show_tells_each_value_and_where_it_came_from() {
 }
 
 #[test]
-fn show_for_scripts_is_versioned_and_has_the_same_keys() {
+fn config_show_json_has_a_version_and_the_same_keys() {
     let world = World::new();
     let desk = desk(&world);
     let shown = desk.run(["config", "show"]).expect_code(0).stdout;
@@ -45,7 +45,7 @@ fn show_for_scripts_is_versioned_and_has_the_same_keys() {
 }
 
 #[test]
-fn check_is_short_when_all_is_well() {
+fn config_check_confirms_a_valid_file() {
     let world = World::new();
     let desk = desk(&world);
     desk.run(["config", "check"]).prints("config check: no problem");
@@ -57,7 +57,7 @@ fn check_is_short_when_all_is_well() {
 }
 
 #[test]
-fn check_tells_every_problem_and_then_the_failure() {
+fn config_check_lists_every_problem() {
     let world = World::new();
     let desk = desk(&world);
     desk.replace_in_config("region = \"us-east-1\"", "regoin = \"us-east-1\"\nlogin = \"never\"\nlogin_timeout = 5");
@@ -76,7 +76,7 @@ fn check_tells_every_problem_and_then_the_failure() {
 }
 
 #[test]
-fn schema_is_a_json_schema_and_needs_no_configuration() {
+fn config_schema_needs_no_configuration() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure("not TOML [");
@@ -88,7 +88,7 @@ fn schema_is_a_json_schema_and_needs_no_configuration() {
 }
 
 #[test]
-fn path_tells_which_files_are_read_and_which_are_there() {
+fn config_path_lists_present_and_absent_files() {
     let world = World::new();
     let desk = desk(&world);
     let outcome = desk.run(["config", "path"]).expect_code(0);
@@ -99,10 +99,10 @@ fn path_tells_which_files_are_read_and_which_are_there() {
     assert_eq!(absent.lines().last(), Some("/no/such/file  (absent)"));
 }
 
-/// A repository's variable points elsewhere; the person's own file still decides, and what it stores stays where it is.
+/// The settings of a repository can set the variable, but must not replace the file of the user.
 #[cfg(target_os = "linux")]
 #[test]
-fn file_in_the_home_is_not_hidden_by_xdg_config_home() {
+fn user_file_is_not_hidden_by_xdg_config_home() {
     let world = World::new();
     let desk = desk(&world);
     let elsewhere = desk.home().join("repository");
@@ -114,5 +114,5 @@ fn file_in_the_home_is_not_hidden_by_xdg_config_home() {
     assert_eq!(shown["keys"]["client_id"]["value"], "demo-client");
     fs::remove_file(desk.config_file()).unwrap();
     let shown = desk.run(["config", "show", "--json"]).document();
-    assert_eq!(shown["keys"]["client_id"]["value"], "planted", "there is no other file");
+    assert_eq!(shown["keys"]["client_id"]["value"], "planted", "without a file in the home, the variable is used");
 }

@@ -1,18 +1,17 @@
-//! Every documented exit code, reached, with all that is said on the way out.
+//! The documented exit codes, each with its slug and the facts in its message.
 //!
-//! 8 comes with quotas, which this version does not have; 11 and 130 need two processes and a terminal, and are met in
-//! `crowd` and among the real parts.
+//! `quota` tests exit code 8, `crowd` tests 11 and 130.
 
 use std::{fs, process::Stdio};
 
 use serde_json::json;
 use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, Outcome, ROLE_ARN, World};
 
-use super::{FILE, desk, line_of, signed_in, signed_in_and_spent};
+use super::{FILE, desk, line_of, signed_in, signed_in_with_expired_credentials};
 
 #[cfg(target_os = "linux")]
 #[test]
-fn code_1_for_a_stdout_that_cannot_be_written() {
+fn exit_1_when_stdout_cannot_be_written() {
     let world = World::new();
     let desk = signed_in(&world);
     for verb in ["credentials", "status", "config path"] {
@@ -22,7 +21,7 @@ fn code_1_for_a_stdout_that_cannot_be_written() {
 }
 
 #[test]
-fn code_2_for_words_that_mean_nothing() {
+fn exit_2_for_unknown_commands_and_arguments() {
     let world = World::new();
     let desk = desk(&world);
     let fails = |outcome: Outcome, slug: &str, message: &str, hint: &str| {
@@ -46,7 +45,7 @@ fn code_2_for_words_that_mean_nothing() {
 }
 
 #[test]
-fn what_was_typed_cannot_command_the_terminal() {
+fn control_characters_in_arguments_are_escaped() {
     let world = World::new();
     let outcome = desk(&world).run(["\u{1b}[2J\nlogin"]).expect_code(2);
     assert!(!outcome.stderr.contains('\u{1b}'), "{:?}", outcome.stderr);
@@ -54,7 +53,7 @@ fn what_was_typed_cannot_command_the_terminal() {
 }
 
 #[test]
-fn code_3_without_a_configuration() {
+fn exit_3_without_a_configuration() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
@@ -65,7 +64,7 @@ fn code_3_without_a_configuration() {
 }
 
 #[test]
-fn code_3_names_the_line_the_key_and_the_nearest_known_one() {
+fn exit_3_names_line_key_and_nearest_key() {
     let world = World::new();
     let desk = desk(&world);
     desk.replace_in_config("client_id", "clientid");
@@ -75,7 +74,7 @@ fn code_3_names_the_line_the_key_and_the_nearest_known_one() {
 }
 
 #[test]
-fn code_3_for_a_secret_in_the_configuration_says_where_it_belongs() {
+fn exit_3_for_a_client_secret_in_the_configuration() {
     let world = World::new();
     let desk = Desk::with(&world, super::PROGRAM, "client_secret = \"hush\"");
     let failed = desk.run(["credentials"]).fails(3, "config/unknown_key");
@@ -84,7 +83,7 @@ fn code_3_for_a_secret_in_the_configuration_says_where_it_belongs() {
 }
 
 #[test]
-fn code_3_for_a_key_that_is_missing_or_means_nothing() {
+fn exit_3_for_a_missing_or_invalid_key() {
     let world = World::new();
     let desk = desk(&world);
     desk.replace_in_config("region = \"us-east-1\"\n", "");
@@ -98,7 +97,7 @@ fn code_3_for_a_key_that_is_missing_or_means_nothing() {
 }
 
 #[test]
-fn code_3_for_an_issuer_that_the_provider_does_not_own() {
+fn exit_3_for_an_issuer_that_differs_from_discovery() {
     let world = World::new();
     let desk = desk(&world);
     world.set(Knob::DiscoveryDocument, json!({"issuer": "https://id.example.com/"}));
@@ -108,7 +107,7 @@ fn code_3_for_an_issuer_that_the_provider_does_not_own() {
 }
 
 #[test]
-fn code_4_where_nobody_may_be_asked() {
+fn exit_4_when_prompting_is_not_allowed() {
     let world = World::new();
     let (unasking, explicit) = (desk(&world), Desk::with(&world, super::PROGRAM, "login = \"explicit\""));
     unasking.run(["credentials", "--no-login"]).fails(4, "sign-in/not_allowed");
@@ -119,7 +118,7 @@ fn code_4_where_nobody_may_be_asked() {
 }
 
 #[test]
-fn code_4_for_a_browser_that_does_not_start() {
+fn exit_4_when_the_browser_does_not_start() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
@@ -128,7 +127,7 @@ fn code_4_for_a_browser_that_does_not_start() {
 }
 
 #[test]
-fn code_5_when_the_person_or_the_provider_says_no() {
+fn exit_5_when_the_provider_denies_access() {
     let world = World::new();
     let desk = desk(&world);
     world.next(1, Knob::AuthorizeError, json!({"error": "access_denied", "description": "user is not\u{1b} assigned"}));
@@ -137,7 +136,7 @@ fn code_5_when_the_person_or_the_provider_says_no() {
 }
 
 #[test]
-fn code_6_for_a_token_meant_for_somebody_else() {
+fn exit_6_for_a_token_with_another_audience() {
     let world = World::new();
     let desk = desk(&world);
     world.next(1, Knob::IdTokenClaims, json!({"aud": "somebody-else"}));
@@ -147,7 +146,7 @@ fn code_6_for_a_token_meant_for_somebody_else() {
 }
 
 #[test]
-fn code_7_when_aws_says_no() {
+fn exit_7_when_aws_denies_the_role() {
     let world = World::new();
     let desk = desk(&world);
     world.next(1, Knob::AssumeFault, Fault::aws(403, "AccessDenied", "Not authorized to perform that"));
@@ -157,7 +156,7 @@ fn code_7_when_aws_says_no() {
 }
 
 #[test]
-fn code_9_when_nobody_can_be_reached() {
+fn exit_9_when_the_provider_is_unreachable() {
     let world = World::new();
     let desk = desk(&world);
     world.stop_provider();
@@ -168,19 +167,19 @@ fn code_9_when_nobody_can_be_reached() {
     assert_eq!(desk.tabs(), 0);
 }
 
-/// A failure of the data folder, before anything was begun.
+/// Asserts that `credentials` fails because of this file in the data folder, without a prompt.
 #[track_caller]
 fn storage_fails(desk: &Desk<'_>, file: &str) {
     let failed = desk.run(["credentials"]).fails(10, "storage/files");
     failed.message_has(&[&desk.data().display().to_string(), file]);
-    // The worker may still be ending.
+    // The worker may end a moment after its caller.
     desk.settle();
     assert_eq!((desk.tabs(), desk.processes().len()), (0, 0));
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
+fn exit_10_without_a_keyring_before_any_prompt() {
     let world = World::new();
     let desk = desk(&world);
     for sign in ["SSH_CONNECTION", "container"] {
@@ -198,17 +197,17 @@ fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
 }
 
 #[test]
-fn code_10_when_a_file_stands_where_our_folder_belongs() {
+fn exit_10_when_a_file_blocks_the_data_folder() {
     let world = World::new();
     let desk = desk(&world);
     let folder = desk.data();
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
-    fs::write(&folder, "in the way").unwrap();
+    fs::write(&folder, "a file").unwrap();
     storage_fails(&desk, ".credentials");
 }
 
 #[test]
-fn code_10_for_a_key_that_cannot_be_read() {
+fn exit_10_for_an_unreadable_sealing_key() {
     let world = World::new();
     let desk = desk(&world);
     fs::create_dir_all(desk.data().join("key")).unwrap();
@@ -216,24 +215,24 @@ fn code_10_for_a_key_that_cannot_be_read() {
 }
 
 #[test]
-fn code_10_for_a_record_that_cannot_be_read_costs_no_sign_in() {
+fn exit_10_for_an_unreadable_record_preserves_the_sign_in() {
     let world = World::new();
-    let desk = signed_in_and_spent(&world);
+    let desk = signed_in_with_expired_credentials(&world);
     let sealed = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
     let record = sealed.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "credentials")).unwrap();
-    let kept = record.with_extension("kept");
-    fs::rename(&record, &kept).unwrap();
+    let aside = record.with_extension("aside");
+    fs::rename(&record, &aside).unwrap();
     fs::create_dir(&record).unwrap();
     let failed = desk.run(["credentials"]).fails(10, "storage/files");
     failed.message_has(&[&record.display().to_string()]);
     fs::remove_dir(&record).unwrap();
-    fs::rename(&kept, &record).unwrap();
+    fs::rename(&aside, &record).unwrap();
     desk.run(["credentials"]).expect_code(0);
     assert_eq!((desk.tabs(), world.count(Endpoint::Refresh)), (1, 1));
 }
 
 #[test]
-fn success_is_0_for_a_process_without_a_person_behind_it() {
+fn exit_0_without_a_terminal() {
     let world = World::new();
     let desk = signed_in(&world);
     let output = desk.command().arg("credentials").stdin(Stdio::null()).output().unwrap();

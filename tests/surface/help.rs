@@ -1,10 +1,10 @@
-//! The help as it stands in `tests/help`, word for word.
+//! `--help`, `--version`, `completions` and `man`. The files in `tests/help` hold the expected help.
 
 use std::fs;
 
 use testworld::{Desk, World, expect_file};
 
-use super::{PROGRAM, desk, said};
+use super::{PROGRAM, assert_prints, desk};
 
 /// Compares what a call prints on stdout with a file in `tests/help`, and returns it.
 #[track_caller]
@@ -16,17 +16,17 @@ fn expect_help<const N: usize>(desk: &Desk<'_>, call: [&str; N], name: &str) -> 
 }
 
 #[test]
-fn help_in_short_and_in_full() {
+fn help_prints_short_and_full_text() {
     let world = World::new();
     let desk = desk(&world);
     let full = expect_help(&desk, ["--help"], "full.txt");
-    said(&desk.run(["help"]), &full);
+    assert_prints(&desk.run(["help"]), &full);
     let short = expect_help(&desk, ["-h"], "short.txt");
     assert!(!full.contains("  worker") && !short.contains("  worker"), "the worker's own command is hidden");
 }
 
 #[test]
-fn every_verb_has_its_help() {
+fn every_command_has_help() {
     let world = World::new();
     let desk = desk(&world);
     for verb in [
@@ -35,7 +35,7 @@ fn every_verb_has_its_help() {
     ] {
         let text = expect_help(&desk, [verb, "--help"], &format!("{verb}.txt"));
         for call in [[verb, "-h"], ["help", verb]] {
-            said(&desk.run(call), &text);
+            assert_prints(&desk.run(call), &text);
         }
     }
     for verb in ["show", "check", "schema", "path"] {
@@ -44,7 +44,7 @@ fn every_verb_has_its_help() {
 }
 
 #[test]
-fn completions_name_every_verb_in_every_shell() {
+fn completions_list_commands_in_every_shell() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
@@ -59,9 +59,9 @@ fn completions_name_every_verb_in_every_shell() {
     desk.run(["completions", "tcsh"]).fails(2, "usage/wrong_value");
 }
 
-/// The shell itself reads what it is given: `bash` takes the script, and completes from it.
+/// A real `bash` evaluates the script and completes with it.
 #[test]
-fn bash_completes_from_what_it_is_given() {
+fn bash_completes_with_the_generated_script() {
     let world = World::new();
     let desk = desk(&world);
     let script = "eval \"$(\"$0\" completions bash)\"; COMP_WORDS=(bedrock-sso log); COMP_CWORD=1; \
@@ -75,7 +75,7 @@ fn bash_completes_from_what_it_is_given() {
 }
 
 #[test]
-fn the_manual_has_every_command_and_every_flag() {
+fn man_page_has_commands_and_flags() {
     let world = World::new();
     let page = desk(&world).run(["man"]).expect_code(0).stdout;
     assert!(page.contains(".TH bedrock-sso 1"), "{page}");
@@ -84,11 +84,11 @@ fn the_manual_has_every_command_and_every_flag() {
     {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("ERRAND"), "what the program says to itself is not told");
+    assert!(!page.contains("BEDROCK-SSO WORKER"), "the worker's own command is hidden");
 }
 
 #[test]
-fn half_a_command_gets_its_help_on_stderr() {
+fn incomplete_command_prints_help_on_stderr() {
     let world = World::new();
     let desk = desk(&world);
     for (outcome, name) in [(desk.run([]), "short.txt"), (desk.run(["config"]), "config.txt")] {
@@ -98,11 +98,11 @@ fn half_a_command_gets_its_help_on_stderr() {
 }
 
 #[test]
-fn the_version_is_one_line() {
+fn version_is_printed_on_one_line() {
     let world = World::new();
     let desk = desk(&world);
     for word in ["--version", "-V"] {
-        said(&desk.run([word]), concat!("bedrock-sso ", env!("CARGO_PKG_VERSION"), "\n"));
+        assert_prints(&desk.run([word]), concat!("bedrock-sso ", env!("CARGO_PKG_VERSION"), "\n"));
     }
 }
 

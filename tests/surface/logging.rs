@@ -1,45 +1,46 @@
-//! The log: asked for, it tells decisions with time, process, level and room; never a secret, never on stdout.
+//! The log: each line has a time, a process, a level, a module and a decision, never a secret, and never goes to
+//! stdout.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _};
 
 use testworld::{Desk, Knob, World};
 
-use super::{desk, signed_in_and_spent};
+use super::{desk, signed_in_with_expired_credentials};
 
-/// How a file of the log begins: a shell finds no command in what follows.
+/// The first line of a log file. It begins a here-document, so a shell that reads the file runs nothing of it.
 const FIRST_LINE: &str = ": <<'a log of bedrock-sso'";
 
-/// A line of the log, taken apart.
+/// The parts of a line of the log.
 #[derive(Debug)]
 struct Line<'a> {
     pid: u32,
     level: &'a str,
-    room: &'a str,
+    module: &'a str,
 }
 
-/// Every line, or a failed test if one is no line of a log.
+/// Parses every line, and fails the test if one is malformed.
 #[track_caller]
-fn lines(log: &str) -> Vec<Line<'_>> {
-    let line = |text| parse(text).unwrap_or_else(|| panic!("no line of a log: {text:?}"));
+fn parse_log(log: &str) -> Vec<Line<'_>> {
+    let line = |text| parse_line(text).unwrap_or_else(|| panic!("malformed line: {text:?}"));
     log.lines().filter(|line| *line != FIRST_LINE).map(line).collect()
 }
 
 /// `2026-11-20T11:45:00Z 4711 info session: what was decided`
-fn parse(text: &str) -> Option<Line<'_>> {
+fn parse_line(text: &str) -> Option<Line<'_>> {
     let mut words = text.splitn(4, ' ');
     let (time, pid, level, rest) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let (room, decision) = rest.split_once(": ")?;
+    let (module, decision) = rest.split_once(": ")?;
     let is_time = time.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(time).is_ok();
-    let is_room = room.chars().all(|letter| letter.is_ascii_lowercase());
-    (is_time && is_room && !decision.is_empty()).then_some(Line { pid: pid.parse().ok()?, level, room })
+    let is_room = module.chars().all(|letter| letter.is_ascii_lowercase());
+    (is_time && is_room && !decision.is_empty()).then_some(Line { pid: pid.parse().ok()?, level, module })
 }
 
 fn distinct<'a, T: Ord>(lines: &'a [Line<'a>], of: fn(&Line<'a>) -> T) -> BTreeSet<T> {
     lines.iter().map(of).collect()
 }
 
-/// A desk whose log goes nowhere until somebody asks.
-fn quiet(world: &World) -> Desk<'_> {
+/// A home in which no variable sets a log level or a log file.
+fn desk_without_log_variables(world: &World) -> Desk<'_> {
     let desk = desk(world);
     desk.unset_variable("BEDROCK_SSO_LOG");
     desk.unset_variable("BEDROCK_SSO_LOG_FILE");
@@ -47,9 +48,9 @@ fn quiet(world: &World) -> Desk<'_> {
 }
 
 #[test]
-fn unasked_nothing_is_said() {
+fn log_is_off_by_default() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
     for filter in ["off", "", "nonsense"] {
         desk.set_variable("BEDROCK_SSO_LOG", filter);
@@ -59,23 +60,23 @@ fn unasked_nothing_is_said() {
 }
 
 #[test]
-fn debug_goes_to_stderr_with_the_lines_of_both_processes_and_leaves_stdout_alone() {
+fn debug_log_has_both_processes_and_leaves_stdout_alone() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     desk.set_variable("BEDROCK_SSO_LOG", "debug");
     let outcome = desk.run(["credentials"]).expect_code(0);
     assert_eq!(outcome.document()["Version"], 1);
     assert!(outcome.stdout.trim_end().lines().count() == 1);
-    let log = lines(&outcome.stderr);
+    let log = parse_log(&outcome.stderr);
     assert!(distinct(&log, |line| line.pid).len() == 2, "{}", outcome.stderr);
-    assert!(distinct(&log, |line| line.room).is_superset(&["worker", "session", "callback"].into()), "{log:?}");
+    assert!(distinct(&log, |line| line.module).is_superset(&["worker", "session", "callback"].into()), "{log:?}");
     assert!(distinct(&log, |line| line.level).is_superset(&["debug", "info"].into()), "{log:?}");
 }
 
 #[test]
-fn a_file_takes_the_lines_of_both_processes_and_is_its_owners_alone() {
+fn log_file_is_private_and_has_lines_of_both_processes() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     let file = desk.home().join("a log.txt");
     desk.set_variable("BEDROCK_SSO_LOG", "debug");
     desk.set_variable("BEDROCK_SSO_LOG_FILE", &file);
@@ -83,72 +84,72 @@ fn a_file_takes_the_lines_of_both_processes_and_is_its_owners_alone() {
     assert_eq!(outcome.stderr, "");
     desk.settle();
     let text = fs::read_to_string(&file).unwrap();
-    assert_eq!(distinct(&lines(&text), |line| line.pid).len(), 2, "{text}");
+    assert_eq!(distinct(&parse_log(&text), |line| line.pid).len(), 2, "{text}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     desk.run(["login", "--force"]).expect_code(0);
     desk.settle();
     let longer = fs::read_to_string(&file).unwrap();
-    assert!(longer.len() > text.len() && longer.starts_with(&text), "a log is added to");
+    assert!(longer.len() > text.len() && longer.starts_with(&text), "later calls append to the log");
 }
 
 #[test]
-fn one_v_tells_decisions_and_two_every_detail() {
+fn verbose_flag_once_logs_info_and_twice_logs_debug() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     for (word, expected) in [("-v", vec!["info"]), ("-vv", vec!["debug", "info"]), ("--verbose", vec!["info"])] {
         let outcome = desk.run(["login", "--force", word]).expect_code(0);
         assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
-        let log = lines(&outcome.stderr);
+        let log = parse_log(&outcome.stderr);
         assert_eq!(distinct(&log, |line| line.level), expected.into_iter().collect(), "{word}: {log:?}");
-        assert!(log.iter().any(|line| line.room == "session"), "{word}: the worker is heard too");
+        assert!(log.iter().any(|line| line.module == "session"), "{word}: the worker logs, too");
     }
 }
 
 #[test]
-fn one_v_tells_why_nobody_was_asked() {
+fn verbose_flag_logs_the_use_of_cached_credentials() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     desk.run(["credentials"]).expect_code(0);
     let outcome = desk.run(["credentials", "-v"]).expect_code(0);
-    assert_eq!(lines(&outcome.stderr).len(), 1, "{}", outcome.stderr);
+    assert_eq!(parse_log(&outcome.stderr).len(), 1, "{}", outcome.stderr);
     assert!(outcome.stderr.contains(" info worker: cached credentials until "), "{}", outcome.stderr);
 }
 
 #[test]
-fn a_room_may_be_asked_for_alone() {
+fn log_filter_can_select_one_module() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     desk.set_variable("BEDROCK_SSO_LOG", "callback=debug");
     let outcome = desk.run(["credentials"]).expect_code(0);
-    assert_eq!(distinct(&lines(&outcome.stderr), |line| line.room), ["callback"].into());
+    assert_eq!(distinct(&parse_log(&outcome.stderr), |line| line.module), ["callback"].into());
 }
 
 #[test]
-fn a_failure_stands_after_the_log() {
+fn failure_is_printed_after_the_log() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     world.stop_provider();
     let outcome = desk.run(["credentials", "-vv"]).expect_code(9);
     let (log, failure) = outcome.stderr.split_at(outcome.stderr.find("bedrock-sso: ").unwrap());
-    lines(log);
+    parse_log(log);
     assert!(failure.contains(" [network/connect]\n  hint: ") && failure.lines().count() == 2, "{failure}");
     assert_eq!(outcome.stdout, "");
 }
 
 #[test]
-fn foreign_words_in_the_log_cannot_begin_a_line_or_command_a_terminal() {
+fn foreign_text_in_the_log_is_escaped() {
     let world = World::new();
     world.set(Knob::Claims, serde_json::json!({"email": "a\n2026-11-20T11:45:00Z 1 info session: \u{1b}[2J"}));
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     let outcome = desk.run(["credentials", "-vv"]).expect_code(0);
-    lines(&outcome.stderr);
+    parse_log(&outcome.stderr);
     assert!(!outcome.stderr.contains('\u{1b}') && !outcome.stderr.contains(" 1 info "), "{}", outcome.stderr);
 }
 
 #[test]
-fn no_secret_is_in_any_log_at_any_level() {
+fn logs_contain_no_secret_at_any_level() {
     let world = World::new();
-    let desk = signed_in_and_spent(&world);
+    let desk = signed_in_with_expired_credentials(&world);
     desk.unset_variable("BEDROCK_SSO_LOG_FILE");
     desk.set_variable("BEDROCK_SSO_LOG", "debug");
     desk.run(["credentials"]).expect_code(0);
@@ -161,16 +162,16 @@ fn no_secret_is_in_any_log_at_any_level() {
 }
 
 #[test]
-fn a_log_that_cannot_be_kept_costs_nothing_and_is_told_at_a_terminal_alone() {
+fn unwritable_log_is_reported_only_at_a_terminal() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     desk.set_variable("BEDROCK_SSO_LOG", "info");
     desk.set_variable("BEDROCK_SSO_LOG_FILE", "/no/such/folder/log.txt");
     for verb in ["credentials", "login", "status"] {
         assert_eq!(desk.run([verb]).expect_code(0).stderr, "", "{verb}");
     }
     if cfg!(target_os = "macos") {
-        // Its `script` takes other words.
+        // `script` has other flags on macOS.
         return;
     }
     let call = desk.command();
@@ -184,11 +185,11 @@ fn a_log_that_cannot_be_kept_costs_nothing_and_is_told_at_a_terminal_alone() {
     assert!(shown.contains("claude"), "{shown}");
 }
 
-/// Each is named as the log's place; none gets a line, and the command works.
+/// A place that is refused gets no line, and the command succeeds without a log.
 #[test]
-fn log_is_kept_only_in_a_new_file_or_in_an_earlier_log() {
+fn log_is_written_only_to_new_files_or_earlier_logs() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     desk.set_variable("BEDROCK_SSO_LOG", "debug");
     let place = |name: &str| desk.home().join(name);
     fs::write(place(".bashrc"), "# mine\n").unwrap();
@@ -210,15 +211,15 @@ fn log_is_kept_only_in_a_new_file_or_in_an_earlier_log() {
     desk.settle();
     let log = fs::read_to_string(place("log.txt")).unwrap();
     assert_eq!(log.matches(FIRST_LINE).count(), 1, "{log}");
-    let pids = distinct(&lines(&log), |line| line.pid).len();
+    let pids = distinct(&parse_log(&log), |line| line.pid).len();
     assert!(log.starts_with(FIRST_LINE) && pids >= 2, "{log}");
 }
 
-/// A repository's variable may name a shell's own file as the log's place, and put words into the log.
+/// The settings of a repository can make a start file of a shell the log file, and can get text into the log.
 #[test]
-fn first_line_of_a_log_keeps_shells_from_running_the_rest() {
+fn first_line_of_a_log_stops_shells_from_running_it() {
     let world = World::new();
-    let desk = quiet(&world);
+    let desk = desk_without_log_variables(&world);
     desk.set_variable("BEDROCK_SSO_LOG", "debug");
     let profile = desk.home().join(".bash_profile");
     desk.set_variable("BEDROCK_SSO_LOG_FILE", &profile);

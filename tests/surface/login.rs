@@ -1,4 +1,4 @@
-//! `login`: what a person, or a host on their behalf, is told, and what it costs.
+//! `login`: its output for users and hosts, and the requests that it sends.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -9,16 +9,16 @@ use std::{
 use serde_json::json;
 use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World, address_in};
 
-use super::{desk, signed_in, signed_in_and_spent};
+use super::{desk, signed_in, signed_in_with_expired_credentials};
 
-/// Identity questions, authorizations, refreshes, exchanges.
-fn costs(world: &World) -> [usize; 4] {
+/// How many identity checks, authorizations, refreshes and role requests the world has seen.
+fn request_counts(world: &World) -> [usize; 4] {
     world.counts([Endpoint::Identity, Endpoint::Authorize, Endpoint::Refresh, Endpoint::Assume])
 }
 
-/// Who, which role, which account, until when and how long that is.
+/// Asserts that the line has the user, the role, the account and the expiration.
 #[track_caller]
-fn names_the_session(line: &str) {
+fn assert_names_the_session(line: &str) {
     for fact in ["demo@example.com", "BedrockUser", "123456789012"] {
         assert!(line.contains(fact), "{fact}: {line}");
     }
@@ -26,76 +26,77 @@ fn names_the_session(line: &str) {
     assert!(chrono::NaiveDateTime::parse_and_remainder(until, "%Y-%m-%d %H:%M").is_ok(), "{line}");
 }
 
-/// A sign-in that succeeded in silence on stderr: the line that shows the address, if the person was asked.
+/// Asserts a success with the session in the last line and nothing on stderr; returns the line with the address, if
+/// there was a prompt.
 #[track_caller]
-fn signed(outcome: &Outcome) -> Option<String> {
+fn assert_signed_in(outcome: &Outcome) -> Option<String> {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
     let lines: Vec<_> = outcome.stdout.strip_suffix('\n').unwrap().split('\n').collect();
     let (last, before) = lines.split_last().unwrap();
-    names_the_session(last);
+    assert_names_the_session(last);
     assert!(before.len() <= 1, "{lines:?}");
     before.first().map(|line| (*line).to_owned())
 }
 
-/// A sign-in that shows its address and waits until the person goes there by hand; how long the address took.
+/// A sign-in whose address the user opens by hand; returns how long it took until the address was shown.
 #[track_caller]
-fn by_hand<const N: usize>(desk: &Desk<'_>, world: &World, arguments: [&str; N]) -> Duration {
+fn login_by_hand<const N: usize>(desk: &Desk<'_>, world: &World, arguments: [&str; N]) -> Duration {
     let mut command = desk.command();
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let began = Instant::now();
     let mut child = command.spawn().unwrap();
-    let (mut stdout, mut told) = (BufReader::new(child.stdout.take().unwrap()), String::new());
-    stdout.read_line(&mut told).unwrap();
+    let (mut stdout, mut output) = (BufReader::new(child.stdout.take().unwrap()), String::new());
+    stdout.read_line(&mut output).unwrap();
     let took = began.elapsed();
-    let address = address_in(&told);
+    let address = address_in(&output);
     assert_eq!(testworld::visit(address, false).unwrap().status, 200);
-    stdout.read_to_string(&mut told).unwrap();
+    stdout.read_to_string(&mut output).unwrap();
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!((child.wait().unwrap().code(), stderr.as_str(), desk.tabs()), (Some(0), "", 0));
-    assert_eq!(told.lines().count(), 2, "{told}");
-    names_the_session(told.lines().last().unwrap());
-    let leaks = world.ledger().leaks("stdout of login", told.as_bytes());
+    assert_eq!(output.lines().count(), 2, "{output}");
+    assert_names_the_session(output.lines().last().unwrap());
+    let leaks = world.ledger().leaks("stdout of login", output.as_bytes());
     assert!(leaks.is_empty(), "{leaks:?}");
     took
 }
 
 #[test]
-fn the_first_line_is_the_address_and_the_last_the_session() {
+fn login_first_line_is_the_address_last_is_the_session() {
     let world = World::new();
     let desk = desk(&world);
     let outcome = desk.run(["login"]);
     outcome.prints("login: in a browser");
-    let first = signed(&outcome).expect("the person was asked");
+    let first = assert_signed_in(&outcome).expect("the user is prompted");
     assert!(address_in(&first).starts_with("http://127.0.0.1:"), "{first}");
-    assert_eq!((costs(&world), desk.tabs()), ([0, 1, 0, 1], 1));
+    assert_eq!((request_counts(&world), desk.tabs()), ([0, 1, 0, 1], 1));
     let page = desk.page().unwrap();
     assert!(page.contains("123456789012") && page.contains("BedrockUser"), "{page}");
 }
 
 #[test]
-fn without_a_browser_the_address_is_shown_within_a_second_and_before_anybody_has_acted() {
+fn login_no_browser_shows_the_address_within_a_second() {
     let times = [(); 3].map(|()| {
         let world = World::new();
         let desk = desk(&world);
         let start = desk.run(["--version"]).took;
-        (by_hand(&desk, &world, ["login", "--no-browser"]), start)
+        (login_by_hand(&desk, &world, ["login", "--no-browser"]), start)
     });
-    // On a busy machine each start of a process, of which there are two, takes long.
+    // The call starts two processes, and on a busy machine each start is slow.
     let is_quick = |(took, start): &(Duration, Duration)| *took < Duration::from_secs(1) + *start * 10;
-    assert!(times.iter().any(is_quick), "the address and a bare start came after {times:?}");
+    assert!(times.iter().any(is_quick), "the address and a bare start took {times:?}");
 }
 
 #[test]
-fn a_browser_that_does_not_start_leaves_the_address() {
+fn login_shows_the_address_when_no_browser_starts() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
-    by_hand(&desk, &world, ["login"]);
+    login_by_hand(&desk, &world, ["login"]);
 }
 
 #[test]
-fn a_failed_sign_in_shows_the_address_and_then_the_failure() {
+fn failed_login_shows_the_address_and_then_the_failure() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
@@ -106,50 +107,50 @@ fn a_failed_sign_in_shows_the_address_and_then_the_failure() {
 }
 
 #[test]
-fn good_credentials_cost_one_question_to_aws_and_nobody_is_asked() {
+fn login_with_valid_credentials_only_calls_aws_once() {
     let world = World::new();
     let desk = signed_in(&world);
     let outcome = desk.run(["login"]);
     outcome.prints("login: signed in already");
-    assert_eq!(signed(&outcome), None);
-    assert_eq!((costs(&world), desk.tabs()), ([1, 1, 0, 1], 1));
-    assert_eq!(world.ledger().total(), 7, "discovery, keys, three for the sign-in, STS, and the question");
+    assert_eq!(assert_signed_in(&outcome), None);
+    assert_eq!((request_counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+    assert_eq!(world.ledger().total(), 7, "discovery, keys, three for the sign-in, one to STS, and the identity check");
 }
 
 #[test]
-fn force_signs_in_anew_although_the_credentials_are_good() {
+fn login_force_prompts_despite_valid_credentials() {
     let world = World::new();
     let desk = signed_in(&world);
     let old = desk.run(["credentials"]).document();
-    assert!(signed(&desk.run(["login", "--force"])).is_some());
-    assert_eq!((costs(&world), desk.tabs()), ([0, 2, 0, 2], 2));
+    assert!(assert_signed_in(&desk.run(["login", "--force"])).is_some());
+    assert_eq!((request_counts(&world), desk.tabs()), ([0, 2, 0, 2], 2));
     assert_ne!(desk.run(["credentials"]).document(), old);
 }
 
 #[test]
-fn spent_credentials_are_renewed_without_asking() {
+fn login_refreshes_expired_credentials_without_a_prompt() {
     let world = World::new();
-    let desk = signed_in_and_spent(&world);
-    assert_eq!(signed(&desk.run(["login"])), None);
-    assert_eq!((costs(&world), desk.tabs()), ([0, 1, 1, 2], 1));
+    let desk = signed_in_with_expired_credentials(&world);
+    assert_eq!(assert_signed_in(&desk.run(["login"])), None);
+    assert_eq!((request_counts(&world), desk.tabs()), ([0, 1, 1, 2], 1));
 }
 
 #[test]
-fn credentials_that_aws_calls_invalid_or_expired_are_dropped_and_renewed() {
+fn login_replaces_credentials_that_aws_rejects() {
     for verdict in ["InvalidClientTokenId", "ExpiredToken"] {
         let world = World::new();
         let desk = signed_in(&world);
         world.set(Knob::RevokedAs, verdict);
         world.revoke_credentials();
         let old = desk.run(["credentials"]).expect_code(0).document();
-        assert_eq!(signed(&desk.run(["login"])), None, "{verdict}");
-        assert_eq!((costs(&world), desk.tabs()), ([1, 1, 1, 2], 1), "{verdict}");
+        assert_eq!(assert_signed_in(&desk.run(["login"])), None, "{verdict}");
+        assert_eq!((request_counts(&world), desk.tabs()), ([1, 1, 1, 2], 1), "{verdict}");
         assert_ne!(desk.run(["credentials"]).document(), old, "{verdict}");
     }
 }
 
 #[test]
-fn credentials_that_aws_refused_are_gone_even_if_no_new_ones_can_be_had() {
+fn login_deletes_rejected_credentials_even_without_new_ones() {
     let world = World::new();
     let desk = signed_in(&world);
     world.revoke_credentials();
@@ -161,47 +162,47 @@ fn credentials_that_aws_refused_are_gone_even_if_no_new_ones_can_be_had() {
 }
 
 #[test]
-fn no_answer_from_aws_counts_as_good() {
+fn login_accepts_credentials_when_aws_does_not_answer() {
     for fault in [json!(Fault::Status(500)), json!(Fault::Portal), json!(Fault::Close), json!(Fault::Hang)] {
         let world = World::new();
         let desk = signed_in(&world);
         world.set(Knob::IdentityFault, fault.clone());
         let outcome = desk.run(["login"]);
-        assert_eq!(signed(&outcome), None, "{fault}");
+        assert_eq!(assert_signed_in(&outcome), None, "{fault}");
         assert_eq!((desk.tabs(), world.count(Endpoint::Assume)), (1, 1), "{fault}");
         assert!(
             outcome.took < Duration::from_secs(15),
-            "{fault}: {:?}, of which AWS may take two, and any other request thirty",
+            "{fault}: {:?}, but the identity check has a deadline of 2 s",
             outcome.took
         );
     }
 }
 
 #[test]
-fn an_unreachable_aws_counts_as_good() {
+fn login_accepts_credentials_when_aws_is_unreachable() {
     let world = World::new();
     let desk = signed_in(&world);
     world.stop_sts();
     world.stop_provider();
-    assert_eq!(signed(&desk.run(["login"])), None);
+    assert_eq!(assert_signed_in(&desk.run(["login"])), None);
     assert_eq!(desk.tabs(), 1);
 }
 
 #[test]
-fn login_opens_the_door_that_an_unanswered_sign_in_closed() {
+fn login_ends_the_prompt_backoff() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
     desk.run(["credentials"]).expect_code(5);
     desk.run(["credentials"]).fails(4, "sign-in/paused").hint_has(&["`bedrock-sso login`"]);
     desk.person("signs-in");
-    assert!(signed(&desk.run(["login"])).is_some());
+    assert!(assert_signed_in(&desk.run(["login"])).is_some());
     desk.run(["credentials"]).expect_code(0);
     assert_eq!(desk.tabs(), 2);
 }
 
 #[test]
-fn login_knows_no_further_words() {
+fn login_rejects_extra_arguments() {
     let world = World::new();
     desk(&world).run(["login", "claude"]).fails(2, "usage/unknown_argument").message_has(&["'claude'"]);
 }

@@ -1,6 +1,6 @@
-//! What people and scripts see of the program: exit codes, stdout, stderr, help, and the log.
+//! The interface of the program to users and scripts: exit codes, stdout, stderr, help and the log.
 //!
-//! What happens behind it is the business of `ladder` and `sign_in`; here every byte that comes out is looked at.
+//! These tests compare the whole output. `ladder` and `sign_in` test what happens before it.
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
@@ -27,26 +27,26 @@ use std::{
 
 use testworld::{Desk, Knob, World};
 
-use crate::{PROGRAM, SPENT, desk, said, signed_in};
+use crate::{PROGRAM, SPENT, assert_prints, desk, signed_in};
 
 /// The user's configuration file as messages show it.
 const FILE: &str = match cfg!(target_os = "macos") {
     true => "~/Library/Application Support/bedrock-sso/config.toml",
     false => "~/.config/bedrock-sso/config.toml",
 };
-/// A desk where somebody has signed in, to credentials that are of no more use.
-fn signed_in_and_spent(world: &World) -> Desk<'_> {
+/// A home whose user has signed in; the credentials are expired.
+fn signed_in_with_expired_credentials(world: &World) -> Desk<'_> {
     world.next(1, Knob::CredentialLifetime, SPENT);
     signed_in(world)
 }
 
-/// The number of the configuration's line that begins so.
+/// The number of the first line of the configuration that begins with this text.
 fn line_of(desk: &Desk<'_>, beginning: &str) -> usize {
     let text = fs::read_to_string(desk.config_file()).unwrap();
     1 + text.lines().position(|line| line.starts_with(beginning)).unwrap()
 }
 
-/// A shell at this desk; `$0` is the program.
+/// A shell that runs this script in the home; `$0` is the program.
 fn shell(desk: &Desk<'_>, script: &str) -> Command {
     let mut shell = Command::new("/bin/sh");
     let own = desk.command();

@@ -1,18 +1,18 @@
-//! Files that are not regular files, in every place where somebody else may put or name one.
+//! FIFOs, devices and folders in every place where another user could put or name one instead of a regular file.
 //!
-//! Each must end the call at once with a slug, and none may keep the sign-in's lock.
+//! Each call must end at once with a slug, and must release the lock of the sign-in.
 
 use std::{fs, path::Path, time::Duration};
 
 use testworld::{Desk, Outcome, World, make_fifo};
 
-use super::{desk, signed_in, signed_in_and_spent};
+use super::{desk, signed_in, signed_in_with_expired_credentials};
 
-/// Longer than any of these calls takes, and shorter than any deadline of the program.
+/// A duration longer than any of these calls, and shorter than every deadline of the program.
 const AT_ONCE: Duration = Duration::from_secs(8);
 
-/// Paths of a FIFO that nobody writes to, a link to it, a folder, and, on Linux, an endless device and a kernel file
-/// that blocks.
+/// The paths of a FIFO without a writer, a link to it, a folder, an endless device and, on Linux, a kernel file that
+/// blocks its reader.
 fn special_files(desk: &Desk<'_>) -> Vec<String> {
     let [fifo, link, folder] = ["fifo", "link", "folder"].map(|name| desk.home().join(name));
     make_fifo(&fifo);
@@ -20,7 +20,7 @@ fn special_files(desk: &Desk<'_>) -> Vec<String> {
     fs::create_dir(&folder).unwrap();
     let mut paths = vec![fifo, link, folder, "/dev/zero".into()];
     if cfg!(target_os = "linux") {
-        // The first blocks its reader, and only root may open it.
+        // The first blocks its reader, and only root can open it.
         let kernels = ["/proc/kmsg", "/proc/version"].map(Path::new);
         paths.extend(kernels.into_iter().filter(|path| fs::File::open(path).is_ok()).map(Path::to_owned));
     }
@@ -28,9 +28,9 @@ fn special_files(desk: &Desk<'_>) -> Vec<String> {
 }
 
 #[track_caller]
-fn refused(outcome: &Outcome, code: i32, slug: &str, place: &str) {
+fn assert_refused(outcome: &Outcome, code: i32, slug: &str, place: &str) {
     assert!(outcome.took < AT_ONCE, "{place}: {outcome:?}");
-    // Which files of the kernel there are depends on the system and the user.
+    // The golden list has no entry for kernel files, because not every system and user has them.
     match place.contains("/proc/") {
         true => outcome.fails_without_golden(code, slug),
         false => outcome.fails(code, slug),
@@ -44,12 +44,12 @@ fn special_configuration_files_are_refused_at_once() {
     for path in special_files(&desk) {
         for arguments in [["status", "--config"], ["credentials", "--config"], ["config", "check"]] {
             let outcome = desk.run([arguments[0], arguments[1], &path]);
-            refused(&outcome, 3, "config/unreadable", &format!("{arguments:?} {path}"));
+            assert_refused(&outcome, 3, "config/unreadable", &format!("{arguments:?} {path}"));
         }
     }
     fs::remove_file(desk.config_file()).unwrap();
     make_fifo(&desk.config_file());
-    refused(&desk.run(["credentials"]), 3, "config/unreadable", "the file in its default place");
+    assert_refused(&desk.run(["credentials"]), 3, "config/unreadable", "the file in its default place");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn special_files_given_to_setup_are_refused_at_once() {
 }
 
 #[test]
-fn a_fifo_in_place_of_claudes_settings_ends_setup_and_doctor() {
+fn fifo_as_claude_settings_does_not_hang_setup_or_doctor() {
     let world = World::new();
     let desk = signed_in(&world);
     fs::create_dir_all(desk.home().join(".claude")).unwrap();
@@ -80,10 +80,10 @@ fn a_fifo_in_place_of_claudes_settings_ends_setup_and_doctor() {
 }
 
 #[test]
-fn a_fifo_in_place_of_a_stored_file_is_refused_or_replaced() {
+fn fifo_as_stored_file_does_not_hang_commands() {
     let world = World::new();
     for kind in ["sign-in", "credentials", "json", "holder", "provider", "key"] {
-        let desk = signed_in_and_spent(&world);
+        let desk = signed_in_with_expired_credentials(&world);
         let stored = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
         let stored: Vec<_> = stored.collect();
         let find = |kind: &str| stored.iter().find(|path| path.extension().is_some_and(|it| it == kind)).unwrap();
@@ -105,22 +105,22 @@ fn a_fifo_in_place_of_a_stored_file_is_refused_or_replaced() {
 }
 
 #[test]
-fn a_worker_whose_bundle_or_key_is_special_ends_and_frees_the_lock() {
+fn special_ca_bundle_or_key_releases_the_lock() {
     let world = World::new();
     let desk = desk(&world);
     let good = fs::read_to_string(desk.config_file()).unwrap();
     for path in special_files(&desk) {
         desk.configure(&format!("{good}ca_bundle = {path:?}\n"));
-        refused(&desk.run(["credentials"]), 3, "config/ca_bundle", &path);
+        assert_refused(&desk.run(["credentials"]), 3, "config/ca_bundle", &path);
         desk.configure(&format!("{good}client_auth = \"private_key_jwt\"\nclient_key = {path:?}\n"));
-        refused(&desk.run(["credentials"]), 3, "config/client_key", &path);
+        assert_refused(&desk.run(["credentials"]), 3, "config/client_key", &path);
     }
     desk.configure(&good);
     desk.run(["credentials"]).expect_code(0);
 }
 
 #[test]
-fn bare_file_name_in_an_open_folder_is_warned_about() {
+fn file_in_a_world_writable_folder_is_warned_about() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     let desk = desk(&world);

@@ -1,12 +1,12 @@
-//! `status`: from what is kept and without network, for people and for scripts.
+//! `status`: it reports stored records as text or JSON, without the network and without a prompt.
 
 use serde_json::{Value, json};
 use testworld::{Desk, Fault, Knob, Outcome, ROLE_ARN, World};
 
-use super::{FILE, desk, signed_in, signed_in_and_spent};
+use super::{FILE, desk, signed_in, signed_in_with_expired_credentials};
 use crate::to_local_text;
 
-/// `status --json`, which asks nobody.
+/// The JSON of `status`, which sends no request.
 #[track_caller]
 fn report(world: &World, desk: &Desk<'_>) -> Value {
     let requests = world.ledger().total();
@@ -20,7 +20,7 @@ fn report(world: &World, desk: &Desk<'_>) -> Value {
     document
 }
 
-/// `status` for people, which prompts nobody either.
+/// The text of `status`, which sends no request.
 #[track_caller]
 fn screen(world: &World, desk: &Desk<'_>) -> Outcome {
     let requests = world.ledger().total();
@@ -29,8 +29,8 @@ fn screen(world: &World, desk: &Desk<'_>) -> Outcome {
     outcome
 }
 
-/// The members that are the same for everybody, with others laid over them.
-fn like_nobody(desk: &Desk<'_>, other: &Value) -> Value {
+/// The report before any sign-in, with these members replaced.
+fn expected_report(desk: &Desk<'_>, other: &Value) -> Value {
     let mut all = json!({
         "version": 1, "profile": "claude", "signed_in": false, "identity": null, "role_arn": ROLE_ARN,
         "account": "123456789012", "credentials": null, "sign_in": null, "can_renew": false, "storage": "file",
@@ -48,7 +48,7 @@ fn like_nobody(desk: &Desk<'_>, other: &Value) -> Value {
     all
 }
 
-fn person() -> Value {
+fn identity() -> Value {
     json!({
         "session_name": "demo@example.com", "email": "demo@example.com", "subject": "00u-demo-1", "tags": {},
         "source_identity": null,
@@ -56,68 +56,68 @@ fn person() -> Value {
 }
 
 #[test]
-fn before_anybody_has_signed_in() {
+fn status_before_the_first_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     world.stop_provider();
     world.stop_sts();
-    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({})));
+    assert_eq!(report(&world, &desk), expected_report(&desk, &json!({})));
     screen(&world, &desk).prints("status: not signed in");
-    assert!(!desk.data().exists(), "nothing is written by looking");
+    assert!(!desk.data().exists(), "status writes nothing");
 }
 
 #[test]
-fn while_signed_in() {
+fn status_while_signed_in() {
     let world = World::new();
     let desk = signed_in(&world);
     desk.set_variable("TZ", "EST+5");
     let until = desk.run(["credentials"]).document()["Expiration"].as_str().unwrap().to_owned();
     world.stop_provider();
     world.stop_sts();
-    let mut told = report(&world, &desk);
-    let left = told["credentials"]["seconds_left"].as_u64().unwrap();
+    let mut document = report(&world, &desk);
+    let left = document["credentials"]["seconds_left"].as_u64().unwrap();
     assert!((43_100..=43_200).contains(&left), "{left}");
-    told["credentials"]["seconds_left"] = json!(0);
+    document["credentials"]["seconds_left"] = json!(0);
     let expected = json!({
-        "signed_in": true, "identity": person(), "credentials": {"expires_at": until, "seconds_left": 0},
+        "signed_in": true, "identity": identity(), "credentials": {"expires_at": until, "seconds_left": 0},
         "can_renew": true,
     });
-    assert_eq!(told, like_nobody(&desk, &expected));
+    assert_eq!(document, expected_report(&desk, &expected));
     let screen = screen(&world, &desk);
     screen.prints("status: signed in");
     assert!(screen.stdout.contains(&to_local_text(&until, -5)), "{screen:?}");
 }
 
 #[test]
-fn with_spent_credentials_that_can_be_renewed() {
+fn status_with_expired_credentials_and_a_refresh_token() {
     let world = World::new();
-    let desk = signed_in_and_spent(&world);
+    let desk = signed_in_with_expired_credentials(&world);
     world.stop_provider();
-    let expected = json!({"identity": person(), "can_renew": true});
-    assert_eq!(report(&world, &desk), like_nobody(&desk, &expected));
+    let expected = json!({"identity": identity(), "can_renew": true});
+    assert_eq!(report(&world, &desk), expected_report(&desk, &expected));
     screen(&world, &desk).prints("status: expired credentials and a refresh token");
 }
 
 #[test]
-fn with_spent_credentials_and_nothing_to_renew_them_with() {
+fn status_with_expired_credentials_and_no_refresh_token() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
-    let desk = signed_in_and_spent(&world);
-    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({"identity": person()})));
+    let desk = signed_in_with_expired_credentials(&world);
+    assert_eq!(report(&world, &desk), expected_report(&desk, &json!({"identity": identity()})));
     screen(&world, &desk).prints("status: expired credentials and no refresh token");
 }
 
 #[test]
-fn after_a_failure_it_tells_what_callers_hid_and_a_success_forgets_it() {
+fn status_shows_the_last_failure_until_a_success() {
     let world = World::new();
     let desk = desk(&world);
     world.next(1, Knob::AssumeFault, Fault::aws(403, "AccessDenied", "Not\u{202e} authorized"));
     let failed = desk.run(["credentials"]).fails(7, "aws/access_denied");
-    let kept = report(&world, &desk)["last_error"].clone();
-    let text = |name: &str| kept[name].as_str().unwrap();
+    let stored = report(&world, &desk)["last_error"].clone();
+    let text = |name: &str| stored[name].as_str().unwrap();
     assert_eq!(text("slug"), "aws/access_denied");
     assert_eq!((text("message"), text("hint")), (failed.message.as_str(), failed.hint.as_str()));
-    assert!(chrono::DateTime::parse_from_rfc3339(text("at")).is_ok() && text("at").ends_with('Z'), "{kept}");
+    assert!(chrono::DateTime::parse_from_rfc3339(text("at")).is_ok() && text("at").ends_with('Z'), "{stored}");
     let screen = screen(&world, &desk);
     screen.prints("status: a failure");
     for part in ["message", "slug", "hint"] {
@@ -128,7 +128,7 @@ fn after_a_failure_it_tells_what_callers_hid_and_a_success_forgets_it() {
 }
 
 #[test]
-fn what_closed_the_door_is_told_for_as_long_as_it_is_closed() {
+fn prompt_backoff_shows_the_original_failure() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
@@ -136,12 +136,12 @@ fn what_closed_the_door_is_told_for_as_long_as_it_is_closed() {
     for _ in 0..2 {
         desk.run(["credentials"]).fails(4, "sign-in/paused").message_has(&[&why]);
     }
-    let kept = report(&world, &desk)["last_error"]["message"].as_str().unwrap().to_owned();
-    assert!(kept.contains(&why), "{kept}");
+    let stored = report(&world, &desk)["last_error"]["message"].as_str().unwrap().to_owned();
+    assert!(stored.contains(&why), "{stored}");
 }
 
 #[test]
-fn tags_are_shown_in_both_shapes_of_the_claim() {
+fn status_shows_tags_in_both_claim_formats() {
     let nested = json!({"https://aws.amazon.com/tags": {
         "principal_tags": {"team": ["ml"], "cost": ["42"]}, "transitive_tag_keys": ["team"]
     }});
@@ -160,7 +160,7 @@ fn tags_are_shown_in_both_shapes_of_the_claim() {
 }
 
 #[test]
-fn a_source_identity_is_shown() {
+fn status_shows_the_source_identity() {
     let world = World::new();
     world.set(Knob::Claims, json!({"https://aws.amazon.com/source_identity": "d.person\u{1b}[31m"}));
     let desk = signed_in(&world);
@@ -170,7 +170,7 @@ fn a_source_identity_is_shown() {
 }
 
 #[test]
-fn a_person_without_an_email_is_known_by_another_name() {
+fn status_shows_another_claim_without_an_email() {
     let world = World::new();
     world.set(Knob::Claims, json!({"email": null, "preferred_username": null, "upn": "Zoë Ünal"}));
     let desk = signed_in(&world);
@@ -181,16 +181,16 @@ fn a_person_without_an_email_is_known_by_another_name() {
 }
 
 #[test]
-fn with_storage_none_nobody_is_ever_signed_in() {
+fn status_with_storage_none_is_never_signed_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.replace_in_config("storage = \"file\"", "storage = \"none\"");
     desk.run(["credentials"]).expect_code(0);
-    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({"storage": "none"})));
+    assert_eq!(report(&world, &desk), expected_report(&desk, &json!({"storage": "none"})));
 }
 
 #[test]
-fn a_torn_record_is_nobody_signed_in() {
+fn status_with_damaged_records_is_signed_out() {
     let world = World::new();
     let desk = signed_in(&world);
     for entry in std::fs::read_dir(desk.data()).unwrap() {
@@ -199,11 +199,11 @@ fn a_torn_record_is_nobody_signed_in() {
             std::fs::write(path, "torn").unwrap();
         }
     }
-    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({})));
+    assert_eq!(report(&world, &desk), expected_report(&desk, &json!({})));
 }
 
 #[test]
-fn with_no_configuration_scripts_get_code_3_and_no_json() {
+fn status_json_without_a_profile_exits_3() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure("version = 1\n");
@@ -211,7 +211,7 @@ fn with_no_configuration_scripts_get_code_3_and_no_json() {
 }
 
 #[test]
-fn a_paused_door_is_told_with_how_long_and_what_ends_it() {
+fn status_shows_the_prompt_backoff() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("denies");
@@ -223,7 +223,7 @@ fn a_paused_door_is_told_with_how_long_and_what_ends_it() {
 }
 
 #[test]
-fn an_end_that_nobody_can_put_off_is_told_ahead() {
+fn status_warns_if_credentials_cannot_be_refreshed() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.next(1, Knob::CredentialLifetime, 600);
@@ -232,7 +232,7 @@ fn an_end_that_nobody_can_put_off_is_told_ahead() {
 }
 
 #[test]
-fn what_the_environment_sets_is_an_origin() {
+fn status_lists_variables_in_use() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("BEDROCK_SSO_REGION", "eu-west-1");
@@ -243,13 +243,13 @@ fn what_the_environment_sets_is_an_origin() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_terminal_gets_colours_unless_its_owner_minds() {
+fn status_colours_obey_no_color_and_term() {
     use testworld::Streams;
     let world = World::new();
     let desk = signed_in(&world);
     let shown = || desk.at_terminal(Streams::Terminal, &["status"]).finish().shown.replace("\r\n", "\n");
     let plain = |text: &str| !text.contains('\u{1b}');
-    assert!(plain(&shown()), "a terminal of no kind obeys nothing");
+    assert!(plain(&shown()), "without TERM there are no colours");
     desk.set_variable("TERM", "xterm-256color");
     let painted = shown();
     assert!(painted.starts_with("\u{1b}[2mProfile     \u{1b}[0mclaude\n"), "{painted:?}");
@@ -271,9 +271,9 @@ fn a_terminal_gets_colours_unless_its_owner_minds() {
     );
 }
 
-/// Whoever can write the notes, or name a file, must not be able to write to a user's terminal.
+/// A program that can write the notes, or choose a file name, must not be able to control the terminal.
 #[test]
-fn control_characters_in_notes_and_paths_reach_no_output() {
+fn control_characters_in_stored_text_reach_no_output() {
     let world = World::new();
     let desk = signed_in(&world);
     let stored = std::fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
@@ -305,6 +305,6 @@ fn control_characters_in_notes_and_paths_reach_no_output() {
     }
     assert!(std::fs::exists(&bundle).unwrap());
     let report = desk.run(["status", "--json", "--config", config]).document();
-    assert_eq!(report["config"], json!([config]), "a path is still the path");
+    assert_eq!(report["config"], json!([config]), "JSON has the path unchanged");
     assert_eq!(report["last_error"]["slug"], "x\\u{1b}[2Jy\\u{9b}31mz\\u{202e}w");
 }

@@ -416,9 +416,8 @@ impl<'w> Desk<'w> {
 
     /// Kills every process in this home, as a power failure would.
     pub fn kill_all(&self) {
-        for pid in self.processes().into_iter().chain(processes::in_home(&self.home())) {
-            processes::kill(pid);
-        }
+        let home = self.home();
+        processes::kill_at_once(|| [self.processes(), processes::in_home(&home)].concat());
     }
 
     /// Every secret of this world that is in the captured output, or in a file or file name of this desk.

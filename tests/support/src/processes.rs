@@ -17,6 +17,67 @@ pub(crate) fn in_home(home: &Path) -> Vec<i32> {
     process_ids().filter(lives_here).collect()
 }
 
+/// Kills the processes that `list` finds and their descendants, as a power failure would: none reacts to the end of
+/// another.
+///
+/// A caller that sees its worker die starts another worker. Killed one after the other, a caller that is still alive
+/// does so between the kills, and its new worker is in no list. Therefore all are stopped before the first one is
+/// killed. Descendants are killed first, because the end of a parent can make the kernel continue a stopped child
+/// (orphaned process groups get SIGCONT).
+#[cfg(unix)]
+pub(crate) fn kill_at_once(list: impl Fn() -> Vec<i32>) {
+    let mut stopped = Vec::new();
+    loop {
+        let new: Vec<i32> = with_descendants(&list()).into_iter().filter(|pid| !stopped.contains(pid)).collect();
+        if new.is_empty() {
+            break;
+        }
+        new.iter().for_each(|pid| signals::stop(*pid));
+        stopped.extend(new);
+    }
+    // A process that was starting another one when it was stopped can leave that one behind.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut left = with_descendants(&stopped);
+    while !left.is_empty() && Instant::now() < deadline {
+        left.into_iter().rev().for_each(kill);
+        thread::sleep(Duration::from_millis(2));
+        left = with_descendants(&list());
+    }
+}
+
+/// These processes, without those that have ended, and all of their descendants. Each comes after its parent.
+///
+/// A process in the middle of `execve` shows neither arguments nor environment, but it has a parent.
+#[cfg(unix)]
+fn with_descendants(named: &[i32]) -> Vec<i32> {
+    let parents: Vec<(i32, i32)> = process_ids().filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let is_alive = |pid: &i32| parents.iter().any(|(alive, _)| alive == pid);
+    let is_named = |pid: &i32| named.contains(pid) && is_alive(pid);
+    let has_named_parent = |pid: &i32| parents.iter().any(|(child, above)| child == pid && is_named(above));
+    let mut found: Vec<i32> = Vec::new();
+    let mut next: Vec<i32> = named.iter().copied().filter(|pid| is_alive(pid) && !has_named_parent(pid)).collect();
+    while let Some(pid) = next.pop() {
+        if !found.contains(&pid) {
+            found.push(pid);
+            next.extend(parents.iter().filter(|(_, above)| *above == pid).map(|(child, _)| *child));
+        }
+    }
+    found
+}
+
+/// The parent of a process, or `None` if the process has ended.
+#[cfg(unix)]
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program is in parentheses, and can itself contain parentheses and spaces.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let has_ended = matches!(fields.next()?, "Z" | "X");
+    if has_ended { None } else { fields.next()?.parse().ok() }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn kill_at_once(_list: impl Fn() -> Vec<i32>) {}
+
 /// Processes that were started by this path.
 pub(crate) fn called_by_path(program: &Path) -> Vec<i32> {
     let wanted = program.as_os_str().as_encoded_bytes();
@@ -85,6 +146,11 @@ mod signals {
         }
     }
 
+    /// Stops a process until it is continued or killed.
+    pub(super) fn stop(pid: i32) {
+        send(pid, Signal::STOP);
+    }
+
     /// As Ctrl-C in a terminal.
     pub fn interrupt(pid: i32) {
         send(pid, Signal::INT);
@@ -107,6 +173,3 @@ mod signals {
 pub(crate) use signals::kill_group;
 #[cfg(unix)]
 pub use signals::{interrupt, kill, terminate};
-
-#[cfg(not(unix))]
-pub(crate) fn kill(_pid: i32) {}

@@ -5,6 +5,7 @@
 
 mod imports;
 mod names;
+mod words;
 
 use std::{
     fs,
@@ -20,18 +21,20 @@ const LINES: usize = 500;
 const SYSTEMS_ELSEWHERE: [(&str, &str); 1] =
     [("src/http/trust.rs", "whether the system's roots are a file that SSL_CERT_FILE replaces")];
 
-/// A source file: its path in the package, its text, and that text without comments and tests.
+/// A source file: its path from the package's root, its text, that text without tests, and without comments too.
 struct Source {
     path: String,
     text: String,
+    code_with_comments: String,
     code: String,
 }
 
 impl Source {
     fn of(path: &Path) -> Self {
         let text = fs::read_to_string(root().join(path)).unwrap();
-        let code = if is_test(path) { String::new() } else { without_tests(&text) };
-        Self { path: path.to_str().unwrap().replace('\\', "/"), text, code }
+        let code_with_comments = if is_test(path) { String::new() } else { without_tests(&text) };
+        let code = without_comments(&code_with_comments);
+        Self { path: path.to_str().unwrap().replace('\\', "/"), text, code_with_comments, code }
     }
 
     /// The module of `lib.rs` that this file belongs to.
@@ -83,7 +86,11 @@ fn is_test(path: &Path) -> bool {
         || (parent != Path::new("src") && is_test(&beside))
 }
 
-/// Removes comments, and each item below `#[cfg(test)]`. rustfmt closes an item at the depth at which it begins.
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Without the items that follow `#[cfg(test)]`. An item ends at the first line of its own depth that closes it, as rustfmt writes it.
 fn without_tests(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines();
@@ -95,7 +102,7 @@ fn without_tests(text: &str) -> String {
                 is_at_depth && (line.ends_with(';') || line.trim() == "}")
             };
             lines.by_ref().find(|line| is_last(line));
-        } else if !line.trim_start().starts_with("//") {
+        } else {
             code.push_str(line);
             code.push('\n');
         }

@@ -148,6 +148,7 @@ fn names_are_found_where_they_are_declared() {
     let source = Source {
         path: String::new(),
         code: "some".to_owned(),
+        code_with_comments: String::new(),
         text: "struct One; impl One { fn two() { fn three() {} } } trait Four { fn five(); }\n\
                #[cfg(test)]\nmod tests { struct Six; fn seven() {} }\n#[cfg(test)]\nfn eight() {}"
             .to_owned(),

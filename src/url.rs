@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_a_url_is_malformed() {
+    fn url_parser_reports_text_that_is_not_a_url_as_malformed() {
         assert_eq!(SecureUrl::parse("login.example.com"), Err(SecureUrlError::Malformed));
     }
 }

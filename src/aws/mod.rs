@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn captive_portal_page_is_not_an_answer_of_sts() {
+    fn captive_portal_page_is_not_taken_for_an_answer_from_sts() {
         for status in ["200 OK", "403 Forbidden"] {
             let page = "<html><body>Welcome to the lounge</body></html>".to_owned();
             let sts = TestSts::answering(move |_| (status, "text/html", page.clone()));

@@ -127,8 +127,8 @@ pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
 
 /// The records of one profile. A `Cache` only reads; [`LockedSignIn`] and [`LockedCredentials`] write.
 ///
-/// A key is the part of a file name before the extension. It is derived from the profile's fingerprints, so a profile
-/// whose issuer, client or role changes uses other records.
+/// A record's key is its file name without the extension. It is a hash of the profile's settings, so a profile whose
+/// issuer, client or role changes uses new records.
 pub struct Cache {
     folder: RecordFolder,
     /// `<fingerprint of the sign-in>-<fingerprint of the role>`.

@@ -282,7 +282,7 @@ impl fmt::Display for ConfigFault {
             Self::IllegalValue { key, value, rule, nearest } => {
                 match value {
                     Some(value) => {
-                        write!(f, "{} holds {}: {rule}", quote_name(key), text::sanitize_line(value))?;
+                        write!(f, "{} is {}: {rule}", quote_name(key), text::sanitize_line(value))?;
                     }
                     None => write!(f, "{}: {rule}", quote_name(key))?,
                 }
@@ -303,7 +303,7 @@ impl fmt::Display for ConfigFault {
             ),
             Self::Conflict { key, value, rule, remedy: _ } => {
                 let (value, rule) = (text::sanitize_line(value), text::sanitize_line(rule));
-                write!(f, "{} holds {value}: {rule}", quote_name(key))
+                write!(f, "{} is {value}: {rule}", quote_name(key))
             }
             Self::OtherPartition { region, expected, other, found } => {
                 write!(f, "region {} is in partition {expected}, but {other} is in {found}", quote_name(region))

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// A variable of this program or of other programs that affects this program.
+/// An environment variable that affects this program: one of its own, or one of another program, such as HTTPS_PROXY.
 #[derive(Debug)]
 pub(super) struct KnownVariable {
     pub name: &'static str,

@@ -135,7 +135,7 @@ const CHECKS: [(&str, CheckFunction); 28] = [
     ("leftovers", Machine(sample_leftovers::check_leftovers)),
 ];
 
-/// Runs all checks and returns their reports in the order of [`CHECKS`], followed by those of `--live` if `live` is
+/// Runs all checks and returns their reports in the order of `CHECKS`, followed by those of `--live` if `live` is
 /// set.
 ///
 /// The checks of this machine run one after the other on a thread of their own; meanwhile all network checks run at the

@@ -190,7 +190,7 @@ fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText
         TlsFault::WrongName => (
             "network/tls_name",
             format!("{host} presented a certificate for another host name{by}"),
-            "check the address and the network: a captive portal or proxy may answer in its place",
+            "check the address for typing errors, and the network for a captive portal or proxy",
         ),
         // A wrong clock is more likely than an expired certificate at a public provider.
         TlsFault::Expired => (

@@ -11,8 +11,8 @@ pub enum Environment {
     Fixed(BTreeMap<String, String>),
 }
 
-/// Whether environment variables may decide something. They may not where a file decides: the environment can come from
-/// an untrusted repository.
+/// Whether this program obeys the variables that another program defined, such as SSL_CERT_FILE. It ignores them if a
+/// configuration file defines the profile, because the host may have taken the environment from an untrusted repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableUse {
     Honored,

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_without_basic_is_reported_with_its_schemes() {
+    fn proxy_without_basic_authentication_is_reported() {
         for (offers, user, expected) in [
             (
                 "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n",

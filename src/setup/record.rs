@@ -31,7 +31,8 @@ pub struct FileRecord {
     pub folders: Vec<PathBuf>,
 }
 
-/// The format of the record. A new value makes older programs refuse the record and not misread it.
+/// The version of the record's format. With a higher number, older releases of this program refuse the record instead of
+/// misreading it.
 const VERSION: u32 = 1;
 
 impl SetupRecord {

@@ -14,7 +14,7 @@ use crate::{config::Profile, credentials::to_json_line, oidc::VerifiedToken, sec
 use claim_text::{escape_header_value, read_first_claim};
 pub use endpoint::{CollectorRejected, check_token_collectors};
 
-/// Header names with their values. Every value has been escaped by [`escape_header_value`].
+/// Header names with their values. Every value has been escaped by `escape_header_value`.
 #[derive(Debug, Default)]
 pub struct TelemetryHeaders(BTreeMap<String, String>);
 

@@ -215,7 +215,7 @@ fn exit_10_for_an_unreadable_sealing_key() {
 }
 
 #[test]
-fn exit_10_for_an_unreadable_record_preserves_the_sign_in() {
+fn unreadable_record_ends_with_exit_10_and_costs_no_prompt() {
     let world = World::new();
     let desk = signed_in_with_expired_credentials(&world);
     let sealed = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());

@@ -21,8 +21,8 @@ pub(super) struct RoleProfiles {
 
 /// The profiles that this run writes into the files of AWS and Claude Code.
 pub(super) struct PlannedProfiles {
-    /// The profile that Claude Code uses, and that commands use without `--profile`. With several roles it can be an
-    /// older profile.
+    /// The profile that Claude Code uses, and that commands use without `--profile`. If this run adds
+    /// several roles, it can be a profile that existed before.
     pub default: Profile,
     /// One for each of several roles, in their order. Empty when `setup` configures a single profile.
     pub of_roles: Vec<Profile>,

@@ -205,8 +205,8 @@ impl<'a> ProfileBuilder<'a> {
     fn check_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
         let is_trusted = self.require_setting(&keys::TELEMETRY_COLLECTORS)?.is_from_default_location();
         let rule = match (collectors.is_empty(), is_trusted) {
-            (true, _) => "telemetry.collectors names no collector",
-            (false, false) => "its collectors count only in a configuration file in its default location",
+            (true, _) => "it needs at least one collector in `collectors`",
+            (false, false) => "it needs `collectors` in a configuration file in its default location",
             (false, true) => return Some(()),
         };
         let remedy =

@@ -1,4 +1,4 @@
-//! Any bytes, and any query, at the address that waits for the provider's answer.
+//! Fuzzes the callback listener, which waits for the provider's answer, with any bytes and any query.
 //!
 //! Run with `cargo +nightly fuzz run callback -- -max_total_time=300 -dict=fuzz/callback.dict`.
 #![no_main]
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Whatever arrives, only the right state ends the wait.
+/// Only a request with the right state may end the wait.
 fn classify_bytes(bytes: &[u8]) {
     let Ok(Some(request)) = parse_request(bytes) else { return };
     let places = CallbackAddresses {
@@ -48,10 +48,10 @@ fn classify_bytes(bytes: &[u8]) {
     }
 }
 
-/// The query of a believed answer, read a second time by another library.
+/// Checks the query of an accepted answer, which another library parses again.
 fn check(request: &CallbackRequest, outcome: Result<&Secret, &CallbackError>, iss_required: bool) {
     assert_eq!(request.path.expose(), "/callback");
-    let query = request.query.as_ref().expect("an answer stands in the query").expose();
+    let query = request.query.as_ref().expect("an accepted answer has a query").expose();
     let sent = |name: &str| -> Vec<String> {
         let pairs = form_urlencoded::parse(query.as_bytes());
         pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()

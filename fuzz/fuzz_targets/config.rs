@@ -1,4 +1,4 @@
-//! Any text as the user's configuration file.
+//! Fuzzes the configuration with any text as the user's file.
 //!
 //! Run with `cargo +nightly fuzz run config -- -max_total_time=300 -dict=fuzz/config.dict`.
 #![no_main]
@@ -19,7 +19,7 @@ use bedrock_sso::{
 use libfuzzer_sys::fuzz_target;
 
 static FOLDER: LazyLock<tempfile::TempDir> =
-    LazyLock::new(|| tempfile::tempdir().expect("a place for the file to be read"));
+    LazyLock::new(|| tempfile::tempdir().expect("a temporary folder"));
 
 fuzz_target!(|text: &[u8]| {
     let file = FOLDER.path().join("config.toml");
@@ -54,10 +54,10 @@ fuzz_target!(|text: &[u8]| {
 
 #[expect(clippy::disallowed_methods, reason = "a fuzzer's scratch file needs to be neither atomic nor private")]
 fn write(file: &Path, text: &[u8]) {
-    fs::write(file, text).expect("the scratch file can be written");
+    fs::write(file, text).expect("the temporary file can be written");
 }
 
-/// What every profile is, whatever the file said.
+/// Checks what must hold for every profile, whatever the file contains.
 fn check(profile: &Profile) {
     assert!(SecureUrl::parse(profile.issuer.as_str()).is_ok());
     assert!(!profile.client_id.is_empty() && !profile.region.is_empty());
@@ -82,6 +82,6 @@ fn check(profile: &Profile) {
     let request = oidc::build_authorization_request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));
     for name in ["response_type", "client_id", "redirect_uri", "state", "nonce", "scope", "code_challenge"] {
         let values = request.url.query_pairs().filter(|(key, _)| key == name).count();
-        assert_eq!(values, 1, "{name} comes more than once: {}", request.url);
+        assert_eq!(values, 1, "{name} is repeated: {}", request.url);
     }
 }

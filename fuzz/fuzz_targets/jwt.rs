@@ -1,4 +1,4 @@
-//! Any text as an ID token, and any header and claims under a true signature.
+//! Fuzzes the verification of ID tokens with any text, and with any header and claims under a valid signature.
 //!
 //! Run with `cargo +nightly fuzz run jwt -- -max_total_time=300 -dict=fuzz/jwt.dict`.
 #![no_main]
@@ -28,7 +28,7 @@ static KEY: LazyLock<Ed25519KeyPair> =
     LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
 static KEYS: LazyLock<ProviderKeys> = LazyLock::new(|| {
     let ours = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": URL_SAFE_NO_PAD.encode(KEY.public_key()) });
-    // Never used to sign: whatever is believed under its name is a forgery.
+    // This key never signs, so a token that is accepted under its name is a forgery.
     let rsa = json!({ "kty": "RSA", "kid": "two", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode([0xab; 256]) });
     serde_json::from_value(json!({ "keys": [ours, rsa] })).expect("a key set")
 });
@@ -50,7 +50,7 @@ static METADATA: LazyLock<ProviderMetadata> = LazyLock::new(|| {
     }
 });
 
-/// A sealed record of our own: only who has one can take a stored token back.
+/// A sealed record, which is necessary to restore a stored token.
 static PROOF: LazyLock<RecallProof> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store::open_file_store(folder.path());
@@ -67,13 +67,13 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Nobody but the key's holder can make a token that is believed.
+/// Any text must be rejected, because only the holder of the key can make a valid token.
 fn any_text(text: &str) {
     let _ = VerifiedToken::from_sealed_store(Secret::new(text), *PROOF);
-    assert!(judge(text).is_none(), "a token that nobody signed was believed");
+    assert!(judge(text).is_none(), "a token without a valid signature was accepted");
 }
 
-/// Header and claims as invented, up to and after the first zero byte; the signature is true.
+/// Takes the header and the claims from the input, before and after its first zero byte, and signs them.
 fn signed(invented: &[u8]) {
     let mut parts = invented.splitn(2, |byte| *byte == 0).map(|part| URL_SAFE_NO_PAD.encode(part));
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -99,7 +99,7 @@ fn judge(token: &str) -> Option<VerifiedToken> {
     verify_token(UnverifiedToken::new(Secret::new(token)), &KEYS, &METADATA, &expected).ok()
 }
 
-/// What every believed token is, read a second time and in another way.
+/// Checks what must hold for every accepted token, whose claims are parsed again in another way.
 fn check(token: &VerifiedToken) {
     let claim = |name| token.claim(name).cloned().unwrap_or(Value::Null);
     assert_eq!(claim("iss"), ISSUER);

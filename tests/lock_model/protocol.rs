@@ -28,7 +28,7 @@ pub(crate) enum Protocol {
     NoUserCheckAfterRefusal,
     /// Takes an absent sign-in for one of the token's user.
     AbsentSignInIsUnchanged,
-    /// Climbs again, because the user has changed, and leaves its record as it was.
+    /// Starts the ladder again, because the user has changed, and leaves its record as it was.
     RecordNotEmptied,
     /// Removes the credentials of the other roles only before the sign-in is stored.
     OthersRemovedBefore,
@@ -167,7 +167,7 @@ impl Moves<'_> {
         });
     }
 
-    /// The worker reports that another process is at work. A caller starts again, and for a renewal nobody waits.
+    /// The worker reports that another process is at work. A caller starts again. A renewal has no caller.
     pub(crate) fn end_busy(&mut self, change: impl FnOnce(&mut World)) {
         let (id, has_caller) = (self.id, self.process().task.has_caller());
         self.add(MoveKind::Progress, |next| {
@@ -184,7 +184,7 @@ impl Moves<'_> {
         self.model.protocol == protocol
     }
 
-    /// A wait for a lock is a move only where it is given up.
+    /// A wait for a lock is a move only when it times out.
     pub(crate) fn add_timeout(&mut self, change: impl FnOnce(&mut World, ProcessId)) {
         let id = self.id;
         if self.world.budget.timeouts > 0 {
@@ -220,7 +220,7 @@ impl Moves<'_> {
     }
 }
 
-/// If the process has an answer of the provider in memory, nobody else knows it.
+/// If the process has an answer of the provider in memory, that answer is lost with it.
 fn note_lost_answer(next: &mut World, id: ProcessId) {
     let Process { step, refresh_token, .. } = *next.process(id);
     if let (Step::StoreRotated, Some(token)) = (step, refresh_token) {

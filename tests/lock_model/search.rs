@@ -37,7 +37,7 @@ struct Search<'a> {
     found: HashMap<World, u32, BuildHasherDefault<WorldHasher>>,
     /// The state before, the process that moved and what it did.
     origins: Vec<Option<(u32, ProcessId, MoveKind, Step)>>,
-    /// From, to: without the moves that nobody may rely on.
+    /// Pairs of a state and its next state, without the moves on which the protocol must not rely.
     progress: Vec<(u32, u32)>,
     report: Report,
 }

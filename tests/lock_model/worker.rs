@@ -226,7 +226,7 @@ impl Moves<'_> {
         });
     }
 
-    /// A provider that is presented a replaced token ends the whole sign-in: somebody may have stolen one of the two.
+    /// A provider that is presented a replaced token ends the whole sign-in, because one of the two may be stolen.
     fn refresh(&mut self) {
         let (id, counts) = (self.id, u8::from(self.model.counts_costs));
         let presented = self.process().refresh_token.expect("the step before has read it");
@@ -372,7 +372,7 @@ impl Moves<'_> {
 
     fn leave_replaced_sign_in(&mut self, change: impl FnOnce(&mut World)) {
         match self.process().task {
-            // Nobody waits for the renewal, and the next caller is served for the user of that time.
+            // No caller waits for the renewal, and the next caller is served for the user of that time.
             Task::Renewal(_) => self.end(change),
             Task::Call(_)
             | Task::ForcedLogin(_)

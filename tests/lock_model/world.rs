@@ -75,7 +75,7 @@ pub(crate) enum Task {
     Call(Role),
     /// A user signs in although the stored session may be valid.
     ForcedLogin(Role),
-    /// Credentials are renewed in the background: nobody waits, nobody is prompted.
+    /// Credentials are renewed in the background: no caller waits, and no user is prompted.
     Renewal(Role),
     /// A program needs the ID token, without a prompt.
     TokenCall,

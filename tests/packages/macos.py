@@ -420,8 +420,8 @@ def uninstall_asks_about_each_user_or_removes_nothing(stage: Stage) -> None:
     for person in ("alice", "bob"):
         stage.sign_in(person)
     installed = mac.files()
-    nobody = mac.run(UNINSTALL)
-    assert nobody.code == 2 and "pass --yes or --keep-sign-in" in nobody.out, nobody
+    without_terminal = mac.run(UNINSTALL)
+    assert without_terminal.code == 2 and "pass --yes or --keep-sign-in" in without_terminal.out, without_terminal
     wrong = mac.run(UNINSTALL, "--force")
     assert wrong.code == 2 and "unknown option --force" in wrong.out, wrong
     unable = mac.run(UNINSTALL, "--yes", person="alice")

@@ -213,12 +213,12 @@ def administrator_file_writable_by_others_is_rejected(desk: Desk) -> None:
     folder.mkdir(parents=True)
     try:
         file = Path(shutil.move(desk.machine.config_file, folder))
-        mine, somebody, everybody = os.getuid(), 1000, 0o666
+        own_id, other_id, writable_by_all = os.getuid(), 1000, 0o666
         file.chmod(0o644)
         desk.sign_in()
         desk.world.start_over()
         # Wine translates these to Windows' rights: everyone's (WD), and an unknown owner (AN) for another user's file.
-        for mode, owner, who in [(everybody, mine, "everybody "), (0o644, somebody, "AN ")]:
+        for mode, owner, who in [(writable_by_all, own_id, "everybody "), (0o644, other_id, "AN ")]:
             file.chmod(mode)
             os.chown(file, owner, -1)
             for words in (["credentials"], ["login"], ["config", "check"]):
@@ -228,7 +228,7 @@ def administrator_file_writable_by_others_is_rejected(desk: Desk) -> None:
                 assert "icacls" in ended.err, ended
         assert desk.world.asked() == {}, desk.world.asked()
         file.chmod(0o644)
-        os.chown(file, mine, -1)
+        os.chown(file, own_id, -1)
         desk.sign_in()
         assert desk.world.asked() == {}, desk.world.asked()
     finally:

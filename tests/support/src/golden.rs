@@ -28,7 +28,8 @@ type TextsByHeading = BTreeMap<String, BTreeSet<String>>;
 ///
 /// `path` is relative to the root of the repository.
 ///
-/// # Panics If they differ. The message shows the differing lines and the command that rewrites the file.
+/// # Panics
+/// If they differ. The message shows the differing lines and the command that rewrites the file.
 #[track_caller]
 pub fn expect_file(path: &str, actual: &str) {
     let file = repository().join(path);
@@ -51,8 +52,10 @@ pub fn expect_part(path: &str, start: &str, end: &str, actual: &str) {
     expect_file(path, &format!("{before}{start}{actual}{end}{after}"));
 }
 
-/// As [`expect_file`], for files that are not text. If they differ. The message shows both as text. # Panics If they
-/// differ, with both as text.
+/// As [`expect_file`], for files that are not text.
+///
+/// # Panics
+/// If they differ. The message shows both as text.
 #[track_caller]
 pub fn expect_bytes(path: &str, actual: &[u8]) {
     let file = repository().join(path);
@@ -71,8 +74,8 @@ pub fn expect_bytes(path: &str, actual: &[u8]) {
 /// a partial run drops the texts that it does not see. To remove headings that are no longer used, delete the file
 /// first.
 ///
-/// # Panics If the list does not have the text. The message shows the differing lines and the command that rewrites the
-/// list.
+/// # Panics
+/// If the list does not have the text. The message shows the differing lines and the command that rewrites the list.
 #[track_caller]
 pub fn expect_listed(path: &str, heading: &str, actual: &str) {
     let file = repository().join(path);

@@ -173,7 +173,8 @@ impl Knobs {
 
     /// Sets a value for the next uses, which follows earlier counted values. Null means the normal behaviour.
     ///
-    /// # Panics If the knob is a state, whose uses cannot be counted.
+    /// # Panics
+    /// If the knob is a state, whose uses cannot be counted.
     pub fn next(&self, times: u32, knob: Knob, value: impl Into<Value>) {
         assert!(!knob.is_state(), "{knob:?} is a state: it can be set, but not for some uses");
         let setting = Setting { value: value.into(), left: Some(times) };

@@ -302,7 +302,7 @@ def unknown_options_are_usage_errors(stage: Stage) -> None:
     for words, what in ((["--prefx", "x"], "unknown option: --prefx"), (["--version"], "--version needs a value"), (["--version", "latest"], "latest is not a version such as 0.1.0")):
         refused(stage, stage.install(*words), re.escape(what), "sh install.sh --help", code=2)
     usage = stage.install("--help")
-    assert helped.code == 0 and helped.stderr == "" and "--uninstall" in helped.stdout, helped
+    assert usage.code == 0 and usage.stderr == "" and "--uninstall" in usage.stdout, usage
 
 
 @scenario

@@ -29,6 +29,7 @@ use crate::{
     outcome::Outcome,
     placeholders::{Placeholders, replace_variable_parts},
     processes,
+    wait::retry_interrupted,
     world::World,
 };
 
@@ -544,7 +545,7 @@ impl Running {
 
 fn forward_output(mut stream: impl Read, mut forward: impl FnMut(Vec<u8>)) {
     let mut piece = [0; 8192];
-    while let Ok(read @ 1..) = stream.read(&mut piece) {
+    while let Ok(read @ 1..) = retry_interrupted(|| stream.read(&mut piece)) {
         forward(piece[..read].to_vec());
     }
 }

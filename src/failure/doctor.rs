@@ -169,7 +169,7 @@ pub fn describe_leftovers(paths: &[String], has_tokens: bool) -> Failure {
 /// This computer's clock differs from that of `host` by more than a sign-in accepts.
 pub fn describe_clock_skew(skew: ClockSkew, host: &str) -> Failure {
     let what = format!("{} that of {host}", describe_skew(skew));
-    let hint = "set this computer's clock, or let it follow network time";
+    let hint = "synchronize this computer's clock with network time";
     Failure::new(Exit::TokenRejected, "doctor/clock", what, hint)
 }
 

@@ -55,7 +55,8 @@ pub fn describe_taken_ports(attempts: &[BindAttempt], free_port: Option<u16>) ->
 /// variables.
 pub fn describe_unused_variable(name: &str, why: &str, others: &[String]) -> Failure {
     let others = if others.is_empty() { String::new() } else { format!(" (also: {})", others.join(", ")) };
-    let hint = "unset it, or set its key in a file (docs/variables.md lists the keys)";
+    let hint =
+        "leave it if another program needs it; to use its value here, set its key in a file (see docs/variables.md)";
     make_finding("doctor/unused_variable", format!("{name} is not used, because {why}{others}"), hint)
 }
 

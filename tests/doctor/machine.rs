@@ -72,6 +72,8 @@ fn doctor_reports_a_missing_keyring_once() {
     let world = World::new();
     let desk = laptop(&world);
     replace_in_file(&desk, CONFIG, "storage = \"file\"", "storage = \"keyring\"");
+    // The message names the surroundings. These are the same on every machine.
+    desk.set_variable("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
     let failed = desk.run(["credentials"]).fails(10, "storage/keyring_absent");
     assert_complaint(&find_check(&desk, "key"), "key", "bad", &[&failed.message, &failed.hint]);
     skips(&desk, "session");

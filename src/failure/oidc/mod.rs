@@ -91,7 +91,8 @@ impl Failure {
     /// `device_authorization_endpoint` (RFC 8628 §4).
     pub fn from_missing_device_flow(issuer: &Issuer) -> Self {
         let what = format!("the provider at {} does not offer the device code flow", issuer.url().authority());
-        let hint = Hint::run(NextCommand::Login).text(" without --device, and set flow = \"auto\" in the profile");
+        let hint =
+            Hint::run(NextCommand::Login).text(" without --device, or set flow = \"auto\" if the profile has `flow`");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
     }
 

@@ -110,21 +110,28 @@ fn process_ids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Everything that other users of this machine can see of this process and its ancestors: arguments and environment.
+/// Everything that other users of this machine can see of this process, its ancestors, and the other processes of the
+/// same programs: arguments and environment.
 pub(crate) fn visible_to_others() -> Vec<u8> {
     let mut seen = Vec::new();
+    let mut programs = Vec::new();
     let mut pid = "self".to_owned();
     for _ in 0..4 {
         for view in ["cmdline", "environ"] {
             seen.extend(fs::read(format!("/proc/{pid}/{view}")).unwrap_or_default());
         }
+        programs.extend(fs::read_link(format!("/proc/{pid}/exe")));
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let Some(parent) = status.lines().find_map(|line| line.strip_prefix("PPid:")) else { break };
         pid = parent.trim().to_owned();
     }
-    // Every process list shows the arguments of all processes.
+    // A process list shows the arguments of all processes. Those of other programs on this machine say nothing here.
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        seen.extend(fs::read(process.path().join("cmdline")).unwrap_or_default());
+        let arguments = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let program = arguments.split(|&byte| byte == 0).next().unwrap_or_default();
+        if programs.iter().any(|ours| ours.as_os_str().as_encoded_bytes() == program) {
+            seen.extend(arguments);
+        }
     }
     seen
 }

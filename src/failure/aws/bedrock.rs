@@ -65,8 +65,8 @@ fn describe_network_error(error: http::Error, region: &str) -> Failure {
         return error.into();
     }
     let (host, region) = (sanitize_line(host), sanitize_line(region));
-    let what = format!("{host} does not exist: Amazon Bedrock is not available in {region}");
-    let hint = "set another `region`, for Bedrock alone in [profiles.NAME.claude_code]";
+    let what = format!("{host} does not resolve: Amazon Bedrock may not be available in {region}");
+    let hint = "check the DNS of this network or VPN, or set another `region`, for Bedrock alone in [profiles.NAME.claude_code]";
     if matches!(error, http::Error::Dns { .. }) {
         return make_aws_failure("bedrock_region", what, hint);
     }

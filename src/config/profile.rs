@@ -202,6 +202,9 @@ pub struct RedirectUri {
     pub path: String,
 }
 
+/// The port in the check of a profile that accepts any port. The check opens no browser, so nothing listens there.
+const EXAMPLE_PORT: u16 = 8400;
+
 /// The host of the redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectHost {
@@ -337,6 +340,13 @@ impl RedirectUri {
     /// The redirect URI for the port on which the listener accepts connections.
     pub fn uri_for_port(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host.name(), self.path)
+    }
+
+    /// The redirect URIs with which to check what the provider accepts: one for each registered port. If any port is
+    /// free to use, an example port stands for all of them.
+    pub fn uris_to_probe(&self) -> Vec<String> {
+        let ports = if self.ports.is_empty() { &[EXAMPLE_PORT][..] } else { &self.ports };
+        ports.iter().map(|port| self.uri_for_port(*port)).collect()
     }
 }
 

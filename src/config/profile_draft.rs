@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use toml::de::DeValue;
 
 use super::{
-    ConfigFault, ConfigInputs, ConfigKey, Error, Profile, RoleArn, ValueLocation,
+    ConfigFault, ConfigInputs, ConfigKey, Error, Profile, RedirectUri, RoleArn, ValueLocation,
     keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
     parsers::reject_text,
@@ -107,6 +107,15 @@ pub fn preview_administrator_file(inputs: &ConfigInputs<'_>, file: &Path, text: 
     LayerTexts::from_file(source).with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
+/// The redirect URI that a profile with these values would have in `file`. Only the issuer is required, so the wizard
+/// can check the redirect URI before the user has answered all questions.
+pub fn preview_redirect_uri(inputs: &ConfigInputs<'_>, file: &Path, facts: &[KeyValue]) -> Result<RedirectUri, Error> {
+    let name = "draft";
+    let text = format!("version = {}\n{}", keys::VERSION, render_profile_table(name, facts)?);
+    let build = |layers: &Layers<'_>| layers.build_redirect_uri(name, inputs).map_err(Error::Invalid);
+    LayerTexts::load_with_text(inputs, file, &text)?.with_layers(build)
+}
+
 /// The names of all profiles that would exist if `file` had this text; empty if the text is not a valid configuration.
 pub fn list_profile_names(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Vec<String> {
     let names = |layers: &Layers<'_>| Ok(layers.profile_names().into_iter().map(str::to_owned).collect());
@@ -164,6 +173,15 @@ mod tests {
         facts.iter().map(|(key, value)| (find_key(key).unwrap(), (*value).to_owned())).collect()
     }
 
+    fn paths_in(folder: &Path) -> HostPaths {
+        let at = |name| folder.join(name);
+        HostPaths { user_config: at("user"), system_config: at("system"), data: at("data"), home_data: at("data") }
+    }
+
+    fn inputs<'a>(environment: &'a Environment, paths: &'a HostPaths) -> ConfigInputs<'a> {
+        ConfigInputs { environment, paths, file: None, profile: None, flags: &[], with_user_layers: true }
+    }
+
     fn complete() -> Vec<KeyValue> {
         facts(&[
             ("issuer", "https://acme.okta.com"),
@@ -184,22 +202,31 @@ mod tests {
         let (file, environment) = (folder.path().join("config.toml"), Environment::fixed([]));
         let text = format!("version = 1\n\n{}", render_profile_table("a.b", &complete()).unwrap());
         files::write_atomically(&file, text.as_bytes()).unwrap();
-        let at = |name| folder.path().join(name);
-        let paths =
-            HostPaths { user_config: at("user"), system_config: at("system"), data: at("data"), home_data: at("data") };
-        let inputs = ConfigInputs {
-            environment: &environment,
-            paths: &paths,
-            file: None,
-            profile: None,
-            flags: &[],
-            with_user_layers: true,
-        };
+        let paths = paths_in(folder.path());
+        let inputs = inputs(&environment, &paths);
         check_file(&file, &inputs).unwrap();
         let profile = preview_file(&inputs, &paths.user_config, &text).unwrap();
         assert_eq!((profile.name.as_str(), profile.client_id.as_str()), ("a.b", "say \"hi\""));
         assert_eq!(profile.claude_code.models.get("opus").map(String::as_str), Some("o"));
         assert_eq!(list_profile_names(&inputs, &paths.user_config, &text), ["a.b"]);
+    }
+
+    #[test]
+    fn redirect_uri_preview_needs_only_the_issuer() {
+        let (folder, environment) = (tempfile::tempdir().unwrap(), Environment::fixed([]));
+        let paths = paths_in(folder.path());
+        let inputs = inputs(&environment, &paths);
+        let preview = |values: &[(&str, &str)]| {
+            let redirect = preview_redirect_uri(&inputs, &paths.user_config, &facts(values));
+            redirect.map(|redirect| redirect.uris_to_probe()).map_err(|error| error.to_string())
+        };
+        let entra = "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0";
+        assert_eq!(preview(&[("issuer", entra)]).unwrap(), ["http://localhost:8400/callback"]);
+        let okta = ["http://127.0.0.1:8400/callback", "http://127.0.0.1:8401/callback"];
+        assert_eq!(preview(&[("issuer", "https://acme.okta.com")]).unwrap(), okta);
+        let values = [("issuer", "https://acme.okta.com"), ("redirect_ports", "[9000]"), ("redirect_path", "/here")];
+        assert_eq!(preview(&values).unwrap(), ["http://127.0.0.1:9000/here"]);
+        assert!(preview(&[("client_id", "x")]).unwrap_err().contains("issuer"));
     }
 
     #[test]

@@ -13,9 +13,6 @@ use crate::{
 /// The signing algorithms of ID tokens that IAM accepts.
 const AWS_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
-/// The port in the test request of a profile that accepts any port. No browser ever opens that address.
-const ANY_PORT: u16 = 8400;
-
 /// Whether the provider publishes metadata that a sign-in accepts. The other checks of this file are skipped if not.
 pub(super) async fn check_discovery(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await?;
@@ -61,11 +58,8 @@ pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile) -
 pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
-    let redirect = &profile.redirect_uri;
-    let ports = if redirect.ports.is_empty() { &[ANY_PORT][..] } else { &redirect.ports };
     let host = metadata.authorization_endpoint.authority();
-    for port in ports {
-        let redirect_uri = redirect.uri_for_port(*port);
+    for redirect_uri in profile.redirect_uri.uris_to_probe() {
         let probe = oidc::probe_client(client, metadata, &profile.client_id, &redirect_uri);
         match run_with_timeout(host, probe).await?? {
             ClientProbe::Accepted => {}

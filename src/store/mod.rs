@@ -37,7 +37,7 @@ pub enum Error {
 impl Error {
     /// Whether this system or session has no keyring.
     fn is_keyring_absent(&self) -> bool {
-        matches!(self, Self::Keyring(KeyringError { fault: KeyringFault::Absent { .. }, .. }))
+        matches!(self, Self::Keyring(error) if error.is_absent())
     }
 }
 

@@ -3,12 +3,17 @@
 use std::{
     fs,
     io::Write as _,
+    os::unix::net::UnixListener,
     process::{Command, Stdio},
 };
 
+use serde_json::json;
 use testworld::{Desk, Fault, Knob, World};
 
 use super::{browser, desk, snapshot};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
+const STORAGE_QUESTION: &str = "Store the key in a private file";
 
 /// Runs the wizard in a terminal, which `script` provides, types these lines and returns everything shown.
 fn run_wizard(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
@@ -62,12 +67,11 @@ fn wizard_leads_to_a_first_sign_in() {
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let issuer = world.issuer();
-    let role = "arn:aws:iam::123456789012:role/BedrockUser";
     let answers =
-        ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "Mars", "", "y", "y"];
+        ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", ROLE, "", "Mars", "", "y", "y"];
     let shown = run_wizard(&desk, &given, &answers);
     let verdicts = verdicts(&shown);
-    for fact in [issuer.as_str(), "http://127.0.0.1/callback", "BedrockUser", "123456789012", "demo@example.com"] {
+    for fact in [issuer.as_str(), "http://127.0.0.1:8400/callback", "BedrockUser", "123456789012", "demo@example.com"] {
         assert!(verdicts.contains(fact), "{fact}: {shown}");
     }
     assert!(shown.contains("  + [profile claude]\n"), "{shown}");
@@ -85,8 +89,7 @@ fn wizard_does_not_claim_unverified_credentials_work() {
     world.set(Knob::IdentityFault, Fault::Status(503));
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
-    let role = "arn:aws:iam::123456789012:role/BedrockUser";
-    let shown = run_wizard(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, role, "", "", "y", "y"]);
+    let shown = run_wizard(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, ROLE, "", "", "y", "y"]);
     desk.expect_wording("output", "setup: AWS does not check the credentials", &verdicts(&shown));
 }
 
@@ -94,11 +97,80 @@ fn wizard_does_not_claim_unverified_credentials_work() {
 fn wizard_reports_an_unknown_client_id_at_once() {
     let world = World::new();
     let desk = desk_without_configuration(&world);
-    let role = "arn:aws:iam::123456789012:role/BedrockUser";
     let before = snapshot(&desk);
-    let shown = run_wizard(&desk, &[], &[&world.issuer(), "any", "misspelt", role, "", "", "n"]);
+    let answers = [&world.issuer(), "any", "misspelt", "wrong", "", ROLE, "", "", "n"];
+    let shown = run_wizard(&desk, &[("storage", "file")], &answers);
+    assert!(shown.contains("  + client_id = \"wrong\"\n"), "{shown}");
     desk.expect_wording("output", "setup: a client that the provider does not know", &verdicts(&shown));
     assert_eq!(snapshot(&desk), before);
+}
+
+#[test]
+fn wizard_checks_a_corrected_client_id_again() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    let answers = [&world.issuer(), "any", "misspelt", testworld::CLIENT_ID, ROLE, "", "", "n"];
+    let shown = run_wizard(&desk, &[("storage", "file")], &answers);
+    assert!(shown.contains("[misspelt]: "), "{shown}");
+    assert!(shown.contains(&format!("  + client_id = \"{}\"\n", testworld::CLIENT_ID)), "{shown}");
+    desk.expect_wording("output", "setup: a client ID that the user corrects", &verdicts(&shown));
+}
+
+#[test]
+fn wizard_and_doctor_name_the_same_redirect_uri() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    let given = [("storage", "file"), ("redirect_host", "localhost"), ("redirect_ports", "[8402]")];
+    world.set(Knob::RedirectUris, json!([]));
+    let shown = run_wizard(&desk, &given, &[&world.issuer(), testworld::CLIENT_ID, "", ROLE, "", "", "y", "n"]);
+    let doctor = desk.run(["doctor", "--json"]).document();
+    let check = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "client").unwrap();
+    for text in [shown, check.to_string()] {
+        assert!(text.contains("the redirect URI http://localhost:8402/callback"), "{text}");
+    }
+}
+
+#[test]
+fn wizard_without_a_keyring_offers_a_key_file() {
+    let world = World::new();
+    let desk = desk(&world);
+    let browser = browser(&desk);
+    fs::remove_file(desk.config_file()).unwrap();
+    // The message names the kind of session.
+    desk.set_variable("container", "docker");
+    let sts = world.sts_endpoint();
+    let given = [("sts_endpoint", sts.as_str()), ("browser", &browser)];
+    let answers = [&world.issuer(), "any", testworld::CLIENT_ID, ROLE, "", "", "", "y", "y"];
+    let shown = run_wizard(&desk, &given, &answers);
+    assert!(shown.contains(STORAGE_QUESTION) && shown.contains("  + storage = \"file\"\n"), "{shown}");
+    desk.expect_wording("output", "setup: no keyring", &verdicts(&shown));
+    assert!(desk.data().join("key").exists());
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
+}
+
+#[test]
+fn wizard_offers_no_sign_in_after_a_rejected_key_file() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    let shown = run_wizard(&desk, &[], &[&world.issuer(), "any", testworld::CLIENT_ID, ROLE, "", "", "n", "y"]);
+    assert!(shown.contains("Done.") && !shown.contains("Sign in now?"), "{shown}");
+    assert!(!fs::read_to_string(desk.config_file()).unwrap().contains("storage"));
+}
+
+/// The test of a keyring that never answers ends at its deadline.
+#[test]
+fn wizard_asks_about_storage_only_without_a_keyring() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    let path = desk.home().join("bus");
+    let _silent_bus = UnixListener::bind(&path).unwrap();
+    let (issuer, address) = (world.issuer(), format!("unix:path={}", path.display()));
+    let answers = [&issuer, "any", testworld::CLIENT_ID, ROLE, "", "", "n"];
+    for (given, bus) in [(&[][..], &*address), (&[("storage", "keyring")], "unix:path=/nowhere")] {
+        desk.set_variable("DBUS_SESSION_BUS_ADDRESS", bus);
+        let shown = run_wizard(&desk, given, &answers);
+        assert!(!shown.contains(STORAGE_QUESTION) && shown.contains("Nothing was changed."), "{shown}");
+    }
 }
 
 #[test]
@@ -135,12 +207,13 @@ fn end_of_input_cancels_setup_and_writes_nothing() {
     const CTRL_D: &str = "\u{4}";
     let world = World::new();
     let desk = desk_without_configuration(&world);
-    let (issuer, role) = (world.issuer(), "arn:aws:iam::123456789012:role/BedrockUser");
+    let issuer = world.issuer();
     let before = snapshot(&desk);
     for answers in [
         &[CTRL_D][..],
         &[&issuer, "any", testworld::CLIENT_ID, CTRL_D],
-        &[&issuer, "any", testworld::CLIENT_ID, role, "", "", CTRL_D],
+        &[&issuer, "any", testworld::CLIENT_ID, ROLE, "", "", CTRL_D],
+        &[&issuer, "any", testworld::CLIENT_ID, ROLE, "", "", "y", CTRL_D],
     ] {
         let (code, shown) = type_lines(&desk, &[], answers);
         assert_eq!(code, Some(130), "{shown}");

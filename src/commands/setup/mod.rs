@@ -64,7 +64,9 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     // then gets a failure, and not a prompt.
     let answers_a_question = values.iter().any(|(key, _)| wizard::prompts_for(key));
     let in_wizard = complete.is_none() && !answers_a_question && place.can_start_wizard();
-    let values = if in_wizard { [wizard::prompt_for_values(&context.host)?, values].concat() } else { values };
+    let answers = if in_wizard { Some(wizard::prompt_for_values(&place, &values)?) } else { None };
+    let can_sign_in = answers.as_ref().is_some_and(|answers| answers.can_sign_in);
+    let values = [answers.map(|answers| answers.values).unwrap_or_default(), values].concat();
     let planned = match (complete, place.draft_role_profiles(&values)?) {
         (Some(text), _) => PlannedProfiles::of_one(place.plan_complete_config(&mut plan, text)?),
         (None, None) => PlannedProfiles::of_one(place.plan_configuration(&mut plan, name, &values)?),
@@ -83,7 +85,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
     let done = done.render(&context.invocation()) + &planned.describe_choice();
     match confirm_and_apply(plan, arguments, &done)? {
-        true if in_wizard => wizard::run_first_sign_in(context, &planned.default.name),
+        true if can_sign_in => wizard::run_first_sign_in(context, &planned.default.name),
         _ => Ok(()),
     }
 }

@@ -6,23 +6,31 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
-use super::write_stderr;
+use super::{SetupContext, write_stderr};
 use crate::{
     aws::{Aws, CredentialStatus},
     cli::GlobalArgs,
     commands::{CommandContext, SignInScreen},
-    config::{self, CallerKind, ConfigKey, Issuer, KeyValue, RoleArn, keys},
+    config::{self, CallerKind, ConfigKey, Issuer, KeyValue, RedirectUri, RoleArn, keys},
     failure::Failure,
     hint::{Hint, NextCommand},
-    host::Host,
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
     session::{LoginCondition, MethodPreference},
+    store,
     text::sanitize_line,
 };
 
 /// The redirect ports that the guides in `docs/providers` register, offered as the default answer.
 const EXAMPLE_PORTS: &str = "8400, 8401";
+
+/// What the user answered.
+pub(super) struct WizardAnswers {
+    /// The values for the configuration, without those that were already on the command line.
+    pub values: Vec<KeyValue>,
+    /// Whether a first sign-in can work. Without a keyring it cannot, unless the key is stored in a file.
+    pub can_sign_in: bool,
+}
 
 /// The input ended before an answer came: the user pressed Ctrl-D, or the terminal was closed.
 ///
@@ -103,16 +111,17 @@ pub(super) fn prompts_for(key: &ConfigKey) -> bool {
     config::can_name_issuer(key) || [&*keys::CLIENT_ID, &keys::ROLE_ARN, &keys::REGION].contains(&key)
 }
 
-/// Prompts for the values of a profile and returns them as configuration keys.
+/// Prompts for the values of a profile and returns them as configuration keys. `given` are the values of the command
+/// line, for which it does not prompt.
 ///
 /// It asks for the issuer first, because the provider's metadata lets the later answers be checked. There is no
 /// configuration yet, so its connections follow the environment alone, such as `HTTPS_PROXY`.
-pub(super) fn prompt_for_values(host: &Host) -> Result<Vec<KeyValue>, Failure> {
+pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) -> Result<WizardAnswers, Failure> {
     write_stderr(
         "No configuration exists yet. Answer a few questions to create one, then sign in.\n\
          Nothing is written before you confirm the changes. To cancel, press Ctrl-C.\n\n",
     );
-    let client = Client::new(HttpSettings::from_environment(&host.environment))?;
+    let client = Client::new(HttpSettings::from_environment(&place.context.host.environment))?;
     let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, or the issuer URL)";
     let (issuer, metadata) = prompt_until_valid(question, None, |answer| discover_issuer(&client, answer))?;
     write_stderr(&format!(
@@ -120,30 +129,72 @@ pub(super) fn prompt_for_values(host: &Host) -> Result<Vec<KeyValue>, Failure> {
         sanitize_line(issuer.as_str()),
         metadata.token_endpoint.authority()
     ));
-    let ports = prompt_until_valid(
-        "Redirect ports that are registered with the provider, or \"any\"",
-        Some(EXAMPLE_PORTS),
-        parse_ports,
-    )?;
-    let client_id = prompt_until_valid("Client ID of the application", None, |answer| {
-        if answer.is_empty() {
-            return Err("the client ID cannot be empty".to_owned());
-        }
-        Ok(answer.to_owned())
-    })?;
-    report_client_probe(&client, &metadata, &client_id, &ports);
+    let is_given = |key: &ConfigKey| given.iter().any(|(known, _)| *known == key);
+    let mut values: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned())];
+    let ports = if is_given(&keys::REDIRECT_PORTS) { None } else { prompt_for_ports()? };
+    let known = [&values, ports.as_slice(), given].concat();
+    let redirect = config::preview_redirect_uri(&place.preview_inputs(None), &place.config_path(), &known)?;
+    values.push((&keys::CLIENT_ID, prompt_for_client_id(&client, &metadata, &redirect)?));
     let roles = prompt_for_roles()?;
     let region = prompt_until_valid("AWS region", Some("us-east-1"), |answer| {
         let problem = || "enter the name of an AWS region, such as us-east-1".to_owned();
         config::is_region(answer).then(|| answer.to_owned()).ok_or_else(problem)
     })?;
-    let mut values: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned()), (&keys::CLIENT_ID, client_id)];
     values.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
     values.push((&keys::REGION, region));
-    if !ports.is_empty() {
-        values.push((&keys::REDIRECT_PORTS, format!("{ports:?}")));
+    values.extend(ports);
+    // With `--system`, the keyring of the administrator says nothing about the keyrings of the users.
+    let asks_storage = !place.arguments.system && !is_given(&keys::STORAGE);
+    let has_key_store = !asks_storage || prompt_for_storage(&mut values)?;
+    Ok(WizardAnswers { values, can_sign_in: has_key_store })
+}
+
+/// Prompts for the redirect ports. `None` means any free port, for which the configuration needs no value.
+fn prompt_for_ports() -> Result<Option<KeyValue>, InputEnded> {
+    let question = "Redirect ports that are registered with the provider, or \"any\"";
+    let ports = prompt_until_valid(question, Some(EXAMPLE_PORTS), parse_ports)?;
+    Ok((!ports.is_empty()).then(|| (&*keys::REDIRECT_PORTS, format!("{ports:?}"))))
+}
+
+/// Prompts for the client ID, and checks with the provider each ID that the user enters.
+///
+/// If the provider rejects an ID, the question is repeated with that ID as the default. The check can be wrong, so the
+/// user can continue with the same ID.
+fn prompt_for_client_id(
+    client: &Client,
+    metadata: &ProviderMetadata,
+    redirect: &RedirectUri,
+) -> Result<String, InputEnded> {
+    let parse = |answer: &str| match answer {
+        "" => Err("the client ID cannot be empty".to_owned()),
+        answer => Ok(answer.to_owned()),
+    };
+    let mut client_id = prompt_until_valid("Client ID of the application", None, parse)?;
+    while report_client_probe(client, metadata, &client_id, redirect) == ClientProbe::Rejected {
+        let question = "Another client ID, or Enter to continue with this one";
+        let answer = prompt_until_valid(question, Some(&client_id), parse)?;
+        if answer == client_id {
+            break;
+        }
+        client_id = answer;
     }
-    Ok(values)
+    Ok(client_id)
+}
+
+/// If there is no keyring, prompts for the consent to store the key in a private file, and adds the answer to the
+/// values. Returns whether the profile has a place for its key.
+///
+/// The test of the keyring is that of `doctor`. A keyring that is locked or does not answer counts as available,
+/// because the user can fix that without a change to the configuration.
+fn prompt_for_storage(values: &mut Vec<KeyValue>) -> Result<bool, InputEnded> {
+    let Some(absent) = store::test_keyring().err().filter(store::KeyringError::is_absent) else { return Ok(true) };
+    let absent = Failure::from(absent);
+    write_stderr(&format!("  ! {}, so the key of your session needs another place\n", absent.what()));
+    let agrees = read_yes_no("Store the key in a private file (storage = \"file\")?", true)?;
+    if agrees {
+        values.push((&keys::STORAGE, "file".to_owned()));
+    }
+    Ok(agrees)
 }
 
 /// Prompts for at least one role, and for further roles until the user presses Enter. The result has no duplicates,
@@ -208,24 +259,34 @@ fn parse_ports(answer: &str) -> Result<Vec<u16>, String> {
     ports.ok_or_else(|| "enter port numbers that are separated by commas, or \"any\"".to_owned())
 }
 
-/// Sends an authorization request without a user and reports how the provider answers.
+/// Sends an authorization request without a user for each redirect URI, and reports how the provider answers.
 ///
 /// A provider that does not know the client ID or the redirect URI shows an error page instead of its sign-in page. The
 /// result is only a warning and stops nothing, because some providers send the error page with a status of success.
-fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: &str, ports: &[u16]) {
-    let redirect = ports
-        .first()
-        .map_or_else(|| "http://127.0.0.1/callback".to_owned(), |port| format!("http://127.0.0.1:{port}/callback"));
-    match http::block_on(oidc::probe_client(client, metadata, client_id, &redirect)) {
-        Ok(Ok(ClientProbe::Accepted)) => {
-            write_stderr(&format!("  ✓ the provider accepts this client ID with the redirect URI {redirect}\n"));
+fn report_client_probe(
+    client: &Client,
+    metadata: &ProviderMetadata,
+    client_id: &str,
+    redirect: &RedirectUri,
+) -> ClientProbe {
+    let uris = redirect.uris_to_probe();
+    for uri in &uris {
+        match http::block_on(oidc::probe_client(client, metadata, client_id, uri)) {
+            Ok(Ok(ClientProbe::Accepted)) => {}
+            Ok(Ok(ClientProbe::Rejected)) => {
+                write_stderr(&format!(
+                    "  ! the provider answered with an error: \
+                     check the client ID, and that the redirect URI {uri} is registered\n"
+                ));
+                return ClientProbe::Rejected;
+            }
+            Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => return ClientProbe::Inconclusive,
         }
-        Ok(Ok(ClientProbe::Rejected)) => write_stderr(&format!(
-            "  ! the provider answered with an error: \
-             check the client ID, and that the redirect URI {redirect} is registered\n"
-        )),
-        Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => {}
     }
+    let plural = if uris.len() == 1 { "" } else { "s" };
+    let uris = uris.join(" and ");
+    write_stderr(&format!("  ✓ the provider accepts this client ID with the redirect URI{plural} {uris}\n"));
+    ClientProbe::Accepted
 }
 
 /// Offers a first sign-in to the new profile, and checks the credentials with `sts:GetCallerIdentity`.

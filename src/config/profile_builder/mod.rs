@@ -38,6 +38,20 @@ impl Layers<'_> {
         }
     }
 
+    /// The redirect URI of the profile with this name. The profile can be incomplete, but needs an issuer.
+    pub(super) fn build_redirect_uri(
+        &self,
+        name: &str,
+        inputs: &ConfigInputs<'_>,
+    ) -> Result<RedirectUri, Vec<ConfigProblem>> {
+        let settings = self.merge_for_profile(name)?;
+        let mut builder = ProfileBuilder { name, settings: &settings, layers: self, inputs, problems: Vec::new() };
+        let resolved = builder.resolve_issuer();
+        let provider = builder.choose_provider(resolved.as_ref());
+        let issuer = resolved.as_ref().map(|resolved| &resolved.issuer);
+        builder.build_redirect_uri(provider, issuer).ok_or(builder.problems)
+    }
+
     /// Builds the profile that the call uses.
     pub(super) fn build_chosen_profile(&self, inputs: &ConfigInputs<'_>) -> Result<Profile, Error> {
         let name = self.choose_profile_name(inputs)?;

@@ -138,6 +138,11 @@ pub struct KeyringError {
 }
 
 impl KeyringError {
+    /// Whether this system or session has no keyring. A keyring that is locked or silent exists.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.fault, KeyringFault::Absent { .. })
+    }
+
     /// Adds the environment. A locked keyring becomes [`KeyringFault::LockedNoPrompt`] if only the caller prevented a
     /// prompt.
     fn from_fault(fault: KeyringFault, options: KeyringOptions) -> Self {

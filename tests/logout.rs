@@ -325,6 +325,36 @@ fn logout_finds_records_of_the_former_storage_setting() {
 }
 
 #[test]
+fn logout_after_a_storage_change_reports_the_session_once() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    desk.replace_in_config("storage = \"file\"", "storage = \"none\"");
+    desk.person("denies");
+    desk.run(["credentials"]).expect_code(5);
+    desk.run(["logout"]).prints(REVOKED);
+    assert_only_locks_left(&desk);
+    for storage in ["none", "file"] {
+        let text = fs::read_to_string(desk.config_file()).unwrap();
+        let (before, rest) = text.split_once("storage = \"").unwrap();
+        desk.configure(&format!("{before}storage = \"{storage}\"{}", rest.split_once('"').unwrap().1));
+        desk.run(["credentials"]).expect_code(5);
+    }
+    desk.run(["logout"]).prints("logout: only notes");
+    assert_only_locks_left(&desk);
+}
+
+#[test]
+fn logout_all_does_not_count_incomplete_sign_ins() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    desk.run(["credentials"]).expect_code(5);
+    desk.replace_in_config("[profiles.claude]", "[profiles.renamed]\nextra_params = { login_hint = \"bob\" }");
+    desk.run(["logout", "--all"]).prints("logout --all: notes without a profile");
+    assert_no_file_left(&desk);
+}
+
+#[test]
 fn logout_continues_after_one_file_cannot_be_deleted() {
     let world = World::new();
     let desk = signed_in(&world);

@@ -109,6 +109,15 @@ pub fn list_record_keys(folder: &Path) -> Result<BTreeSet<String>, files::Error>
     Ok(names.iter().filter_map(|name| parse_record_key(name)).map(str::to_owned).collect())
 }
 
+/// The keys in a folder under which a sign-in or its AWS credentials are stored, also ones that cannot be opened. Keys
+/// that have only notes or cached provider data do not count. File names are enough, so no keyring is opened.
+pub fn list_session_keys(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
+    let names = files::list_files(folder)?;
+    let kinds = [SIGN_IN, CREDENTIALS, FORMER_SESSION];
+    let is_session = |name: &&String| name.split_once('.').is_some_and(|(_, kind)| kinds.contains(&kind));
+    Ok(names.iter().filter(is_session).filter_map(|name| parse_record_key(name)).map(str::to_owned).collect())
+}
+
 /// The lock files in a folder: of records, of applications and of the sealing key. A lock file outlives its record.
 pub fn list_lock_files(folder: &Path) -> Result<Vec<PathBuf>, files::Error> {
     let names = files::list_files(folder)?;
@@ -169,6 +178,21 @@ mod tests {
             KEY,
         ];
         assert_eq!(foreign.map(parse_record_key), [None; 10]);
+    }
+
+    #[test]
+    fn session_keys_exclude_notes_and_provider_data() {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in ["provider", "json", "holder", "lock", "sign-in.new"] {
+            std::fs::write(folder.path().join(format!("{KEY}.{kind}")), "").unwrap();
+        }
+        assert!(list_session_keys(folder.path()).unwrap().is_empty());
+        for (key, kind) in [(KEY.replace('0', "1"), "sign-in"), (format!("{KEY}-{KEY}"), "credentials")] {
+            std::fs::write(folder.path().join(format!("{key}.{kind}")), "").unwrap();
+            assert!(list_session_keys(folder.path()).unwrap().contains(&key), "{kind}");
+        }
+        std::fs::write(folder.path().join(format!("{KEY}.session")), "").unwrap();
+        assert_eq!(list_session_keys(folder.path()).unwrap().len(), 3);
     }
 
     #[test]

@@ -29,6 +29,16 @@ struct LogoutProblem {
     invocation: Invocation,
 }
 
+/// The result for one cache. A sign-out can clear several caches of one profile, and is reported once.
+struct ClearedCache {
+    /// The names of the profiles that the cache belongs to.
+    names: String,
+    profile: Profile,
+    removed: StoredRecords,
+    /// Whether everything that was stored in the cache is deleted.
+    is_complete: bool,
+}
+
 /// Signs out of the chosen profile. The secret of the application stays, because the next sign-in needs it again.
 pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> {
     let ProfileContext { profile, cache, .. } = context.load_profile(CallerKind::NonInteractive)?;
@@ -50,41 +60,60 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
     let sharing = context.list_sharing_profiles(profile);
     let names = join_names([profile].into_iter().chain(&sharing));
     if !folder.is_dir() {
-        write_stderr_line(&describe_sign_out(&names, profile, StoredRecords::Nothing, true, &context.host.environment));
+        write_stderr_line(&format!("You were not signed in with {names}: nothing was stored."));
         return Ok(());
     }
+    let mut cleared = Vec::new();
+    let result = clear_all_caches(context, profile, names, &sharing, &mut cleared);
+    // After a failure, this reports the caches that are cleared already.
+    for line in describe_sign_outs(cleared, &context.host.environment) {
+        write_stderr_line(&line);
+    }
+    result
+}
+
+/// Signs out of each cache of the profile and of the profiles that share its sign-in. Stops at the first failure, and
+/// adds each cache that it has cleared, completely or in part, to `cleared`.
+fn clear_all_caches(
+    context: &CommandContext<'_>,
+    profile: &Profile,
+    names: String,
+    sharing: &[Profile],
+    cleared: &mut Vec<ClearedCache>,
+) -> Result<(), Failure> {
     let mut caches = open_existing_caches(context, profile)?;
     // An empty cache still goes through the sign-out, so that it reports that the user was not signed in.
     if caches.is_empty() {
         caches.push((profile.clone(), open_cache(context, profile)));
     }
     for (profile, cache) in caches {
-        sign_out_of_cache(context, &names, &profile, &cache)?;
+        clear_cache(context, names.clone(), profile, &cache, cleared)?;
     }
     // Version 0.1 stored a separate sign-in for each profile, which only that profile's cache finds.
     for other in sharing {
-        for (profile, cache) in open_existing_caches(context, &other)? {
-            sign_out_of_cache(context, &sanitize_line(&other.name), &profile, &cache)?;
+        for (profile, cache) in open_existing_caches(context, other)? {
+            clear_cache(context, sanitize_line(&other.name), profile, &cache, cleared)?;
         }
     }
     Ok(())
 }
 
-/// Deletes the records of one cache, lets the provider revoke the refresh token, and reports both for the profiles in
-/// `names`.
-fn sign_out_of_cache(
+/// Deletes the records of one cache, lets the provider revoke the refresh token, and adds the result to `cleared`.
+fn clear_cache(
     context: &CommandContext<'_>,
-    names: &str,
-    profile: &Profile,
+    names: String,
+    profile: Profile,
     cache: &Cache,
+    cleared: &mut Vec<ClearedCache>,
 ) -> Result<(), Failure> {
     let sign_in = context.lock_sign_in(cache)?;
-    let signed_out = sign_out(&context.host, profile, &sign_in);
-    let SignOutReport { removed, removal } = signed_out.map_err(|error| Failure::from_session_error(error, profile))?;
+    let signed_out = sign_out(&context.host, &profile, &sign_in);
+    let SignOutReport { removed, removal } =
+        signed_out.map_err(|error| Failure::from_session_error(error, &profile))?;
     // A held lock has a note about its holder beside it, which would count as a stored record: the keys would stay.
     drop(sign_in);
     let removal = removal.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
-    write_stderr_line(&describe_sign_out(names, profile, removed, removal.is_ok(), &context.host.environment));
+    cleared.push(ClearedCache { names, profile, removed, is_complete: removal.is_ok() });
     removal
 }
 
@@ -208,12 +237,16 @@ fn forget_orphaned_sessions(
     // A key of credentials begins with the key of their sign-in, so both count as one sign-in in the report.
     let sign_in_part = |key: &str| key.split('-').next().unwrap_or_default().to_owned();
     orphans.retain(|key| !seen.contains(&sign_in_part(key)));
+    // A sign-in that was never completed has only notes and provider data. The report must not call it a sign-in.
+    let sessions = cache::list_session_keys(folder)?;
     let forget = |key: &String| Ok(context.lock_key(&records, key)?.remove_all()?);
     let ends: Vec<Result<(), Failure>> = orphans.iter().map(forget).collect();
-    let removed = orphans.iter().zip(&ends).filter(|(_, end)| end.is_ok()).map(|(key, _)| sign_in_part(key));
-    match removed.collect::<BTreeSet<_>>().len() {
+    let removed: Vec<&String> = orphans.iter().zip(&ends).filter(|(_, end)| end.is_ok()).map(|(key, _)| key).collect();
+    let sign_ins = removed.iter().filter(|key| sessions.contains(**key)).map(|key| sign_in_part(key));
+    match sign_ins.collect::<BTreeSet<_>>().len() {
         0 if seen.is_empty() && orphans.is_empty() => write_stderr_line("Nothing was stored for any profile."),
-        0 => {}
+        0 if removed.is_empty() => {}
+        0 => write_stderr_line("Deleted cached provider data and error notes that no configured profile uses."),
         1 => write_stderr_line(
             "Deleted 1 stored sign-in that no configured profile uses, without revoking it at the provider.",
         ),
@@ -265,10 +298,10 @@ fn open_existing_caches(context: &CommandContext<'_>, profile: &Profile) -> Resu
     Ok(found)
 }
 
-/// The profile with its own storage, and with each storage that seals its records.
-fn list_storage_variants(profile: &Profile) -> [Profile; 3] {
+/// The profile with its own storage, and with each other one: `storage = "none"` stores notes, too.
+fn list_storage_variants(profile: &Profile) -> [Profile; 4] {
     let with_storage = |storage| Profile { storage, ..profile.clone() };
-    [profile.clone(), with_storage(Storage::File), with_storage(Storage::Keyring)]
+    [profile.clone(), with_storage(Storage::File), with_storage(Storage::Keyring), with_storage(Storage::None)]
 }
 
 /// Opens the cache of the profile, without a prompt to unlock the keyring.
@@ -292,15 +325,26 @@ fn join_names<'p>(profiles: impl Iterator<Item = &'p Profile>) -> String {
     join_with_and(&names.into_iter().collect::<Vec<_>>())
 }
 
+/// The report on all caches that one sign-out has cleared. If one of them held a session, the others are not mentioned:
+/// the user may have changed `storage`, and would otherwise read that they were and were not signed in.
+fn describe_sign_outs(mut cleared: Vec<ClearedCache>, environment: &Environment) -> Vec<String> {
+    let has_session = |cache: &ClearedCache| matches!(cache.removed, StoredRecords::Session { .. });
+    if cleared.iter().any(has_session) {
+        cleared.retain(|cache| has_session(cache) || !cache.is_complete);
+    } else {
+        // One line for all of them. An incomplete one is last, because the sign-out stops there.
+        cleared = cleared.pop().into_iter().collect();
+    }
+    let mut lines: Vec<String> = cleared.into_iter().map(|cache| describe_cleared_cache(cache, environment)).collect();
+    // Two storages with a session each usually end in the same way.
+    lines.dedup();
+    lines
+}
+
 /// What the user reads after a sign-out: what was deleted, whether the provider revoked it, and until when programs can
 /// still use the credentials that they have.
-fn describe_sign_out(
-    name: &str,
-    profile: &Profile,
-    removed: StoredRecords,
-    is_complete: bool,
-    environment: &Environment,
-) -> String {
+fn describe_cleared_cache(cleared: ClearedCache, environment: &Environment) -> String {
+    let ClearedCache { names: name, profile, removed, is_complete } = cleared;
     let incomplete = (!is_complete).then(|| format!("Could not delete everything that is stored for {name}."));
     match removed {
         StoredRecords::Nothing => format!("You were not signed in with {name}: nothing was stored."),
@@ -313,7 +357,7 @@ fn describe_sign_out(
                 let until = format_local_time(until, environment);
                 format!("\nAWS credentials that programs already received for {name} stay valid until {until}.")
             });
-            format!("{deletion} {}{rest}", describe_revocation(provider, profile))
+            format!("{deletion} {}{rest}", describe_revocation(provider, &profile))
         }
     }
 }

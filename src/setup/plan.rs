@@ -90,9 +90,11 @@ impl SetupPlan {
         })
     }
 
-    /// Plans to give our own configuration this text.
+    /// Plans to give our own configuration this text. The path may be relative, as `--config` allows. The record gets the
+    /// absolute one, because `--remove` may run in another directory.
     pub fn add_configuration(&mut self, path: &Path, edit: FileEdit) -> Result<(), Error> {
-        self.add_edit(path, SetupFileKind::Configuration, |_| Ok(edit))
+        let path = std::path::absolute(path).map_err(files::Error::at(FileAction::Read, path))?;
+        self.add_edit(&path, SetupFileKind::Configuration, |_| Ok(edit))
     }
 
     /// Plans an edit of one file and its entry in the record. A file that the edit leaves unchanged gets neither.

@@ -106,6 +106,53 @@ fn setup_removal_after_a_manual_restore_deletes_the_record() {
 }
 
 #[test]
+fn setup_removal_offers_sign_out_only_when_signed_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    desk.credentials();
+    let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    desk.expect_wording("output", "setup: removed while signed in", &removed.stderr);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    desk.run(["logout", "--all"]).expect_code(0);
+    let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    desk.expect_wording("output", "setup: removed", &removed.stderr);
+}
+
+/// `--config` may be relative, and the user may remove from another folder.
+#[test]
+fn setup_removal_names_the_full_path_of_an_edited_file() {
+    let world = World::new();
+    let desk = desk(&world);
+    let facts = [
+        "setup",
+        "--yes",
+        "--config",
+        "mine.toml",
+        "--issuer",
+        "https://acme.okta.com",
+        "--client-id",
+        "x",
+        "--role-arn",
+        testworld::ROLE_ARN,
+        "--region",
+        "eu-west-1",
+    ];
+    desk.run(facts).expect_code(0);
+    let edited = desk.read("mine.toml") + "# mine\n";
+    desk.write("mine.toml", &edited);
+    let remove = || {
+        let mut command = desk.command();
+        command.current_dir("/").args(["setup", "--remove", "--yes"]);
+        desk.start_command(command).finish().expect_code(0)
+    };
+    let removed = remove();
+    desk.expect_wording("output", "setup: removed, but not an edited configuration", &removed.stderr);
+    assert_eq!(desk.read("mine.toml"), edited);
+    remove().prints("setup: nothing to remove");
+}
+
+#[test]
 fn setup_refuses_an_aws_profile_with_another_sign_in() {
     let world = World::new();
     let desk = desk(&world);

@@ -21,6 +21,7 @@ use roles::PlannedProfiles;
 
 use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
+    cache,
     cli::SetupArgs,
     config::{self, ConfigKey, KeyValue, Profile, keys},
     failure::Failure,
@@ -49,14 +50,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     }
     let mut plan = SetupPlan::new(&place.record_path(), place.file_access())?;
     if arguments.remove {
-        for file in plan.plan_removal()? {
-            write_stderr(&format!(
-                "warning: {} was edited after setup wrote it, so setup does not remove it\n",
-                display_path(&file)
-            ));
-        }
-        let removed = Hint::from("Removed. To sign out as well, run ").command(NextCommand::LogoutAll).text(".\n");
-        return confirm_and_apply(plan, arguments, &removed.render(&context.invocation())).map(drop);
+        return place.remove_changes(plan);
     }
     let complete = place.read_complete_config()?;
     let (name, values) = if complete.is_none() { place.collect_values()? } else { (None, Vec::new()) };
@@ -84,27 +78,23 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     place.warn_about_conflicts(&planned)?;
     let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
     let done = done.render(&context.invocation()) + &planned.describe_choice();
-    match confirm_and_apply(plan, arguments, &done)? {
+    match confirm_and_apply(plan, arguments, "Everything is already set up.\n", &done)? {
         true if can_sign_in => wizard::run_first_sign_in(context, &planned.default.name),
         _ => Ok(()),
     }
 }
 
-/// Prints the planned changes, applies them once the user confirms, and prints `done`. Returns whether it wrote
-/// anything.
+/// Prints the planned changes, applies them once the user confirms, and prints `done`, or `unchanged` if no change is
+/// planned. Returns whether it wrote anything.
 ///
 /// `--yes` replaces the confirmation, and `--dry-run` ends after the changes are printed.
-fn confirm_and_apply(plan: SetupPlan, arguments: &SetupArgs, done: &str) -> Result<bool, Failure> {
+fn confirm_and_apply(plan: SetupPlan, arguments: &SetupArgs, unchanged: &str, done: &str) -> Result<bool, Failure> {
     if plan.is_empty() {
         // The user may have undone all changes by hand. The record must not list them any longer.
         if !arguments.dry_run {
             plan.forget_reverted_files()?;
         }
-        write_stderr(if arguments.remove {
-            "Nothing to remove: no change made by setup is left.\n"
-        } else {
-            "Everything is already set up.\n"
-        });
+        write_stderr(unchanged);
         return Ok(false);
     }
     write_stdout(plan.changes.iter().map(format_change).collect::<String>().as_bytes())?;
@@ -152,6 +142,32 @@ impl<'a> SetupContext<'a> {
         let home = host::find_home().ok_or_else(Failure::from_missing_home)?;
         let neighbours = ExternalConfigPaths::from_environment(&context.host.environment, &home);
         Ok(Self { context, arguments, home, neighbours })
+    }
+
+    /// Undoes what earlier runs wrote, and names the files that remain because the user has edited them.
+    fn remove_changes(&self, mut plan: SetupPlan) -> Result<(), Failure> {
+        let edited = plan.plan_removal()?;
+        for file in &edited {
+            write_stderr(&format!(
+                "warning: {} was edited after setup wrote it, so setup leaves it as it is. If you no longer need it, \
+                 delete it yourself.\n",
+                display_path(file)
+            ));
+        }
+        let unchanged = match edited.is_empty() {
+            true => "Nothing to remove: setup has no recorded change to undo.\n",
+            false => "Nothing else to remove.\n",
+        };
+        // A folder that cannot be read counts as one with a sign-in: the advice is harmless if nothing is stored.
+        let is_signed_out = cache::list_session_keys(&self.context.host.paths.data).is_ok_and(|keys| keys.is_empty());
+        let removed = match is_signed_out {
+            true => "Removed.\n".to_owned(),
+            false => Hint::from("Removed. To sign out as well, run ")
+                .command(NextCommand::LogoutAll)
+                .text(".\n")
+                .render(&self.context.invocation()),
+        };
+        confirm_and_apply(plan, self.arguments, unchanged, &removed).map(drop)
     }
 
     /// Who may read the files that this run creates. All users need to read what `--system` writes.

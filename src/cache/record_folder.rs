@@ -183,15 +183,16 @@ mod tests {
     #[test]
     fn session_keys_exclude_notes_and_provider_data() {
         let folder = tempfile::tempdir().unwrap();
+        let create = |name: String| files::write_atomically(&folder.path().join(name), b"").unwrap();
         for kind in ["provider", "json", "holder", "lock", "sign-in.new"] {
-            std::fs::write(folder.path().join(format!("{KEY}.{kind}")), "").unwrap();
+            create(format!("{KEY}.{kind}"));
         }
         assert!(list_session_keys(folder.path()).unwrap().is_empty());
         for (key, kind) in [(KEY.replace('0', "1"), "sign-in"), (format!("{KEY}-{KEY}"), "credentials")] {
-            std::fs::write(folder.path().join(format!("{key}.{kind}")), "").unwrap();
+            create(format!("{key}.{kind}"));
             assert!(list_session_keys(folder.path()).unwrap().contains(&key), "{kind}");
         }
-        std::fs::write(folder.path().join(format!("{KEY}.session")), "").unwrap();
+        create(format!("{KEY}.session"));
         assert_eq!(list_session_keys(folder.path()).unwrap().len(), 3);
     }
 

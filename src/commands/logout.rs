@@ -64,7 +64,7 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
         return Ok(());
     }
     let mut cleared = Vec::new();
-    let result = clear_all_caches(context, profile, names, &sharing, &mut cleared);
+    let result = clear_all_caches(context, profile, &names, &sharing, &mut cleared);
     // After a failure, this reports the caches that are cleared already.
     for line in describe_sign_outs(cleared, &context.host.environment) {
         write_stderr_line(&line);
@@ -77,7 +77,7 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
 fn clear_all_caches(
     context: &CommandContext<'_>,
     profile: &Profile,
-    names: String,
+    names: &str,
     sharing: &[Profile],
     cleared: &mut Vec<ClearedCache>,
 ) -> Result<(), Failure> {
@@ -87,7 +87,7 @@ fn clear_all_caches(
         caches.push((profile.clone(), open_cache(context, profile)));
     }
     for (profile, cache) in caches {
-        clear_cache(context, names.clone(), profile, &cache, cleared)?;
+        clear_cache(context, names.to_owned(), profile, &cache, cleared)?;
     }
     // Version 0.1 stored a separate sign-in for each profile, which only that profile's cache finds.
     for other in sharing {

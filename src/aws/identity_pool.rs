@@ -118,7 +118,7 @@ struct PoolKeys {
     access_key_id: String,
     secret_key: Secret,
     session_token: Secret,
-    /// Seconds since 1970, as a fraction.
+    /// Seconds since 1970. They can have decimals.
     expiration: f64,
 }
 

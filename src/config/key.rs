@@ -22,8 +22,8 @@ pub struct ConfigKey {
     pub(super) check: fn(&str, &DeValue<'_>) -> ParseResult<()>,
     /// The JSON Schema of the values.
     pub(super) schema: fn() -> serde_json::Value,
-    /// The rule for the text of a variable or a flag, if this text must be TOML; `None` if the text itself is the
-    /// value.
+    /// What a message says if a variable or a flag must contain TOML for this key, and does not. `None` if its text is the
+    /// value as it stands.
     pub(super) toml_rule: Option<&'static str>,
     pub(super) default: KeyDefault,
     pub(super) set_by: SetBy,
@@ -42,7 +42,7 @@ pub struct TypedKey<T> {
     pub(super) parse: ParseValue<T>,
 }
 
-/// Parses a value. The text is the name of the key, for messages.
+/// Parses a value. The `&str` is the name of the key, which messages quote.
 pub(super) type ParseValue<T> = fn(&str, &DeValue<'_>) -> ParseResult<T>;
 
 /// A kind of values: its parser, its JSON Schema, and its syntax in a variable or a flag. Many keys share a kind.

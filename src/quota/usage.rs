@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The share of a limit from which on the program warns the user.
+/// The program warns the user when this share of a limit is used.
 const WARNING_PERCENT: f64 = 80.0;
 
 /// The usage in an answer. Every number is optional, because services report different ones.

@@ -36,8 +36,8 @@ impl Failure {
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
-            // The stream lacks its last events. Proxies that inspect traffic often buffer or end a response without a
-            // length.
+            // The stream lacks its last events. Proxies that inspect traffic often buffer, or end too
+            // early, a response that has no Content-Length.
             BedrockError::Truncated => {
                 let what = "the response stream ended before the response was complete";
                 let hint =

@@ -22,8 +22,8 @@ pub struct ConfigKey {
     pub(super) check: fn(&str, &DeValue<'_>) -> ParseResult<()>,
     /// The JSON Schema of the values.
     pub(super) schema: fn() -> serde_json::Value,
-    /// What a message says if a variable or a flag must contain TOML for this key, and does not. `None` if its text is the
-    /// value as it stands.
+    /// What a message says if a variable or a flag must contain TOML for this key, and does not. `None` if its text is
+    /// the value as it stands.
     pub(super) toml_rule: Option<&'static str>,
     pub(super) default: KeyDefault,
     pub(super) set_by: SetBy,

@@ -113,10 +113,15 @@ fn banned_in(text: &str) -> Vec<(usize, &'static str, &'static str)> {
             words.get(at + index).is_some_and(|(_, word, follows)| word == part && (index == 0 || *follows))
         })
     };
-    let found = (0..words.len()).flat_map(|at| {
-        BANNED.iter().filter(move |(phrase, _)| is_at(at, phrase)).map(move |(phrase, instead)| (at, *phrase, *instead))
-    });
-    found.map(|(at, phrase, instead)| (words[at].0, phrase, instead)).collect()
+    let mut found = Vec::new();
+    for (at, (line, word, _)) in words.iter().enumerate() {
+        // Most words begin no phrase. Without this comparison the test takes several times as long.
+        let phrases = BANNED.iter().filter(|(phrase, _)| !word.is_empty() && phrase.starts_with(word.as_str()));
+        found.extend(
+            phrases.filter(|(phrase, _)| is_at(at, phrase)).map(|(phrase, instead)| (*line, *phrase, *instead)),
+        );
+    }
+    found
 }
 
 #[test]

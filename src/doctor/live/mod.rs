@@ -166,8 +166,8 @@ impl<'a> LiveContext<'a> {
         }
     }
 
-    /// Calls all models at the same time, because each takes a second or two to answer. The answer of the first configured
-    /// model also shows whether AWS applies the guardrail.
+    /// Calls all models at the same time, because each takes a second or two to answer. The answer of the first
+    /// configured model also shows whether AWS applies the guardrail.
     async fn probe_models(&self, choice: &ModelChoice, guardrail: Option<&Guardrail>, report: &mut LiveReport) {
         let probes = choice.models.iter().map(|wanted| model_probe::probe_model(&self.bedrock, wanted, guardrail));
         let results = join_all(probes).await;

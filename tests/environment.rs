@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use testworld::{Desk, Knob, Port, World, write_script};
 
-use crate::PROGRAM;
+use crate::{PROGRAM, SPENT};
 
 /// Every command that reads stored records or calls a server.
 const COMMANDS: [&[&str]; 13] = [
@@ -34,6 +34,7 @@ enum Stored {
     Warm,
     /// They expire within five minutes.
     Expiring,
+    /// They have too little time left to be served.
     Expired,
     Nothing,
 }
@@ -54,7 +55,7 @@ impl<'w> User<'w> {
         let lifetime = match stored {
             Stored::Warm => 3600,
             Stored::Expiring => 200,
-            Stored::Expired | Stored::Nothing => 1,
+            Stored::Expired | Stored::Nothing => SPENT,
         };
         if stored != Stored::Nothing {
             world.next(1, Knob::CredentialLifetime, lifetime);

@@ -218,7 +218,7 @@ def administrator_file_writable_by_others_is_rejected(desk: Desk) -> None:
         desk.sign_in()
         desk.world.start_over()
         # Wine translates these to Windows' rights: everyone's (WD), and an unknown owner (AN) for another user's file.
-        for mode, owner, who in [(writable_by_all, own_id, "everybody "), (0o644, other_id, "AN ")]:
+        for mode, owner, who in [(writable_by_all, own_id, "everyone "), (0o644, other_id, "AN ")]:
             file.chmod(mode)
             os.chown(file, owner, -1)
             for words in (["credentials"], ["login"], ["config", "check"]):
@@ -463,7 +463,7 @@ def system_proxy_exceptions_and_switch_are_respected(desk: Desk) -> None:
 def proxy_script_is_reported_as_unsupported(desk: Desk) -> None:
     ended = far_away(desk, ProxyEnable=0, AutoConfigURL="http://wpad.acme.invalid/wpad.dat")
     refused(ended, 9, "network/dns")
-    assert "(PAC)" in ended.err and "HTTPS_PROXY" in ended.err, ended
+    assert "PAC script" in ended.err and "HTTPS_PROXY" in ended.err, ended
 
 
 # ERROR_INTERNAL_ERROR when a process starts: seen about once in ten runs, with ten concurrent callers, and only under

@@ -44,7 +44,7 @@ def deb_removal_with_yes_signs_out_and_removes_everything(stage: Stage) -> None:
     set_up(stage, root)
     removed = root.at_terminal("apt-get", "-y", "purge", "bedrock-sso", question=QUESTION, answer="yes", SUDO_USER="alice")
     assert removed.code == 0 and "Signed out of claude" in removed.out, removed
-    assert "the provider has revoked the session" in removed.out and stage.world.asked()["revoke"] == 1, removed
+    assert "The provider revoked the refresh token" in removed.out and stage.world.asked()["revoke"] == 1, removed
     same(before, root.snapshot())
     assert root.bookkeeping_names("bedrock-sso") == []
 

@@ -115,4 +115,4 @@ def aarch64_packages_have_a_working_program(stage: Stage) -> None:
     document(run("credentials"))
     stage.world.start_over()
     signed_out = run("logout", "--all").well()
-    assert "the provider has revoked the session" in signed_out.err and stage.world.asked()["revoke"] == 1, signed_out
+    assert "The provider revoked the refresh token" in signed_out.err and stage.world.asked()["revoke"] == 1, signed_out

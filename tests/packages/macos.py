@@ -279,7 +279,7 @@ def invalid_configuration_makes_no_mac_package(stage: Stage) -> None:
 def builds_in_different_folders_are_identical(stage: Stage) -> None:
     program = stage.program
     if stage.sources != REPOSITORY:
-        again = stage.small("other sources")
+        again = stage.small_sources("other sources")
         program = stage.build(again)
         assert program.read_bytes() == stage.program.read_bytes()
     time.sleep(1.1)  # times of files have a resolution of a second

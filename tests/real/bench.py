@@ -267,8 +267,9 @@ class Home:
 
     # Runs of those who call it
 
-    def caller(self, name):
-        """Runs one of AWS's own clients, which asks AWS for its identity."""
+    def caller(self, name, clients=None):
+        """Runs one of AWS's own clients, which asks AWS for its identity. In one process of the SDK for Go or Java, several clients can
+        ask at once."""
         bin_folder, endpoint = self.bench.cache / "python/bin", self.bench.sts.address
         identity = ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"]
         command = {
@@ -276,6 +277,8 @@ class Home:
             "aws_cli_v2": ["/usr/bin/aws", *identity],  # Debian's 2.9 does not support AWS_ENDPOINT_URL
             "boto3": [bin_folder / "python", HERE / "callers/with_boto3.py"],
             "javascript_sdk": [self.bench.cache / "node", HERE / "callers/with_sdk.mjs"],
+            "go_sdk": [self.bench.cache / "go_caller", clients or 1],
+            "java_sdk": ["java", "-cp", f"{self.bench.cache}/java_caller:{self.bench.cache}/java_sdk/*", "Caller", clients or 1],
         }[name]
         ca = str(self.bench.ca)
         return self.start(command, AWS_PROFILE="real", AWS_ENDPOINT_URL_STS=endpoint, AWS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca)

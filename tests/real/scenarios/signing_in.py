@@ -8,9 +8,9 @@ from scenarios.world import CALLERS, EXCHANGE, contents, document, expect, expir
 
 
 @scenario
-def five_callers_open_one_browser(world):
+def six_kinds_of_callers_open_one_browser(world):
     alice, bench = world.alice, world.bench
-    for outcome in alice.five:
+    for outcome in alice.callers:
         expect(outcome.code == 0 and outcome.stdout.strip() == ARN, f"a caller got {outcome.stdout.strip()!r}: {outcome}")
     expect(len(alice.visits()) == 1, f"{len(alice.visits())} browsers were opened")
     codes = bench.provider.events("token", grant="authorization_code")

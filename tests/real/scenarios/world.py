@@ -10,7 +10,7 @@ from attacker import Attacker
 from bench import wait_until
 from scan import Secrets
 
-CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk"]
+CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk", "go_sdk", "java_sdk"]
 EXCHANGE = "AssumeRoleWithWebIdentity"
 
 
@@ -82,13 +82,13 @@ class World:
 
     @made_once
     def alice(self):
-        """Five concurrent callers have signed in. `five` has their outcomes."""
-        gate = self.bench.root / "all five are there"
+        """All kinds of callers have signed in at the same time. `callers` has their outcomes."""
+        gate = self.bench.root / "all callers are there"
         home = self.bench.home("alice", person=["--gate", str(gate)])
-        runs = [home.caller(name) for name in [*CALLERS, "aws_cli_v1"]]
+        runs = [home.caller(name) for name in CALLERS]
         wait_until(lambda: len(running(self)) >= len(runs), 30)
         gate.touch()
-        home.five = [run.outcome() for run in runs]
+        home.callers = [run.outcome() for run in runs]
         return home
 
     @made_once

@@ -7,13 +7,14 @@
 
 mod aws_profile;
 mod fleet;
+mod prompts;
 mod roles;
 mod wizard;
 
 pub(super) use aws_profile::{
     forget_provisioned_profiles as forget_given_profiles, provision_aws_profile as give_aws_profile,
 };
-pub(super) use wizard::{can_prompt, prompt_yes_no};
+pub(super) use prompts::{can_prompt, prompt_yes_no};
 
 use std::path::{Path, PathBuf};
 
@@ -124,7 +125,7 @@ fn format_change(change: &FileChange) -> String {
 
 /// Prompts for the user's consent. Without a terminal it fails, because silence is not consent: scripts pass `--yes`.
 fn confirm_changes() -> Result<bool, Failure> {
-    if can_prompt() { wizard::prompt_to_apply() } else { Err(Failure::from_missing_confirmation()) }
+    if can_prompt() { prompts::prompt_to_apply() } else { Err(Failure::from_missing_confirmation()) }
 }
 
 /// What one run of `setup` works on: the files of this user or, with `--system`, those for all users.

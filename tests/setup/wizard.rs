@@ -14,6 +14,7 @@ use super::{browser, desk, snapshot};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
 const STORAGE_QUESTION: &str = "Store the key in a private file";
+const CTRL_D: &str = "\u{4}";
 
 /// Runs the wizard in a terminal, which `script` provides, types these lines and returns everything shown.
 fn run_wizard(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
@@ -67,8 +68,7 @@ fn wizard_leads_to_a_first_sign_in() {
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let issuer = world.issuer();
-    let answers =
-        ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", ROLE, "", "Mars", "", "y", "y"];
+    let answers = ["two words", &issuer, "", testworld::CLIENT_ID, "no role", ROLE, "", "Mars", "", "y", "y"];
     let shown = run_wizard(&desk, &given, &answers);
     let verdicts = verdicts(&shown);
     for fact in [issuer.as_str(), "http://127.0.0.1:8400/callback", "BedrockUser", "123456789012", "demo@example.com"] {
@@ -89,7 +89,7 @@ fn wizard_does_not_claim_unverified_credentials_work() {
     world.set(Knob::IdentityFault, Fault::Status(503));
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
-    let shown = run_wizard(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, ROLE, "", "", "y", "y"]);
+    let shown = run_wizard(&desk, &given, &[&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "y", "y"]);
     desk.expect_wording("output", "setup: AWS does not check the credentials", &verdicts(&shown));
 }
 
@@ -98,7 +98,7 @@ fn wizard_reports_an_unknown_client_id_at_once() {
     let world = World::new();
     let desk = desk_without_configuration(&world);
     let before = snapshot(&desk);
-    let answers = [&world.issuer(), "any", "misspelt", "wrong", "", ROLE, "", "", "n"];
+    let answers = [&world.issuer(), "misspelt", "wrong", "", ROLE, "", "", "n"];
     let shown = run_wizard(&desk, &[("storage", "file")], &answers);
     assert!(shown.contains("  + client_id = \"wrong\"\n"), "{shown}");
     desk.expect_wording("output", "setup: a client that the provider does not know", &verdicts(&shown));
@@ -109,11 +109,25 @@ fn wizard_reports_an_unknown_client_id_at_once() {
 fn wizard_checks_a_corrected_client_id_again() {
     let world = World::new();
     let desk = desk_without_configuration(&world);
-    let answers = [&world.issuer(), "any", "misspelt", testworld::CLIENT_ID, ROLE, "", "", "n"];
+    let answers = [&world.issuer(), "misspelt", testworld::CLIENT_ID, ROLE, "", "", "n"];
     let shown = run_wizard(&desk, &[("storage", "file")], &answers);
     assert!(shown.contains("[misspelt]: "), "{shown}");
     assert!(shown.contains(&format!("  + client_id = \"{}\"\n", testworld::CLIENT_ID)), "{shown}");
     desk.expect_wording("output", "setup: a client ID that the user corrects", &verdicts(&shown));
+}
+
+#[test]
+fn wizard_asks_for_ports_if_the_provider_compares_them() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    let uri = |port: u16| format!("http://127.0.0.1:{port}/callback");
+    world.set(Knob::RedirectUris, json!([uri(8400), uri(8405)]));
+    let answers = [&world.issuer(), testworld::CLIENT_ID, "eighty", "8401", "", "8405, 8400", ROLE, "", "", "y", "n"];
+    let shown = run_wizard(&desk, &[("storage", "file")], &answers);
+    assert!(shown.contains("letter by letter") && shown.contains(&format!("      {}\n", uri(8400))), "{shown}");
+    assert!(shown.contains("Registered redirect ports [8400, 8401]: "), "{shown}");
+    desk.expect_wording("output", "setup: registered ports", &verdicts(&shown));
+    assert!(fs::read_to_string(desk.config_file()).unwrap().contains("redirect_ports = [8405, 8400]\n"));
 }
 
 #[test]
@@ -140,7 +154,7 @@ fn wizard_without_a_keyring_offers_a_key_file() {
     desk.set_variable("container", "docker");
     let sts = world.sts_endpoint();
     let given = [("sts_endpoint", sts.as_str()), ("browser", &browser)];
-    let answers = [&world.issuer(), "any", testworld::CLIENT_ID, ROLE, "", "", "", "y", "y"];
+    let answers = [&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "", "y", "y"];
     let shown = run_wizard(&desk, &given, &answers);
     assert!(shown.contains(STORAGE_QUESTION) && shown.contains("  + storage = \"file\"\n"), "{shown}");
     desk.expect_wording("output", "setup: no keyring", &verdicts(&shown));
@@ -152,7 +166,7 @@ fn wizard_without_a_keyring_offers_a_key_file() {
 fn wizard_offers_no_sign_in_after_a_rejected_key_file() {
     let world = World::new();
     let desk = desk_without_configuration(&world);
-    let shown = run_wizard(&desk, &[], &[&world.issuer(), "any", testworld::CLIENT_ID, ROLE, "", "", "n", "y"]);
+    let shown = run_wizard(&desk, &[], &[&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "n", "y"]);
     assert!(shown.contains("Done.") && !shown.contains("Sign in now?"), "{shown}");
     assert!(!fs::read_to_string(desk.config_file()).unwrap().contains("storage"));
 }
@@ -165,7 +179,7 @@ fn wizard_asks_about_storage_only_without_a_keyring() {
     let path = desk.home().join("bus");
     let _silent_bus = UnixListener::bind(&path).unwrap();
     let (issuer, address) = (world.issuer(), format!("unix:path={}", path.display()));
-    let answers = [&issuer, "any", testworld::CLIENT_ID, ROLE, "", "", "n"];
+    let answers = [&issuer, testworld::CLIENT_ID, ROLE, "", "", "n"];
     for (given, bus) in [(&[][..], &*address), (&[("storage", "keyring")], "unix:path=/nowhere")] {
         desk.set_variable("DBUS_SESSION_BUS_ADDRESS", bus);
         let shown = run_wizard(&desk, given, &answers);
@@ -181,7 +195,6 @@ fn wizard_reads_roles_until_an_empty_answer() {
     let [first, second] = ["111111111111", "222222222222"].map(role);
     let answers = [
         &world.issuer(),
-        "any",
         testworld::CLIENT_ID,
         &first,
         "no role",
@@ -204,16 +217,15 @@ fn wizard_reads_roles_until_an_empty_answer() {
 
 #[test]
 fn end_of_input_cancels_setup_and_writes_nothing() {
-    const CTRL_D: &str = "\u{4}";
     let world = World::new();
     let desk = desk_without_configuration(&world);
     let issuer = world.issuer();
     let before = snapshot(&desk);
     for answers in [
         &[CTRL_D][..],
-        &[&issuer, "any", testworld::CLIENT_ID, CTRL_D],
-        &[&issuer, "any", testworld::CLIENT_ID, ROLE, "", "", CTRL_D],
-        &[&issuer, "any", testworld::CLIENT_ID, ROLE, "", "", "y", CTRL_D],
+        &[&issuer, testworld::CLIENT_ID, CTRL_D],
+        &[&issuer, testworld::CLIENT_ID, ROLE, "", "", CTRL_D],
+        &[&issuer, testworld::CLIENT_ID, ROLE, "", "", "y", CTRL_D],
     ] {
         let (code, shown) = type_lines(&desk, &[], answers);
         assert_eq!(code, Some(130), "{shown}");

@@ -13,7 +13,7 @@ use crate::{
     aws::{Aws, CredentialStatus},
     cli::GlobalArgs,
     commands::{CommandContext, SignInScreen},
-    config::{self, CallerKind, ConfigKey, Issuer, KeyValue, RedirectUri, RoleArn, keys},
+    config::{self, CallerKind, ConfigKey, Issuer, KeyValue, REGISTERED_PORTS, RedirectUri, RoleArn, keys},
     failure::Failure,
     hint::{Hint, NextCommand},
     http::{self, Client, HttpSettings},
@@ -23,8 +23,8 @@ use crate::{
     text::sanitize_line,
 };
 
-/// The redirect ports that the guides in `docs/providers` register, offered as the default answer.
-const EXAMPLE_PORTS: &str = "8400, 8401";
+/// A port that no guide registers. A provider that accepts it accepts any port.
+const UNREGISTERED_PORT: u16 = 58_431;
 
 /// What the user answered.
 pub(super) struct WizardAnswers {
@@ -60,10 +60,11 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     ));
     let is_given = |key: &ConfigKey| given.iter().any(|(known, _)| *known == key);
     let mut values: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned())];
-    let ports = if is_given(&keys::REDIRECT_PORTS) { None } else { prompt_for_ports()? };
-    let known = [&values, ports.as_slice(), given].concat();
+    let known = [&values, given].concat();
     let redirect = config::preview_redirect_uri(&place.preview_inputs(None), &place.config_path(), &known)?;
-    values.push((&keys::CLIENT_ID, prompt_for_client_id(&client, &metadata, &redirect)?));
+    let provider = ProviderQuestions { client: &client, metadata: &metadata, redirect };
+    let (client_id, redirect) = provider.prompt_for_client(!is_given(&keys::REDIRECT_PORTS))?;
+    values.push((&keys::CLIENT_ID, client_id));
     let roles = prompt_for_roles()?;
     let region = prompt_until_valid("AWS region", Some("us-east-1"), |answer| {
         let problem = || "enter the name of an AWS region, such as us-east-1".to_owned();
@@ -71,43 +72,123 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     })?;
     values.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
     values.push((&keys::REGION, region));
-    values.extend(ports);
+    // Ports that the profile has without a value stay out of the file.
+    let has_other_ports = redirect != provider.redirect;
+    values.extend(has_other_ports.then(|| (&*keys::REDIRECT_PORTS, format!("{:?}", redirect.ports))));
     // With `--system`, the keyring of the administrator says nothing about the keyrings of the users.
     let asks_storage = !place.arguments.system && !is_given(&keys::STORAGE);
     let has_key_store = !asks_storage || prompt_for_storage(&mut values)?;
     Ok(WizardAnswers { values, can_sign_in: has_key_store })
 }
 
-/// Prompts for the redirect ports. `None` means any free port, for which the configuration needs no value.
-fn prompt_for_ports() -> Result<Option<KeyValue>, InputEnded> {
-    let question = "Redirect ports that are registered with the provider, or \"any\"";
-    let ports = prompt_until_valid(question, Some(EXAMPLE_PORTS), parse_ports)?;
-    Ok((!ports.is_empty()).then(|| (&*keys::REDIRECT_PORTS, format!("{ports:?}"))))
+/// The questions whose answers the provider can check: the client ID and the redirect ports.
+struct ProviderQuestions<'a> {
+    client: &'a Client,
+    metadata: &'a ProviderMetadata,
+    /// The redirect URI of a profile without an answer to the question about ports.
+    redirect: RedirectUri,
 }
 
-/// Prompts for the client ID, and checks with the provider each ID that the user enters.
-///
-/// If the provider rejects an ID, the question is repeated with that ID as the default. The check can be wrong, so the
-/// user can continue with the same ID.
-fn prompt_for_client_id(
-    client: &Client,
-    metadata: &ProviderMetadata,
-    redirect: &RedirectUri,
-) -> Result<String, InputEnded> {
-    let parse = |answer: &str| match answer {
+impl ProviderQuestions<'_> {
+    /// Prompts for the client ID and, if the provider compares ports, for the registered ports. Checks the answers with
+    /// the provider.
+    ///
+    /// If the provider rejects the answers, the questions are repeated with these answers as defaults. The check can be
+    /// wrong, so the user can continue with the same answers.
+    fn prompt_for_client(&self, asks_ports: bool) -> Result<(String, RedirectUri), InputEnded> {
+        let client_id = prompt_until_valid("Client ID of the application", None, parse_client_id)?;
+        let redirect = self.choose_redirect(&client_id, &self.redirect, asks_ports)?;
+        let mut answers = (client_id, redirect);
+        while self.report_probe(&answers.0, &answers.1) == ClientProbe::Rejected {
+            let question = "Another client ID, or Enter to continue with this one";
+            let client_id = prompt_until_valid(question, Some(&answers.0), parse_client_id)?;
+            let redirect = self.choose_redirect(&client_id, &answers.1, asks_ports)?;
+            let repeated = (client_id, redirect);
+            if repeated == answers {
+                break;
+            }
+            answers = repeated;
+        }
+        Ok(answers)
+    }
+
+    /// The redirect URI for this client: `suggested`, or with other ports if the user has to register them.
+    fn choose_redirect(
+        &self,
+        client_id: &str,
+        suggested: &RedirectUri,
+        asks_ports: bool,
+    ) -> Result<RedirectUri, InputEnded> {
+        let needs_ports = || !suggested.ports.is_empty() || self.compares_ports(client_id);
+        if asks_ports && needs_ports() { prompt_for_ports(suggested) } else { Ok(suggested.clone()) }
+    }
+
+    /// Whether a provider for which the table of providers allows any port accepts registered ports only.
+    ///
+    /// Many providers compare the port, although RFC 8252 §7.3 forbids it. They accept a port that the guides register,
+    /// and reject another one.
+    fn compares_ports(&self, client_id: &str) -> bool {
+        let probe = |port| {
+            let uri = self.redirect.uri_for_port(port);
+            http::block_on(oidc::probe_client(self.client, self.metadata, client_id, &uri))
+        };
+        matches!(probe(UNREGISTERED_PORT), Ok(Ok(ClientProbe::Rejected)))
+            && REGISTERED_PORTS.iter().any(|port| matches!(probe(*port), Ok(Ok(ClientProbe::Accepted))))
+    }
+
+    /// Sends an authorization request without a user for each redirect URI, and reports how the provider answers.
+    ///
+    /// A provider that does not know the client ID or the redirect URI shows an error page instead of its sign-in page.
+    /// The result is only a warning and stops nothing, because some providers send the error page with a status of
+    /// success.
+    fn report_probe(&self, client_id: &str, redirect: &RedirectUri) -> ClientProbe {
+        let uris = redirect.uris_to_probe();
+        for uri in &uris {
+            match http::block_on(oidc::probe_client(self.client, self.metadata, client_id, uri)) {
+                Ok(Ok(ClientProbe::Accepted)) => {}
+                Ok(Ok(ClientProbe::Rejected)) => {
+                    write_stderr(&format!(
+                        "  ! the provider answered with an error: \
+                         check the client ID, and that the redirect URI {uri} is registered\n"
+                    ));
+                    return ClientProbe::Rejected;
+                }
+                Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => return ClientProbe::Inconclusive,
+            }
+        }
+        let plural = if uris.len() == 1 { "" } else { "s" };
+        let uris = uris.join(" and ");
+        write_stderr(&format!("  ✓ the provider accepts this client ID with the redirect URI{plural} {uris}\n"));
+        ClientProbe::Accepted
+    }
+}
+
+/// Explains what has to be registered, and prompts for the registered ports. The default answer is that of `suggested`.
+fn prompt_for_ports(suggested: &RedirectUri) -> Result<RedirectUri, InputEnded> {
+    let ports = if suggested.ports.is_empty() { REGISTERED_PORTS.to_vec() } else { suggested.ports.clone() };
+    let default: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let suggested = RedirectUri { ports, ..suggested.clone() };
+    let uris: String = suggested.uris_to_probe().iter().map(|uri| format!("      {uri}\n")).collect();
+    write_stderr(&format!(
+        "  This provider compares redirect URIs letter by letter, including the port. These must be registered:\n\
+         {uris}  If the application has others, enter their ports. A sign-in uses the first port that is free.\n"
+    ));
+    let ports = prompt_until_valid("Registered redirect ports", Some(&default.join(", ")), parse_ports)?;
+    Ok(RedirectUri { ports, ..suggested })
+}
+
+fn parse_client_id(answer: &str) -> Result<String, String> {
+    match answer {
         "" => Err("the client ID cannot be empty".to_owned()),
         answer => Ok(answer.to_owned()),
-    };
-    let mut client_id = prompt_until_valid("Client ID of the application", None, parse)?;
-    while report_client_probe(client, metadata, &client_id, redirect) == ClientProbe::Rejected {
-        let question = "Another client ID, or Enter to continue with this one";
-        let answer = prompt_until_valid(question, Some(&client_id), parse)?;
-        if answer == client_id {
-            break;
-        }
-        client_id = answer;
     }
-    Ok(client_id)
+}
+
+/// Parses a list of ports.
+fn parse_ports(answer: &str) -> Result<Vec<u16>, String> {
+    let port = |word: &str| word.trim().parse().ok().filter(|port| *port != 0);
+    let ports: Option<Vec<u16>> = answer.split(',').map(port).collect();
+    ports.ok_or_else(|| "enter port numbers that are separated by commas, such as 8400, 8401".to_owned())
 }
 
 /// If there is no keyring, prompts for the consent to store the key in a private file, and adds the answer to the
@@ -175,47 +256,6 @@ fn discover_issuer(client: &Client, answer: &str) -> Result<(Issuer, ProviderMet
         }
     }
     Err(problem)
-}
-
-/// Parses a list of ports. The empty list means any free port, which suits providers that ignore the port of a loopback
-/// redirect URI, as RFC 8252 §7.3 demands.
-fn parse_ports(answer: &str) -> Result<Vec<u16>, String> {
-    if answer.eq_ignore_ascii_case("any") {
-        return Ok(Vec::new());
-    }
-    let port = |word: &str| word.trim().parse().ok().filter(|port| *port != 0);
-    let ports: Option<Vec<u16>> = answer.split(',').map(port).collect();
-    ports.ok_or_else(|| "enter port numbers that are separated by commas, or \"any\"".to_owned())
-}
-
-/// Sends an authorization request without a user for each redirect URI, and reports how the provider answers.
-///
-/// A provider that does not know the client ID or the redirect URI shows an error page instead of its sign-in page. The
-/// result is only a warning and stops nothing, because some providers send the error page with a status of success.
-fn report_client_probe(
-    client: &Client,
-    metadata: &ProviderMetadata,
-    client_id: &str,
-    redirect: &RedirectUri,
-) -> ClientProbe {
-    let uris = redirect.uris_to_probe();
-    for uri in &uris {
-        match http::block_on(oidc::probe_client(client, metadata, client_id, uri)) {
-            Ok(Ok(ClientProbe::Accepted)) => {}
-            Ok(Ok(ClientProbe::Rejected)) => {
-                write_stderr(&format!(
-                    "  ! the provider answered with an error: \
-                     check the client ID, and that the redirect URI {uri} is registered\n"
-                ));
-                return ClientProbe::Rejected;
-            }
-            Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => return ClientProbe::Inconclusive,
-        }
-    }
-    let plural = if uris.len() == 1 { "" } else { "s" };
-    let uris = uris.join(" and ");
-    write_stderr(&format!("  ✓ the provider accepts this client ID with the redirect URI{plural} {uris}\n"));
-    ClientProbe::Accepted
 }
 
 /// Offers a first sign-in to the new profile, and checks the credentials with `sts:GetCallerIdentity`.

@@ -117,7 +117,7 @@ pub struct SampleIssuer<'a> {
 
 /// The redirect ports for a profile that names none, if the provider compares ports. The provider guides ask
 /// administrators to register exactly these two.
-pub(super) const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
+pub const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
 
 /// The properties that the standards define, for a provider without a literal. `offline_access` requests a refresh
 /// token (OIDC Core §11). The port of a loopback redirect URI is arbitrary (RFC 8252 §7.3). The audience of an

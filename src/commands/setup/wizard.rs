@@ -30,7 +30,7 @@ const UNREGISTERED_PORT: u16 = 58_431;
 pub(super) struct WizardAnswers {
     /// The values for the configuration, without those that were already on the command line.
     pub values: Vec<KeyValue>,
-    /// Whether a first sign-in can work. Without a keyring it cannot, unless the key is stored in a file.
+    /// Whether to offer a first sign-in. It cannot work without a place for its key.
     pub can_sign_in: bool,
 }
 
@@ -78,7 +78,8 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     // With `--system`, the keyring of the administrator says nothing about the keyrings of the users.
     let asks_storage = !place.arguments.system && !is_given(&keys::STORAGE);
     let has_key_store = !asks_storage || prompt_for_storage(&mut values)?;
-    Ok(WizardAnswers { values, can_sign_in: has_key_store })
+    // The administrator who sets up a computer for all users does not sign in as root.
+    Ok(WizardAnswers { values, can_sign_in: has_key_store && !place.arguments.system })
 }
 
 /// The questions whose answers the provider can check: the client ID and the redirect ports.

@@ -173,18 +173,26 @@ fn wizard_offers_no_sign_in_after_a_rejected_key_file() {
 
 /// The test of a keyring that never answers ends at its deadline.
 #[test]
-fn wizard_asks_about_storage_only_without_a_keyring() {
+fn wizard_offers_a_key_file_for_a_silent_keyring() {
     let world = World::new();
     let desk = desk_without_configuration(&world);
     let path = desk.home().join("bus");
     let _silent_bus = UnixListener::bind(&path).unwrap();
-    let (issuer, address) = (world.issuer(), format!("unix:path={}", path.display()));
-    let answers = [&issuer, testworld::CLIENT_ID, ROLE, "", "", "n"];
-    for (given, bus) in [(&[][..], &*address), (&[("storage", "keyring")], "unix:path=/nowhere")] {
-        desk.set_variable("DBUS_SESSION_BUS_ADDRESS", bus);
-        let shown = run_wizard(&desk, given, &answers);
-        assert!(!shown.contains(STORAGE_QUESTION) && shown.contains("Nothing was changed."), "{shown}");
-    }
+    desk.set_variable("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", path.display()));
+    desk.set_variable("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+    let shown = run_wizard(&desk, &[], &[&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "", "n"]);
+    assert!(shown.contains(STORAGE_QUESTION) && shown.contains("  + storage = \"file\"\n"), "{shown}");
+    desk.expect_wording("output", "setup: a keyring that does not answer", &verdicts(&shown));
+}
+
+#[test]
+fn wizard_does_not_test_the_keyring_for_a_given_storage() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    desk.set_variable("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
+    let answers = [&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "n"];
+    let shown = run_wizard(&desk, &[("storage", "keyring")], &answers);
+    assert!(!shown.contains(STORAGE_QUESTION) && shown.contains("Nothing was changed."), "{shown}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     commands::{CommandContext, SignInScreen},
     config::{self, CallerKind, ConfigKey, Issuer, KeyValue, REGISTERED_PORTS, RedirectUri, RoleArn, keys},
     failure::Failure,
-    hint::{Hint, NextCommand},
+    hint::{Hint, Invocation, NextCommand},
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
     session::{LoginCondition, MethodPreference},
@@ -77,7 +77,7 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     values.extend(has_other_ports.then(|| (&*keys::REDIRECT_PORTS, format!("{:?}", redirect.ports))));
     // With `--system`, the keyring of the administrator says nothing about the keyrings of the users.
     let asks_storage = !place.arguments.system && !is_given(&keys::STORAGE);
-    let has_key_store = !asks_storage || prompt_for_storage(&mut values)?;
+    let has_key_store = !asks_storage || prompt_for_storage(&mut values, &place.context.invocation())?;
     // The administrator who sets up a computer for all users does not sign in as root.
     Ok(WizardAnswers { values, can_sign_in: has_key_store && !place.arguments.system })
 }
@@ -192,18 +192,32 @@ fn parse_ports(answer: &str) -> Result<Vec<u16>, String> {
     ports.ok_or_else(|| "enter port numbers that are separated by commas, such as 8400, 8401".to_owned())
 }
 
-/// If there is no keyring, prompts for the consent to store the key in a private file, and adds the answer to the
-/// values. Returns whether the profile has a place for its key.
+/// If the keyring does not work here, prompts for the consent to store the key in a private file, and adds the answer
+/// to the values. Returns whether the profile has a place for its key.
 ///
-/// The test of the keyring is that of `doctor`. A keyring that is locked or does not answer counts as available,
-/// because the user can fix that without a change to the configuration.
-fn prompt_for_storage(values: &mut Vec<KeyValue>) -> Result<bool, InputEnded> {
-    let Some(absent) = store::test_keyring().err().filter(store::KeyringError::is_absent) else { return Ok(true) };
-    let absent = Failure::from(absent);
-    write_stderr(&format!("  ! {}, so the key of your session needs another place\n", absent.what()));
-    let agrees = read_yes_no("Store the key in a private file (storage = \"file\")?", true)?;
+/// The test of the keyring is that of `doctor`: it writes, reads and removes an item, without a prompt. A keyring that
+/// is only locked, on a desktop that can show its prompt, is no reason to ask: the first sign-in unlocks it.
+fn prompt_for_storage(values: &mut Vec<KeyValue>, invocation: &Invocation) -> Result<bool, InputEnded> {
+    let error = match store::test_keyring() {
+        Ok(()) => {
+            write_stderr("  ✓ the keyring stores and returns an item: it will hold the key of your session\n");
+            return Ok(true);
+        }
+        Err(error) if error.is_solved_by_prompt() => return Ok(true),
+        Err(error) => error,
+    };
+    let suits_file = error.suggests_file();
+    let failure = Failure::from(error);
+    write_stderr(&format!(
+        "  ! {}\n    The key that encrypts your stored sign-in needs another place. In a private file, every program\n    \
+         that runs as you can read it, and so can a backup.\n",
+        failure.what()
+    ));
+    let agrees = read_yes_no("Store the key in a private file (storage = \"file\")?", suits_file)?;
     if agrees {
         values.push((&keys::STORAGE, "file".to_owned()));
+    } else {
+        write_stderr(&format!("  ! before you sign in: {}\n", failure.hint(invocation)));
     }
     Ok(agrees)
 }

@@ -130,6 +130,16 @@ pub enum KeyringContext {
     Ssh,
 }
 
+impl KeyringContext {
+    /// Whether the user's desktop, which a keyring belongs to, is somewhere else.
+    fn is_remote(self) -> bool {
+        match self {
+            Self::Wsl | Self::Container | Self::Ssh => true,
+            Self::Plain | Self::KWallet => false,
+        }
+    }
+}
+
 /// A fault and the environment in which it occurred.
 #[derive(Debug)]
 pub struct KeyringError {
@@ -141,6 +151,17 @@ impl KeyringError {
     /// Whether this system or session has no keyring. A keyring that is locked or silent exists.
     pub fn is_absent(&self) -> bool {
         matches!(self.fault, KeyringFault::Absent { .. })
+    }
+
+    /// Whether a sign-in on this desktop makes the keyring work, because it lets the keyring prompt the user. In WSL,
+    /// in a container and over SSH, the user may never see that prompt.
+    pub fn is_solved_by_prompt(&self) -> bool {
+        matches!(self.fault, KeyringFault::LockedNoPrompt) && !self.context.is_remote()
+    }
+
+    /// Whether a key file is the usual choice here, and not a repair of the keyring.
+    pub fn suggests_file(&self) -> bool {
+        self.is_absent() || self.context.is_remote()
     }
 
     /// Adds the environment. A locked keyring becomes [`KeyringFault::LockedNoPrompt`] if only the caller prevented a

@@ -5,6 +5,7 @@
 //! hosts only. A failed request yields a typed fact about its cause. Callers interpret the answers.
 
 mod aws_connector;
+mod authority;
 mod proxy_bypass;
 mod error;
 mod resolver;
@@ -24,6 +25,7 @@ use reqwest::redirect;
 use serde::de::DeserializeOwned;
 
 pub use self::{
+    authority::{BundleAuthority, list_added_authorities},
     error::{BundleFault, Error, ProxyFault, TlsFault, UnusedReason, UnusedVariable},
     proxy::{NO_PROXY_VARIABLES, PROXY_VARIABLES, ProxyChoice},
     settings::{HttpSettings, UnusedVariables},

@@ -98,12 +98,13 @@ fn overrides_system_roots(environment: &Environment) -> bool {
         && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.var_os(name).is_some())
 }
 
-fn find_system_bundle() -> Option<PathBuf> {
+/// The PEM file with the system's own authorities. `None` on macOS and Windows, which have no such file.
+pub(super) fn find_system_bundle() -> Option<PathBuf> {
     SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists())
 }
 
 /// Reads the usable certificates of a bundle. Damaged ones are skipped, as OpenSSL does, if at least one is usable.
-fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
+pub(super) fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
     let text =
         RegularFile::open(path).and_then(|file| file.read_to_limit(MAX_BUNDLE_BYTES)).map_err(|error| match error {
             ReadError::Io(error) => BundleFault::Unreadable(error.kind()),

@@ -14,6 +14,7 @@ use super::{browser, desk, snapshot};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
 const STORAGE_QUESTION: &str = "Store the key in a private file";
+const BUNDLE_QUESTION: &str = "Trust these certificates for your sign-in";
 const CTRL_D: &str = "\u{4}";
 
 /// Runs the wizard in a terminal, which `script` provides, types these lines and returns everything shown.
@@ -193,6 +194,54 @@ fn wizard_does_not_test_the_keyring_for_a_given_storage() {
     let answers = [&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "n"];
     let shown = run_wizard(&desk, &[("storage", "keyring")], &answers);
     assert!(!shown.contains(STORAGE_QUESTION) && shown.contains("Nothing was changed."), "{shown}");
+}
+
+#[test]
+fn accepted_ca_bundle_of_the_environment_is_configured() {
+    let world = World::over_tls();
+    let desk = desk(&world);
+    let browser = browser(&desk);
+    fs::remove_file(desk.config_file()).unwrap();
+    let (bundle, sts) = (world.ca_bundle().unwrap(), world.sts_endpoint());
+    desk.set_variable("AWS_CA_BUNDLE", bundle);
+    let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
+    let shown = run_wizard(&desk, &given, &["y", &world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "y", "y"]);
+    assert!(shown.contains("subject  CN=Demo Test Authority\n"), "{shown}");
+    let mut openssl = Command::new("openssl");
+    let printed = openssl.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(bundle).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(shown.contains(&format!("SHA-256  {}\n", printed.trim().split('=').nth(1).unwrap())), "{shown}");
+    assert!(shown.contains(&format!("  + ca_bundle = \"{}\"\n", bundle.display())), "{shown}");
+    assert!(shown.contains("✓ AWS accepts the credentials"), "{shown}");
+}
+
+#[test]
+fn ca_bundle_of_the_environment_is_refused_by_default() {
+    let world = World::over_tls();
+    let desk = desk_without_configuration(&world);
+    for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+        desk.set_variable(variable, world.ca_bundle().unwrap());
+    }
+    let (code, shown) = type_lines(&desk, &[("storage", "file")], &["", &world.issuer(), CTRL_D]);
+    assert_eq!((code, world.ledger().total()), (Some(130), 0), "{shown}");
+    assert_eq!(shown.matches(BUNDLE_QUESTION).count(), 1, "the same file is offered once: {shown}");
+    assert!(!shown.contains("✓ found the issuer"), "{shown}");
+}
+
+#[test]
+fn unusable_ca_bundle_of_the_environment_is_named() {
+    let world = World::new();
+    let desk = desk_without_configuration(&world);
+    let place = desk.home().join("ca.pem");
+    let certificate = fs::read_to_string(World::over_tls().ca_bundle().unwrap()).unwrap();
+    fs::write(&place, certificate.repeat(6)).unwrap();
+    desk.set_variable("AWS_CA_BUNDLE", "ca.pem");
+    desk.set_variable("NODE_EXTRA_CA_CERTS", "/nowhere/ca.pem");
+    desk.set_variable("SSL_CERT_FILE", &place);
+    let answers = [&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "n"];
+    let shown = run_wizard(&desk, &[("storage", "file")], &answers);
+    assert!(!shown.contains(BUNDLE_QUESTION), "{shown}");
+    desk.expect_wording("output", "setup: CA bundles that are not offered", &verdicts(&shown));
 }
 
 #[test]

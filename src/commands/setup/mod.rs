@@ -6,6 +6,7 @@
 //! are edited is the job of `crate::setup`.
 
 mod aws_profile;
+mod ca_bundle;
 mod fleet;
 mod prompts;
 mod roles;

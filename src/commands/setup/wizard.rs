@@ -4,8 +4,11 @@
 //! It runs only in a terminal, and only if no configuration exists. Scripts pass flags or a file instead. Until the
 //! user confirms the changes, the wizard writes nothing, so the user can end it at any question without a trace.
 
+use std::path::PathBuf;
+
 use super::{
     SetupContext,
+    ca_bundle::prompt_for_ca_bundle,
     prompts::{InputEnded, prompt_until_valid, prompt_yes_no, read_yes_no},
     write_stderr,
 };
@@ -16,9 +19,11 @@ use crate::{
     config::{self, CallerKind, ConfigKey, Issuer, KeyValue, REGISTERED_PORTS, RedirectUri, RoleArn, keys},
     failure::Failure,
     hint::{Hint, Invocation, NextCommand},
+    host::VariableUse,
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
     session::{LoginCondition, MethodPreference},
+    setup::expand_home,
     store,
     text::sanitize_line,
 };
@@ -43,14 +48,23 @@ pub(super) fn prompts_for(key: &ConfigKey) -> bool {
 /// Prompts for the values of a profile and returns them as configuration keys. `given` are the values of the command
 /// line, for which it does not prompt.
 ///
-/// It asks for the issuer first, because the provider's metadata lets the later answers be checked. There is no
-/// configuration yet, so its connections follow the environment alone, such as `HTTPS_PROXY`.
+/// It asks for the issuer early, because the provider's metadata lets the later answers be checked. Its connections
+/// trust what those of the new profile will trust. Its proxy is that of the environment.
 pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) -> Result<WizardAnswers, Failure> {
     write_stderr(
         "No configuration exists yet. Answer a few questions to create one, then sign in.\n\
          Nothing is written before you confirm the changes. To cancel, press Ctrl-C.\n\n",
     );
-    let client = Client::new(HttpSettings::from_environment(&place.context.host.environment))?;
+    let given_value = |key: &ConfigKey| given.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone());
+    let is_given = |key: &ConfigKey| given_value(key).is_some();
+    let environment = &place.context.host.environment;
+    let new_bundle = if is_given(&keys::CA_BUNDLE) { None } else { prompt_for_ca_bundle(environment)? };
+    let bundle = new_bundle.clone().or_else(|| given_value(&keys::CA_BUNDLE)).map(PathBuf::from);
+    let client = Client::new(HttpSettings {
+        ca_bundle: bundle.map(|path| expand_home(&path, &place.home)).as_deref(),
+        authority_variables: VariableUse::Ignored,
+        ..HttpSettings::from_environment(environment)
+    })?;
     let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, or the issuer URL)";
     let (issuer, metadata) = prompt_until_valid(question, None, |answer| discover_issuer(&client, answer))?;
     write_stderr(&format!(
@@ -58,7 +72,6 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
         sanitize_line(issuer.as_str()),
         metadata.token_endpoint.authority()
     ));
-    let is_given = |key: &ConfigKey| given.iter().any(|(known, _)| *known == key);
     let mut values: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned())];
     let known = [&values, given].concat();
     let redirect = config::preview_redirect_uri(&place.preview_inputs(None), &place.config_path(), &known)?;
@@ -75,6 +88,7 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     // Ports that the profile has without a value stay out of the file.
     let has_other_ports = redirect != provider.redirect;
     values.extend(has_other_ports.then(|| (&*keys::REDIRECT_PORTS, format!("{:?}", redirect.ports))));
+    values.extend(new_bundle.map(|path| (&*keys::CA_BUNDLE, path)));
     // With `--system`, the keyring of the administrator says nothing about the keyrings of the users.
     let asks_storage = !place.arguments.system && !is_given(&keys::STORAGE);
     let has_key_store = !asks_storage || prompt_for_storage(&mut values, &place.context.invocation())?;

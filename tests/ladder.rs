@@ -146,17 +146,15 @@ fn revoked_refresh_token_leads_to_one_new_prompt() {
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
 
-/// Asserts that this fault of the token endpoint opens no browser and loses no refresh token.
-fn assert_refresh_token_survives(fault: &serde_json::Value) {
+/// Asserts that this fault of the token endpoint opens no browser and loses no refresh token. The cached ID token is
+/// valid, and is used unless the provider refuses the application.
+fn assert_refresh_token_survives(fault: &serde_json::Value, code: i32) {
     let world = World::new();
     world.next(2, Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
     desk.credentials();
     world.next(1, Knob::RefreshFault, fault.clone());
-    let code = desk.run(["credentials"]).code;
-    // An OAuth error is reported. After any other fault the cached ID token, still valid, is used.
-    let refusal = fault.get("oauth").is_some();
-    assert_eq!((code, desk.tabs()), (Some(if refusal { 5 } else { 0 }), 1), "{fault}");
+    assert_eq!((desk.run(["credentials"]).code, desk.tabs()), (Some(code), 1), "{fault}");
     desk.credentials();
     assert_eq!((counts(&world)[2], desk.tabs()), (2, 1), "{fault}: the refresh token still works");
 }
@@ -164,18 +162,114 @@ fn assert_refresh_token_survives(fault: &serde_json::Value) {
 #[test]
 fn temporary_refresh_failures_open_no_browser() {
     for fault in [
-        json!(Fault::Status(500)),
-        json!(Fault::Status(503)),
-        json!(Fault::Portal),
-        json!(Fault::Close),
-        json!(Fault::Flood),
-        json!(Fault::Redirect("https://portal.invalid/".into())),
-        json!(Fault::oauth("temporarily_unavailable", "later")),
-        json!(Fault::oauth("invalid_client", "who?")),
-        json!(Fault::Body { status: 400, content_type: "text/html".into(), body: "<h1>invalid_grant</h1>".into() }),
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::Status(403),
+        Fault::Status(407),
+        Fault::Portal,
+        Fault::Close,
+        Fault::Flood,
+        Fault::Redirect("https://portal.invalid/".into()),
+        oauth_error(429, "too_many_requests"),
     ] {
-        assert_refresh_token_survives(&fault);
+        assert_refresh_token_survives(&json!(fault), 0);
     }
+}
+
+#[test]
+fn a_refused_application_opens_no_browser() {
+    for code in ["invalid_client", "unauthorized_client"] {
+        assert_refresh_token_survives(&json!(Fault::oauth(code, "who?")), 5);
+    }
+}
+
+fn oauth_error(status: u16, code: &str) -> Fault {
+    let body = json!({ "error": code, "error_description": "no" }).to_string();
+    Fault::Body { status, content_type: "application/json".into(), body }
+}
+
+/// How real providers refuse an expired or revoked refresh token without saying `invalid_grant`.
+fn list_refusals() -> Vec<Fault> {
+    let page = |status, body: &str| Fault::Body { status, content_type: "text/html".into(), body: body.into() };
+    vec![
+        // LemonLDAP::NG, Glewlwyd, Entra.
+        Fault::oauth("invalid_request", ""),
+        page(400, ""),
+        Fault::oauth("interaction_required", "AADSTS50079"),
+        page(400, "<h1>invalid_grant</h1>"),
+        page(401, ""),
+        page(404, "{}"),
+        oauth_error(403, "access_denied"),
+        oauth_error(410, "session_gone"),
+        Fault::Body { status: 200, content_type: "application/json".into(), body: "{}".into() },
+    ]
+}
+
+#[test]
+fn a_refused_refresh_prompts_and_does_not_drop_the_token() {
+    for fault in list_refusals().into_iter().map(|fault| json!(fault)) {
+        let world = World::new();
+        world.next(2, Knob::CredentialLifetime, SPENT);
+        let desk = desk(&world);
+        desk.credentials();
+        world.next(1, Knob::RefreshFault, fault.clone());
+        let failed = desk.run(["credentials", "--no-login"]).fails(4, "sign-in/refresh_refused");
+        failed.hint_has(&["bedrock-sso login --force"]);
+        desk.run(["credentials", "--no-login"]).expect_code(0);
+        assert_eq!((counts(&world)[2], desk.tabs()), (2, 1), "{fault}: the token survives");
+        world.set(Knob::RefreshFault, fault.clone());
+        desk.credentials();
+        assert_eq!((counts(&world), desk.tabs()), ([2, 2, 3, 3], 2), "{fault}");
+    }
+}
+
+/// Without the description of the provider, the answer may come from something else on the network.
+#[test]
+fn a_refusal_page_of_a_vanished_provider_opens_no_browser() {
+    let world = World::new();
+    world.age_id_tokens();
+    let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
+    world.next(1, Knob::RefreshFault, json!(Fault::Status(404)));
+    world.set(Knob::DiscoveryFault, json!(Fault::Close));
+    fails(&desk, 9, "network/interrupted");
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 1], 1));
+}
+
+#[test]
+fn login_reaches_the_browser_whatever_a_refresh_returns() {
+    let others = [
+        Fault::Status(500),
+        Fault::Status(403),
+        Fault::Portal,
+        Fault::Close,
+        Fault::Flood,
+        Fault::Redirect("https://portal.invalid/".into()),
+        oauth_error(429, "too_many_requests"),
+        oauth_error(400, "invalid_client"),
+        oauth_error(400, "unauthorized_client"),
+        oauth_error(400, "invalid_grant"),
+    ];
+    for fault in list_refusals().into_iter().chain(others).map(|fault| json!(fault)) {
+        let world = World::new();
+        world.age_id_tokens();
+        let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
+        world.set(Knob::RefreshFault, fault.clone());
+        desk.run(["login"]).expect_code(0);
+        assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2), "{fault}");
+    }
+}
+
+#[test]
+fn login_opens_no_browser_if_the_provider_is_gone() {
+    let world = World::new();
+    world.age_id_tokens();
+    let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
+    world.stop_provider();
+    desk.run(["login"]).fails(9, "network/connect");
+    assert_eq!(desk.tabs(), 1);
+    world.start_provider();
+    desk.credentials();
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1), "nothing was lost");
 }
 
 #[test]
@@ -185,7 +279,7 @@ fn failed_refresh_with_an_expired_id_token_is_reported() {
         (json!(Fault::Portal), 9, "network/not_json"),
         (json!(Fault::Close), 9, "network/interrupted"),
         (json!(Fault::Flood), 9, "network/too_large"),
-        (json!(Fault::oauth("temporarily_unavailable", "later")), 5, "sign-in/temporarily_unavailable"),
+        (json!(Fault::oauth("unauthorized_client", "")), 5, "sign-in/unauthorized_client"),
     ] {
         let world = World::new();
         world.age_id_tokens();
@@ -196,29 +290,6 @@ fn failed_refresh_with_an_expired_id_token_is_reported() {
         desk.credentials();
         assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "{fault}: the refresh token still works");
     }
-}
-
-#[test]
-fn interaction_required_on_refresh_prompts_the_user() {
-    for error in ["consent_required", "interaction_required", "login_required"] {
-        let world = World::new();
-        world.next(2, Knob::CredentialLifetime, SPENT);
-        let desk = desk(&world);
-        desk.credentials();
-        world.next(2, Knob::RefreshFault, json!(Fault::oauth(error, "AADSTS50079")));
-        desk.run(["credentials", "--no-login"]).expect_code(4);
-        desk.credentials();
-        assert_eq!((counts(&world), desk.tabs()), ([2, 2, 2, 2], 2), "{error}");
-    }
-}
-
-#[test]
-fn login_prompts_when_the_session_cannot_be_refreshed() {
-    let world = World::new();
-    let desk = signed_in_for(&world, SPENT);
-    world.next(1, Knob::RefreshFault, json!(Fault::oauth("unauthorized_client", "not any more")));
-    desk.run(["login"]).expect_code(0);
-    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
 
 #[test]

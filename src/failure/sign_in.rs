@@ -6,9 +6,10 @@
 
 use crate::{
     cache::{DestinationChange, FailureKind, FailureReport, SecretRecipient},
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, oidc::quote_error},
     hint::{Hint, NextCommand},
     lock::LockHolder,
+    oidc::RefreshRefusal,
     session::{DestinationChanged, NoSignInMethod, SignInNeeded},
     text::sanitize_line,
     time::{Timestamp, format_duration},
@@ -22,6 +23,12 @@ impl From<SignInNeeded> for Failure {
                 "sign-in/not_allowed",
                 "you need to sign in, and this command must not prompt you".to_owned(),
                 Hint::run(NextCommand::Login),
+            ),
+            // `--force` skips the refresh, which would be refused again.
+            SignInNeeded::RefreshRefused(refusal) => (
+                "sign-in/refresh_refused",
+                format!("you need to sign in, because the provider refused a refresh: {}", quote_refusal(&refusal)),
+                Hint::run(NextCommand::LoginForce),
             ),
             // A plain `login` would be content with AWS credentials that are still valid and would get no new ID token.
             SignInNeeded::IdTokenExpired => (
@@ -90,6 +97,15 @@ impl From<SignInNeeded> for Failure {
             ),
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
+    }
+}
+
+/// The provider's own words, which its administrator can search for.
+fn quote_refusal(refusal: &RefreshRefusal) -> String {
+    match refusal {
+        RefreshRefusal::OAuthError { error, description } => quote_error(error, description),
+        RefreshRefusal::Status(status) => format!("HTTP status {}", status.as_u16()),
+        RefreshRefusal::NoTokens => "an answer without tokens".to_owned(),
     }
 }
 

@@ -51,6 +51,34 @@ pub enum ProviderEndpoint {
     DeviceAuthorization,
 }
 
+/// What a failed refresh says about the stored session. Only a refusal by the provider itself may cost the user a
+/// prompt: if outages, portal pages or proxies counted, one bad network could open a browser on every computer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefreshFailure {
+    /// The provider will never accept this refresh token again (`invalid_grant`, RFC 6749 §5.2).
+    TokenSpent,
+    /// The provider does not refresh this session, so the user has to sign in. The refresh token may still be valid.
+    Refused(RefreshRefusal),
+    /// The provider does not accept the application, so another user's sign-in would fail in the same way.
+    ApplicationRefused(Error),
+    /// Anything else. It says nothing about the session.
+    Unknown(Error),
+}
+
+/// The words with which a provider refused to refresh a session. Many providers have words of their own for an expired
+/// session: LemonLDAP::NG answers `invalid_request`, Glewlwyd status 400 without a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    OAuthError {
+        error: UntrustedText,
+        description: UntrustedText,
+    },
+    /// A status without an OAuth error.
+    Status(StatusCode),
+    /// A complete answer without any token.
+    NoTokens,
+}
+
 /// The poll interval that a provider requests while the user has not entered the device code (RFC 8628 §3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollPace {
@@ -88,10 +116,34 @@ impl Error {
         self.has_error_code(&["invalid_grant"])
     }
 
-    /// Returns whether the provider requires the user to interact (OIDC Core §3.1.2.6). Entra answers a refresh this
-    /// way when a new policy requires a second factor. The refresh token stays valid.
-    pub fn needs_interaction(&self) -> bool {
-        self.has_error_code(&["consent_required", "interaction_required", "login_required"])
+    /// Decides what this error of a refresh says about the session.
+    ///
+    /// Providers answer 400, 401 or 404 without an OAuth error for an unknown session. Any other status without one may
+    /// come from a proxy (403, 407) or from an overloaded server.
+    pub fn into_refresh_failure(self) -> RefreshFailure {
+        if self.is_invalid_grant() {
+            return RefreshFailure::TokenSpent;
+        }
+        let is_application = self.has_error_code(&["invalid_client", "unauthorized_client"]);
+        match self {
+            Self::Refused { .. } if is_application => RefreshFailure::ApplicationRefused(self),
+            Self::Refused { error, description } => {
+                RefreshFailure::Refused(RefreshRefusal::OAuthError { error, description })
+            }
+            Self::UnexpectedStatus { status, .. } if is_session_refusal(status) => {
+                RefreshFailure::Refused(RefreshRefusal::Status(status))
+            }
+            Self::MissingMember { .. } => RefreshFailure::Refused(RefreshRefusal::NoTokens),
+            Self::ClientRejected { .. } => RefreshFailure::ApplicationRefused(self),
+            Self::Http(_)
+            | Self::Redirected { .. }
+            | Self::UnexpectedStatus { .. }
+            | Self::NotJson { .. }
+            | Self::Malformed { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::LoginDomainMismatch { .. }
+            | Self::UnusableEndpoint { .. } => RefreshFailure::Unknown(self),
+        }
     }
 
     /// Returns whether the revocation endpoint does not accept refresh tokens (RFC 7009 §2.2.1).
@@ -143,4 +195,78 @@ impl Error {
     }
 }
 
+/// Returns whether this status, without an OAuth error, refuses a session.
+fn is_session_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
+}
+
 impl_from!(Error: Http(http::Error));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oidc::ClientAuthMethod;
+
+    fn source() -> ResponseSource {
+        ResponseSource { endpoint: ProviderEndpoint::Token, host: "id.example".into() }
+    }
+
+    fn refused(code: &str) -> Error {
+        Error::Refused { error: UntrustedText::new(code), description: UntrustedText::new("") }
+    }
+
+    fn status(code: u16) -> Error {
+        Error::UnexpectedStatus { source: source(), status: StatusCode::from_u16(code).unwrap() }
+    }
+
+    #[test]
+    fn invalid_grant_alone_spends_the_refresh_token() {
+        assert_eq!(refused("invalid_grant").into_refresh_failure(), RefreshFailure::TokenSpent);
+        for error in [refused("invalid_request"), refused("invalid_grants"), status(400)] {
+            assert_ne!(error.into_refresh_failure(), RefreshFailure::TokenSpent);
+        }
+    }
+
+    #[test]
+    fn other_oauth_errors_refuse_the_session() {
+        for code in ["invalid_request", "interaction_required", "temporarily_unavailable", "weird", ""] {
+            let (error, description) = (UntrustedText::new(code), UntrustedText::new(""));
+            let refusal = RefreshRefusal::OAuthError { error, description };
+            assert_eq!(refused(code).into_refresh_failure(), RefreshFailure::Refused(refusal), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_application_says_nothing_about_the_session() {
+        let (error, description) = (UntrustedText::new("access_denied"), UntrustedText::new(""));
+        let means = ClientAuthMethod::Secret;
+        for error in [
+            refused("invalid_client"),
+            refused("unauthorized_client"),
+            Error::ClientRejected { means, error, description },
+        ] {
+            assert_eq!(error.clone().into_refresh_failure(), RefreshFailure::ApplicationRefused(error));
+        }
+    }
+
+    #[test]
+    fn some_statuses_without_oauth_error_refuse_the_session() {
+        for code in 300..600 {
+            let error = status(code);
+            let expected = match code {
+                400 | 401 | 404 => RefreshFailure::Refused(RefreshRefusal::Status(StatusCode::from_u16(code).unwrap())),
+                _ => RefreshFailure::Unknown(error.clone()),
+            };
+            assert_eq!(error.into_refresh_failure(), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_a_complete_answer_without_tokens_is_a_refusal() {
+        let empty = Error::MissingMember { source: source(), member: "access_token" };
+        assert_eq!(empty.into_refresh_failure(), RefreshFailure::Refused(RefreshRefusal::NoTokens));
+        for error in [Error::NotJson { source: source() }, Error::Malformed { source: source() }] {
+            assert_eq!(error.clone().into_refresh_failure(), RefreshFailure::Unknown(error));
+        }
+    }
+}

@@ -69,12 +69,17 @@ impl ProviderForm<'_> {
 
     /// Returns the provider's refusal if the answer is one: any 4xx with an OAuth error in JSON (Auth0 uses 403). A
     /// 5xx is an outage, whatever its body says: otherwise an overloaded gateway that answers `invalid_grant` would
-    /// delete the user's refresh token.
+    /// delete the user's refresh token. 408 and 429 only ask for a later attempt, whatever the body says. Auth0's
+    /// `slow_down` with 429 is the exception: it answers a poll for a device code.
     fn parse_refusal(&self, application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
         if !status.is_client_error() {
             return None;
         }
         let OAuthErrorResponse { error, error_description } = http::parse_json_object(body)?;
+        let is_overload = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+        if is_overload && error != "slow_down" {
+            return None;
+        }
         let means = application.auth_method().filter(|_| rejects_client(status, &error));
         // The description reaches terminals, logs and the stored last failure, and some providers quote the token or
         // code that they refuse.

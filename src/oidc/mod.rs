@@ -31,7 +31,7 @@ pub use self::{
     client_probe::{ClientProbe, probe_client},
     device::{DeviceCode, DevicePollOutcome},
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
-    error::{ClientAuthMethod, Error, PollPace, ProviderEndpoint, ResponseSource},
+    error::{ClientAuthMethod, Error, PollPace, ProviderEndpoint, RefreshFailure, RefreshRefusal, ResponseSource},
     form::ProviderSession,
     key_set::{ProviderKeys, fetch_keys, is_supported_algorithm},
     provider::{find_issuer_alias, find_organization},

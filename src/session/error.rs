@@ -9,7 +9,7 @@ use crate::{
     cache::{DestinationChange, FailureKind, FailureReport},
     files, http,
     oidc::{
-        self, ClientCredentialError, TokenRejection, VerifiedToken,
+        self, ClientCredentialError, RefreshRefusal, TokenRejection, VerifiedToken,
         callback::{BindError, CallbackError},
     },
     quota::QuotaError,
@@ -61,6 +61,8 @@ pub enum Error {
 pub enum SignInNeeded {
     /// The command, or the profile, does not allow a prompt.
     PromptNotAllowed,
+    /// The provider refused to refresh the session, and the command, or the profile, does not allow a prompt.
+    RefreshRefused(RefreshRefusal),
     /// The ID token has expired and cannot be refreshed. AWS credentials may still be valid, so only `login --force`
     /// helps.
     IdTokenExpired,
@@ -166,7 +168,7 @@ impl SignInNeeded {
     /// The part of the reason that other processes decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::PromptNotAllowed => FailureKind::PromptNotAllowed,
+            Self::PromptNotAllowed | Self::RefreshRefused(_) => FailureKind::PromptNotAllowed,
             Self::IdTokenExpired
             | Self::BackoffActive { .. }
             | Self::SignInTimedOut { .. }

@@ -3,7 +3,7 @@
 //! It comes from the stored sign-in, or from the provider with the refresh token. It never prompts the user, and it
 //! needs only the sign-in's lock.
 
-use super::{Error, Ladder, NonInteractiveToken, OpenSignIn, SignInNeeded, TokenUse};
+use super::{Error, Ladder, NonInteractiveToken, OpenSignIn, SignInNeeded, SignInReason, TokenSearch, TokenUse};
 use crate::{
     cache::{LockedSignIn, MIN_TOKEN_LIFE, SignInRecord, TOKEN_RENEW_AHEAD},
     oidc::VerifiedToken,
@@ -20,9 +20,16 @@ impl Ladder<'_> {
             return Ok(token);
         }
         match self.get_token_without_prompt(&mut sign_in).await? {
-            Some(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token)) => Ok(token.raw().clone()),
-            None if sign_in.has_token() => Err(SignInNeeded::IdTokenExpired.into()),
-            None => Err(SignInNeeded::PromptNotAllowed.into()),
+            TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token)) => {
+                Ok(token.raw().clone())
+            }
+            TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)) => {
+                Err(SignInNeeded::RefreshRefused(refusal).into())
+            }
+            TokenSearch::SignInNeeded(SignInReason::NoUsableToken) if sign_in.has_token() => {
+                Err(SignInNeeded::IdTokenExpired.into())
+            }
+            TokenSearch::SignInNeeded(SignInReason::NoUsableToken) => Err(SignInNeeded::PromptNotAllowed.into()),
         }
     }
 }

@@ -61,7 +61,7 @@ pub use id_token::{find_token_for, is_due_for_refresh};
 use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
-use refresh::NonInteractiveToken;
+use refresh::{NonInteractiveToken, SignInReason, TokenSearch};
 pub use session_credentials::{SessionCredentials, find_credentials};
 pub use sign_in::{SignInMethod, await_browser_failure, check_browser, predict_method};
 pub use sign_out::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
@@ -142,12 +142,15 @@ impl Ladder<'_> {
         if let Some(ready) = self.reuse_credentials(&mut records).await? {
             return Ok(ClimbOutcome::Done(ready));
         }
-        let token = match self.find_unused_token(&records) {
-            Some(token) => Some(NonInteractiveToken::Cached(token)),
+        let search = match self.find_unused_token(&records) {
+            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached(token)),
             None => self.get_token_without_prompt(&mut records.sign_in).await?,
         };
-        let Some(token) = token else {
-            return Ok(ClimbOutcome::Done(self.sign_in_interactively(&mut records, user).await?));
+        let token = match search {
+            TokenSearch::Found(token) => token,
+            TokenSearch::SignInNeeded(reason) => {
+                return Ok(ClimbOutcome::Done(self.sign_in_interactively(&mut records, reason, user).await?));
+            }
         };
         // The count belongs to this token. After the release another process may store the next token.
         let token_count = records.sign_in.token_count;
@@ -278,7 +281,12 @@ impl Ladder<'_> {
         if let Some(known) = sign_in.load_provider(self.now())? {
             return Ok(known);
         }
-        log::debug("session", format_args!("fetching the provider's metadata: none is cached"));
+        self.fetch_provider(sign_in).await
+    }
+
+    /// The provider's metadata and keys, fetched and stored now.
+    async fn fetch_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
+        log::debug("session", format_args!("fetching the provider's metadata"));
         let metadata = oidc::discover_provider(self.client, self.profile).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
         let known = CachedProvider::new(self.now(), metadata, keys);

@@ -6,6 +6,7 @@
 
 use super::{
     CredentialsPurpose, Error, Ladder, LadderPurpose, LoginCondition, NonInteractiveToken, OpenCredentials, OpenSignIn,
+    TokenSearch,
     session_credentials::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
@@ -48,14 +49,14 @@ impl Ladder<'_> {
             format_args!("the stored credentials are valid, but their quota approval ends; asking the service again"),
         );
         let token = match self.cached_token(sign_in) {
-            Some(token) => Ok(Some(NonInteractiveToken::Cached(token))),
+            Some(token) => Ok(TokenSearch::Found(NonInteractiveToken::Cached(token))),
             None => self.get_token_without_prompt(sign_in).await,
         };
         match token {
-            Ok(Some(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token))) => {
+            Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token))) => {
                 self.obtain_clearance(stored, &token).await?;
             }
-            Ok(None) => return Ok(false),
+            Ok(TokenSearch::SignInNeeded(_)) => return Ok(false),
             // Without the provider there is no token to ask with. That counts as a quota service that does not answer.
             Err(error) if error.is_network() && service.on_error == QuotaErrorPolicy::Allow => {
                 let report = (self.describe)(error);

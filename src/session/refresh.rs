@@ -6,9 +6,15 @@ use super::{Error, Ladder, OpenSignIn};
 use crate::{
     cache::{CachedProvider, MIN_REMAINING, SignInRecord},
     log,
-    oidc::{self, TokenGrant, TokenResponse, VerifiedToken},
+    oidc::{Application, RefreshFailure, RefreshRefusal, TokenGrant, TokenResponse, VerifiedToken},
     secret::Secret,
 };
+
+/// The result of step 3.
+pub(super) enum TokenSearch {
+    Found(NonInteractiveToken),
+    SignInNeeded(SignInReason),
+}
 
 /// An ID token that was obtained without a prompt.
 pub(super) enum NonInteractiveToken {
@@ -18,96 +24,130 @@ pub(super) enum NonInteractiveToken {
     Cached(VerifiedToken),
 }
 
+/// Why the user has to sign in.
+pub(super) enum SignInReason {
+    /// The command asks for a sign-in, or no usable token is stored and no refresh can replace it.
+    NoUsableToken,
+    /// The provider refused to refresh the session.
+    RefreshRefused(RefreshRefusal),
+}
+
 impl Ladder<'_> {
-    /// Step 3: a token from the refresh token. Without a refresh token, the stored token if it is still valid. `None`
-    /// means that the user has to sign in.
-    pub(super) async fn get_token_without_prompt(
-        &self,
-        sign_in: &mut OpenSignIn<'_>,
-    ) -> Result<Option<NonInteractiveToken>, Error> {
+    /// Step 3: a token from the refresh token. Without a refresh token, the stored token if it is still valid.
+    ///
+    /// After a network failure the stored token is used, if it is still valid. `login` prompts the user after every
+    /// other failure of the refresh, and even after a network failure if the provider still serves its metadata:
+    /// otherwise a token endpoint that answers nonsense would lock the user out.
+    pub(super) async fn get_token_without_prompt(&self, sign_in: &mut OpenSignIn<'_>) -> Result<TokenSearch, Error> {
         if self.purpose.is_forced_login() {
-            return Ok(None);
+            return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
         }
         let Some(refresh_token) = sign_in.refresh_token.clone() else {
-            return Ok(self.cached_token(sign_in).map(NonInteractiveToken::Cached));
+            return Ok(self.search_cached_token(sign_in));
         };
-        match self.try_refresh(sign_in, &refresh_token).await {
-            Ok(token) => Ok(token),
-            Err(failure) => self.handle_refresh_failure(sign_in, failure),
+        let application = self.load_application(sign_in.lock.folder())?;
+        let mut known = match self.get_provider(sign_in.lock).await {
+            Ok(known) => known,
+            Err(error) => return self.use_cached_token(sign_in, error),
+        };
+        match self.try_refresh(sign_in, &application, &mut known, &refresh_token).await {
+            Err(error) if error.is_network() => match self.use_cached_token(sign_in, error) {
+                Err(error) if self.purpose.is_login() => {
+                    let why = (self.describe)(error).message;
+                    log::info("session", format_args!("asking whether the provider answers at all, because {why}"));
+                    self.fetch_provider(sign_in.lock).await?;
+                    Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken))
+                }
+                decided => decided,
+            },
+            Err(Error::Token(rejection)) if self.purpose.is_login() => {
+                log::info("session", format_args!("prompting the user, because the new ID token is {rejection:?}"));
+                Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken))
+            }
+            decided => decided,
         }
     }
 
-    /// Decides what a failed refresh leads to.
-    ///
-    /// After a network failure the cached token is used, if it is still valid. If the provider refused, or the new
-    /// token failed verification, `login` prompts the user, who can often solve it by a new sign-in. Automatic callers
-    /// get the error. So does `login` if the provider rejects the application itself, because a prompt would fail in
-    /// the same way.
-    fn handle_refresh_failure(
-        &self,
-        sign_in: &SignInRecord,
-        error: Error,
-    ) -> Result<Option<NonInteractiveToken>, Error> {
-        match (error, self.cached_token(sign_in)) {
-            (error, Some(token)) if error.is_network() => {
+    /// The stored token if it is still valid, after the provider could not be asked for this reason.
+    fn use_cached_token(&self, sign_in: &SignInRecord, error: Error) -> Result<TokenSearch, Error> {
+        match self.cached_token(sign_in) {
+            Some(token) if error.is_network() => {
                 let report = (self.describe)(error);
                 log::info("session", format_args!("using the cached ID token, because {}", report.message));
-                Ok(Some(NonInteractiveToken::Cached(token)))
+                Ok(TokenSearch::Found(NonInteractiveToken::Cached(token)))
             }
-            (
-                Error::Provider(
-                    oidc::Error::Refused { .. }
-                    | oidc::Error::UnusableEndpoint { .. }
-                    | oidc::Error::MissingMember { .. },
-                )
-                | Error::Token(_),
-                _,
-            ) if self.purpose.is_login() => {
-                log::info("session", format_args!("the refresh gave no usable ID token; prompting the user"));
-                Ok(None)
-            }
-            (error, _) => Err(error),
+            _ => Err(error),
         }
     }
 
-    /// Presents the refresh token to the provider. `None` means that the user has to sign in.
+    /// The stored token, or a sign-in if it has expired.
+    fn search_cached_token(&self, sign_in: &SignInRecord) -> TokenSearch {
+        match self.cached_token(sign_in) {
+            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached(token)),
+            None => TokenSearch::SignInNeeded(SignInReason::NoUsableToken),
+        }
+    }
+
+    /// Presents the refresh token to the provider.
     ///
     /// The refresh token is dropped only after `invalid_grant` (RFC 6749 §5.2), which says that it will never work
     /// again. After any other error it stays: the error may be temporary, and only the user could replace the token.
     async fn try_refresh(
         &self,
         sign_in: &mut OpenSignIn<'_>,
+        application: &Application<'_>,
+        known: &mut CachedProvider,
         refresh_token: &Secret,
-    ) -> Result<Option<NonInteractiveToken>, Error> {
-        let application = self.load_application(sign_in.lock.folder())?;
-        let mut known = self.get_provider(sign_in.lock).await?;
-        self.check_token_endpoint(sign_in, &known)?;
-        log::debug("session", format_args!("refreshing the ID token"));
-        let provider = self.provider_session(&application, &known);
-        match provider.refresh_tokens(refresh_token).await {
-            Ok(tokens) => self.store_refreshed_tokens(sign_in, &mut known, tokens).await,
-            Err(error) if error.is_invalid_grant() => {
-                log::info(
-                    "session",
-                    format_args!("the provider no longer accepts the refresh token (invalid_grant); dropping it"),
-                );
-                sign_in.refresh_token = None;
-                sign_in.mark_token_spent();
-                sign_in.store()?;
-                Ok(None)
+    ) -> Result<TokenSearch, Error> {
+        loop {
+            self.check_token_endpoint(sign_in, known)?;
+            log::debug("session", format_args!("refreshing the ID token"));
+            let refreshed = self.provider_session(application, known).refresh_tokens(refresh_token).await;
+            let error = match refreshed {
+                Ok(tokens) => return self.store_refreshed_tokens(sign_in, known, tokens).await,
+                Err(error) => error,
+            };
+            // For example an endpoint that no longer exists. The next call fetches the metadata again.
+            let suggests_stale_metadata = error.suggests_stale_metadata();
+            if suggests_stale_metadata {
+                sign_in.lock.remove_provider()?;
             }
-            Err(error) if error.needs_interaction() => {
-                log::info("session", format_args!("the provider requires the user to sign in before a refresh"));
-                Ok(None)
-            }
-            Err(error) => {
-                // For example an endpoint that no longer exists. The next call fetches the metadata again.
-                if error.suggests_stale_metadata() {
-                    sign_in.lock.remove_provider()?;
+            match error.into_refresh_failure() {
+                RefreshFailure::TokenSpent => {
+                    log::info(
+                        "session",
+                        format_args!("the provider no longer accepts the refresh token (invalid_grant); dropping it"),
+                    );
+                    sign_in.refresh_token = None;
+                    sign_in.mark_token_spent();
+                    sign_in.store()?;
+                    return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
                 }
-                Err(error.into())
+                RefreshFailure::Refused(_) if suggests_stale_metadata && self.has_moved(sign_in, known).await? => {
+                    log::info("session", format_args!("the token endpoint has moved; refreshing at the new one"));
+                }
+                RefreshFailure::Refused(refusal) => {
+                    log::info("session", format_args!("the provider refused the refresh: {refusal:?}"));
+                    return Ok(TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)));
+                }
+                RefreshFailure::ApplicationRefused(error) if self.purpose.is_login() => {
+                    log::info("session", format_args!("prompting the user, because the provider answered {error:?}"));
+                    return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
+                }
+                RefreshFailure::ApplicationRefused(error) | RefreshFailure::Unknown(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Fetches the metadata again, and returns whether it names another token endpoint than `known`, which it replaces.
+    ///
+    /// A page without an OAuth error can come from an endpoint that has moved, or from something else than the provider.
+    /// A provider that does not serve its metadata has refused nothing, so the network failure of this request decides.
+    async fn has_moved(&self, sign_in: &OpenSignIn<'_>, known: &mut CachedProvider) -> Result<bool, Error> {
+        let current = self.fetch_provider(sign_in.lock).await?;
+        let is_moved = current.metadata.token_endpoint != known.metadata.token_endpoint;
+        *known = current;
+        Ok(is_moved)
     }
 
     /// Stores the answer to a refresh.
@@ -120,13 +160,13 @@ impl Ladder<'_> {
         sign_in: &mut OpenSignIn<'_>,
         known: &mut CachedProvider,
         mut tokens: TokenResponse,
-    ) -> Result<Option<NonInteractiveToken>, Error> {
+    ) -> Result<TokenSearch, Error> {
         if tokens.refresh_token.is_some() {
             sign_in.refresh_token.clone_from(&tokens.refresh_token);
             sign_in.store()?;
         }
         let Some(token) = tokens.id_token.take() else {
-            return Ok(self.cached_token(sign_in).map(NonInteractiveToken::Cached));
+            return Ok(self.search_cached_token(sign_in));
         };
         let token = self
             .verify_token(
@@ -137,7 +177,7 @@ impl Ladder<'_> {
             )
             .await?;
         self.set_token(sign_in, &token)?;
-        Ok(Some(NonInteractiveToken::Refreshed(token)))
+        Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(token)))
     }
 
     /// The stored token, if it is valid for long enough to reach AWS.

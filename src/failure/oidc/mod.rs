@@ -156,7 +156,7 @@ fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) 
 }
 
 /// `code (description)`, as the provider sent them but escaped: administrators search for this text.
-fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
+pub(super) fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
     let (code, said) = (error.to_safe_line(), description.to_safe_line());
     if said.is_empty() { code } else { format!("{code} ({said})") }
 }

@@ -16,7 +16,7 @@ use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method,
 pub use self::{callback::await_browser_failure, method_choice::SignInMethod};
 use super::{
     Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, SessionCredentials, SignInEvent, SignInNeeded,
-    UserInput, accept_destinations,
+    SignInReason, UserInput, accept_destinations,
 };
 use crate::{
     cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff},
@@ -66,9 +66,10 @@ impl Ladder<'_> {
     pub(super) async fn sign_in_interactively(
         &self,
         records: &mut OpenRecords<'_, '_>,
+        reason: SignInReason,
         user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
-        self.check_prompt_allowed(records.sign_in.lock)?;
+        self.check_prompt_allowed(records.sign_in.lock, reason)?;
         let application = self.load_application(records.sign_in.lock.folder())?;
         let browser = self.profile.chosen_browser(&self.host.environment);
         let (is_automatic, preference) = (!self.purpose.is_login(), self.purpose.method_preference());
@@ -104,10 +105,14 @@ impl Ladder<'_> {
 
     /// Fails if this caller may not prompt: the profile allows it to `login` only, or an earlier prompt has failed and
     /// the backoff has not ended. `login` itself may always prompt, because the user has asked for it.
-    fn check_prompt_allowed(&self, sign_in: &LockedSignIn<'_>) -> Result<(), Error> {
+    fn check_prompt_allowed(&self, sign_in: &LockedSignIn<'_>, reason: SignInReason) -> Result<(), Error> {
         match self.purpose.caller() {
             CallerKind::SignIn => Ok(()),
-            caller if !self.profile.login.allows_prompt(caller) => Err(SignInNeeded::PromptNotAllowed.into()),
+            caller if !self.profile.login.allows_prompt(caller) => Err(match reason {
+                SignInReason::NoUsableToken => SignInNeeded::PromptNotAllowed,
+                SignInReason::RefreshRefused(refusal) => SignInNeeded::RefreshRefused(refusal),
+            }
+            .into()),
             _ => {
                 let (backoff, now) = (sign_in.load_sign_in_notes().prompt_backoff, self.now());
                 let Some(until) = backoff.blocked_until(now) else { return Ok(()) };

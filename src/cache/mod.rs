@@ -44,7 +44,7 @@ pub use locked::{LockedCredentials, LockedSignIn};
 pub use notes::{CredentialsNotes, FailureKind, FailureReport, LastFailure, SignInNotes};
 pub use prompt_backoff::PromptBackoff;
 pub use record_folder::{LockedRecord, RecordFolder, list_lock_files, list_record_keys, list_session_keys};
-pub use sign_in_record::SignInRecord;
+pub use sign_in_record::{RefreshHistory, RefreshObstacle, RenewalOutlook, SignInRecord};
 
 /// Credentials that expire within this time are served, and a worker renews them in the background. AWS SDKs call again
 /// fifteen and ten minutes before the expiry, and should find the new credentials by then.

@@ -33,8 +33,45 @@ pub struct SignInRecord {
     /// a role recognises a token that it has not used yet.
     pub token_count: u64,
     pub token_stored_at: Option<Timestamp>,
+    /// What the last refresh showed. `Usual` in records of earlier versions.
+    pub refresh_history: RefreshHistory,
     /// The hosts that may receive the tokens. Empty in records of earlier versions.
     pub destinations: Destinations,
+}
+
+/// What the last refresh of a sign-in showed about the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshHistory {
+    /// The provider refused to refresh the session, so the user has to sign in.
+    Refused,
+    /// The provider returns no ID token to a refresh. It is a setting of the provider, so it outlasts a new sign-in.
+    WithoutIdToken,
+    /// A refresh returned an ID token, or no refresh has ended yet.
+    #[default]
+    #[serde(other)]
+    Usual,
+}
+
+/// When the user has to sign in next, as far as the stored record shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalOutlook {
+    /// When the provider no longer accepts the refresh token. Only the provider knows when that is.
+    Automatic,
+    /// When the stored ID token expires.
+    Until(Timestamp, RefreshObstacle),
+    /// Now.
+    SignInNeeded(RefreshObstacle),
+}
+
+/// Why a refresh does not replace the stored ID token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshObstacle {
+    NoRefreshToken,
+    /// The provider's answer to a refresh has no ID token.
+    NoIdToken,
+    /// The provider refused the last refresh.
+    Refused,
 }
 
 /// The proof that the text of the ID token is a verified one. Absent in a record that neither came out of a sealed file
@@ -66,6 +103,21 @@ impl SignInRecord {
     /// The stored token, if it expires after `until` and neither the provider nor AWS has refused it.
     pub fn find_valid_token(&self, until: Timestamp) -> Option<VerifiedToken> {
         self.recall_token().filter(|token| !self.id_token_is_spent && token.expires_at() > until)
+    }
+
+    /// Predicts when the user has to sign in next.
+    pub fn predict_renewal(&self, now: Timestamp) -> RenewalOutlook {
+        let obstacle = match (&self.refresh_token, self.refresh_history) {
+            (Some(_), RefreshHistory::Usual) => return RenewalOutlook::Automatic,
+            // The ladder asks the provider first, so the ID token is not used although it may be valid.
+            (Some(_), RefreshHistory::Refused) => return RenewalOutlook::SignInNeeded(RefreshObstacle::Refused),
+            (Some(_), RefreshHistory::WithoutIdToken) => RefreshObstacle::NoIdToken,
+            (None, _) => RefreshObstacle::NoRefreshToken,
+        };
+        match self.find_valid_token(now) {
+            Some(token) => RenewalOutlook::Until(token.expires_at(), obstacle),
+            None => RenewalOutlook::SignInNeeded(obstacle),
+        }
     }
 
     pub fn has_token(&self) -> bool {
@@ -130,6 +182,39 @@ mod tests {
         assert!(forged.has_token() && forged.recall_token().is_none());
         let planted = SignInRecord { id_token: Some(Secret::new(token.raw().expose())), ..SignInRecord::default() };
         assert!(planted.recall_token().is_none());
+    }
+
+    #[test]
+    fn the_outlook_depends_on_what_the_last_refresh_showed() {
+        let token = build_token_with(&serde_json::json!({}));
+        let end = token.expires_at();
+        let mut sign_in = SignInRecord::default();
+        let mut outlooks = |refresh_token: Option<&str>, now| {
+            sign_in.refresh_token = refresh_token.map(Secret::new);
+            sign_in.set_token(&token, NEVER);
+            [RefreshHistory::Usual, RefreshHistory::WithoutIdToken, RefreshHistory::Refused].map(|history| {
+                sign_in.refresh_history = history;
+                sign_in.predict_renewal(now)
+            })
+        };
+        let needed = RenewalOutlook::SignInNeeded;
+        let [usual, refused] = [RenewalOutlook::Automatic, needed(RefreshObstacle::Refused)];
+        let until = RenewalOutlook::Until(end, RefreshObstacle::NoIdToken);
+        assert_eq!(outlooks(Some("rt"), NEVER), [usual, until, refused]);
+        assert_eq!(outlooks(Some("rt"), end), [usual, needed(RefreshObstacle::NoIdToken), refused]);
+        assert_eq!(outlooks(None, NEVER), [RenewalOutlook::Until(end, RefreshObstacle::NoRefreshToken); 3]);
+        assert_eq!(outlooks(None, end), [needed(RefreshObstacle::NoRefreshToken); 3]);
+    }
+
+    #[test]
+    fn records_of_other_versions_have_the_usual_history() {
+        for text in [r#"{"refresh_token":"rt"}"#, r#"{"refresh_token":"rt","refresh_history":"of_the_future"}"#] {
+            let sign_in: SignInRecord = serde_json::from_str(text).unwrap();
+            assert_eq!(sign_in.predict_renewal(NEVER), RenewalOutlook::Automatic, "{text}");
+        }
+        let sign_in = SignInRecord { refresh_history: RefreshHistory::WithoutIdToken, ..SignInRecord::default() };
+        let stored = serde_json::to_string(&sign_in).unwrap();
+        assert_eq!(serde_json::from_str::<SignInRecord>(&stored).unwrap(), sign_in);
     }
 
     #[test]

@@ -5,16 +5,16 @@
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{
-    cache::{FailureReport, Freshness, assess_credentials},
-    failure::{Failure, doctor},
+    cache::{FailureReport, Freshness, RenewalOutlook, assess_credentials},
+    failure::{Failure, describe_refresh_obstacle, doctor},
     host::format_local_time,
     session::check_destinations,
     text::sanitize_line,
     time::format_duration,
 };
 
-/// Who is signed in and until when. A refresh token counts as signed in, even if the credentials have expired: the next
-/// call gets new ones without a prompt.
+/// Who is signed in and until when. A refresh token or a valid ID token counts as signed in, even if the credentials
+/// have expired: the next call gets new ones without a prompt.
 pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     if !profile.storage.stores_anything() {
         return Ok(Finding::Skipped(
@@ -35,18 +35,29 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
     let is_valid = |cached: &&_| assess_credentials(cached, now) != Freshness::Spent;
     let valid = stored.credentials.as_ref().filter(is_valid);
     let who = stored.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
-    let then =
-        if sign_in.refresh_token.is_some() { "then refreshed automatically" } else { "then you must sign in again" };
-    Ok(match valid {
-        Some(cached) => {
+    let local = |time| format_local_time(time, &context.host.environment);
+    Ok(match (valid, sign_in.predict_renewal(now)) {
+        (Some(cached), outlook) => {
+            let then = match outlook {
+                RenewalOutlook::Automatic => "then refreshed automatically".to_owned(),
+                RenewalOutlook::Until(end, obstacle) if end > cached.expiration => {
+                    format!("then refreshed until {}{}", local(end), describe_refresh_obstacle(obstacle))
+                }
+                RenewalOutlook::Until(_, obstacle) | RenewalOutlook::SignInNeeded(obstacle) => {
+                    format!("then you must sign in again{}", describe_refresh_obstacle(obstacle))
+                }
+            };
             let left = format_duration(cached.expiration.duration_since(now));
-            let until = format_local_time(cached.expiration, &context.host.environment);
-            Finding::Ok(format!("signed in{who} until {until} ({left} left), {then}"))
+            Finding::Ok(format!("signed in{who} until {} ({left} left), {then}", local(cached.expiration)))
         }
-        None if sign_in.refresh_token.is_some() => {
+        (None, RenewalOutlook::Automatic) => {
             Finding::Ok(format!("signed in{who}; the next call refreshes the credentials"))
         }
-        None => Finding::Warn(doctor::describe_missing_session()),
+        (None, RenewalOutlook::Until(end, obstacle)) => {
+            let because = describe_refresh_obstacle(obstacle);
+            Finding::Ok(format!("signed in{who} until {}{because}; the next call gets credentials", local(end)))
+        }
+        (None, RenewalOutlook::SignInNeeded(obstacle)) => Finding::Warn(doctor::describe_missing_session(obstacle)),
     })
 }
 

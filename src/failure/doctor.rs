@@ -4,10 +4,12 @@
 //! is. The callers pass paths, hosts and foreign texts already escaped, unless a function says otherwise.
 
 use crate::{
+    cache::RefreshObstacle,
     config::Profile,
     failure::{
         Exit, Failure,
         aws::{describe_unknown_model, make_aws_failure, require_inference_profile},
+        describe_refresh_obstacle,
         oidc::{PORTS, describe_bind_attempt, describe_skew},
     },
     hint::{Hint, NextCommand},
@@ -38,10 +40,10 @@ pub fn describe_exposed_path(path: &str, mode: &str) -> Failure {
     Failure::new(Exit::Storage, "doctor/exposed", what, format!("run `chmod {mode} {}`", quote_shown_path(path)))
 }
 
-/// Neither valid credentials nor a refresh token are stored.
-pub fn describe_missing_session() -> Failure {
-    let hint = Hint::run(NextCommand::Login);
-    Failure::new(Exit::SignInNeeded, "doctor/not_signed_in", "you are not signed in", hint)
+/// No valid credentials are stored, and nothing that would get new ones without the user.
+pub fn describe_missing_session(obstacle: RefreshObstacle) -> Failure {
+    let what = format!("you are not signed in{}", describe_refresh_obstacle(obstacle));
+    Failure::new(Exit::SignInNeeded, "doctor/not_signed_in", what, Hint::run(NextCommand::Login))
 }
 
 /// Other programs use some registered ports. `free_port` is one that is still free, if there is one.

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 pub use session::report_session_error;
-pub use sign_in::{LockWaitTimeout, describe_change};
+pub use sign_in::{LockWaitTimeout, describe_change, describe_refresh_obstacle};
 
 use crate::{
     hint::{Hint, Invocation},

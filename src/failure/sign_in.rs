@@ -5,7 +5,7 @@
 //! with the flags for the environment in which the command ran.
 
 use crate::{
-    cache::{DestinationChange, FailureKind, FailureReport, SecretRecipient},
+    cache::{DestinationChange, FailureKind, FailureReport, RefreshObstacle, SecretRecipient},
     failure::{Exit, Failure, oidc::quote_error},
     hint::{Hint, NextCommand},
     lock::LockHolder,
@@ -200,6 +200,15 @@ fn describe_recipient(recipient: SecretRecipient) -> &'static str {
         SecretRecipient::BedrockRuntime => "the Amazon Bedrock runtime",
         SecretRecipient::Console => "the sign-in service of the AWS console",
         SecretRecipient::Quota => "the quota service",
+    }
+}
+
+/// Why a session is not refreshed, as the end of a sentence; empty if there is nothing to add.
+pub fn describe_refresh_obstacle(obstacle: RefreshObstacle) -> &'static str {
+    match obstacle {
+        RefreshObstacle::NoRefreshToken => "",
+        RefreshObstacle::NoIdToken => ", because a refresh returns no ID token",
+        RefreshObstacle::Refused => ", because the provider refused a refresh",
     }
 }
 

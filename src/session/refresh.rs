@@ -4,7 +4,7 @@
 
 use super::{Error, Ladder, OpenSignIn};
 use crate::{
-    cache::{CachedProvider, MIN_REMAINING, SignInRecord},
+    cache::{CachedProvider, MIN_REMAINING, RefreshHistory, SignInRecord},
     log,
     oidc::{Application, RefreshFailure, RefreshRefusal, TokenGrant, TokenResponse, VerifiedToken},
     secret::Secret,
@@ -128,6 +128,10 @@ impl Ladder<'_> {
                 }
                 RefreshFailure::Refused(refusal) => {
                     log::info("session", format_args!("the provider refused the refresh: {refusal:?}"));
+                    if sign_in.refresh_history != RefreshHistory::Refused {
+                        sign_in.refresh_history = RefreshHistory::Refused;
+                        sign_in.store()?;
+                    }
                     return Ok(TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)));
                 }
                 RefreshFailure::ApplicationRefused(error) if self.purpose.is_login() => {
@@ -154,18 +158,28 @@ impl Ladder<'_> {
     ///
     /// A rotated refresh token is stored before the ID token is verified, because the provider no longer accepts the
     /// previous one (RFC 6749 §6): if verification fails, the session must survive. A provider may omit the ID token
-    /// from the answer (OIDC Core §12.2); then the cached one is used while it is valid.
+    /// from the answer (OIDC Core §12.2); then the cached one is used while it is valid. That is stored too, because
+    /// `status` would otherwise promise that the session is refreshed until the provider ends it.
     async fn store_refreshed_tokens(
         &self,
         sign_in: &mut OpenSignIn<'_>,
         known: &mut CachedProvider,
         mut tokens: TokenResponse,
     ) -> Result<TokenSearch, Error> {
-        if tokens.refresh_token.is_some() {
-            sign_in.refresh_token.clone_from(&tokens.refresh_token);
+        let id_token = tokens.id_token.take();
+        let history = if id_token.is_some() { RefreshHistory::Usual } else { RefreshHistory::WithoutIdToken };
+        if tokens.refresh_token.is_some() || sign_in.refresh_history != history {
+            sign_in.refresh_token = tokens.refresh_token.take().or(sign_in.refresh_token.take());
+            sign_in.refresh_history = history;
             sign_in.store()?;
         }
-        let Some(token) = tokens.id_token.take() else {
+        let Some(token) = id_token else {
+            let until = self.cached_token(sign_in).map(|token| token.expires_at());
+            let then = until.map_or_else(
+                || "the stored one has expired, so the user has to sign in".to_owned(),
+                |until| format!("the stored one is used until {until}, and then the user has to sign in"),
+            );
+            log::info("session", format_args!("the provider's answer to the refresh has no ID token; {then}"));
             return Ok(self.search_cached_token(sign_in));
         };
         let token = self

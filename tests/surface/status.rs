@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testworld::{Desk, Fault, Knob, Outcome, ROLE_ARN, World};
 
 use super::{FILE, desk, signed_in, signed_in_with_expired_credentials};
-use crate::to_local_text;
+use crate::{SPENT, to_local_text};
 
 /// The JSON of `status`, which sends no request.
 #[track_caller]
@@ -96,6 +96,65 @@ fn status_with_expired_credentials_and_a_refresh_token() {
     let expected = json!({"identity": identity(), "can_renew": true});
     assert_eq!(report(&world, &desk), expected_report(&desk, &expected));
     screen(&world, &desk).prints("status: expired credentials and a refresh token");
+}
+
+/// The refresh token stays, but `status` and `doctor` no longer promise a silent renewal.
+#[test]
+fn status_after_a_refused_refresh_names_login() {
+    let world = World::new();
+    let desk = signed_in_with_expired_credentials(&world);
+    world.next(1, Knob::RefreshFault, json!(Fault::Status(400)));
+    desk.run(["credentials", "--no-login"]).expect_code(4);
+    let document = desk.run(["status", "--json"]).document();
+    assert_eq!(
+        (&document["can_renew"], &document["last_error"]["slug"]),
+        (&json!(false), &json!("sign-in/refresh_refused"))
+    );
+    screen(&world, &desk).prints("status: the provider refused a refresh");
+    assert_eq!(
+        check_session(&desk),
+        (json!("warn"), json!("you are not signed in, because the provider refused a refresh"))
+    );
+    desk.run(["credentials", "--no-login"]).expect_code(0);
+    assert_eq!(desk.run(["status", "--json"]).document()["can_renew"], json!(true));
+}
+
+#[test]
+fn a_refresh_without_id_token_is_remembered() {
+    let world = World::new();
+    let desk = signed_in_with_expired_credentials(&world);
+    world.set(Knob::RefreshWithoutIdToken, true);
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    desk.credentials();
+    let document = desk.run(["status", "--json"]).document();
+    assert_eq!(document["can_renew"], json!(false));
+    assert!(document["sign_in"]["id_token_expires_at"].is_string(), "{document}");
+    screen(&world, &desk).prints("status: a refresh returns no ID token");
+    assert!(desk.log().contains("has no ID token; the stored one is used until"), "{}", desk.log());
+    let (result, message) = check_session(&desk);
+    assert!(
+        result == "ok"
+            && message
+                .as_str()
+                .unwrap()
+                .ends_with("because a refresh returns no ID token; the next call gets credentials"),
+        "{message}"
+    );
+    desk.run(["login", "--force"]).expect_code(0);
+    assert_eq!(desk.run(["status", "--json"]).document()["can_renew"], json!(false), "it is a setting of the provider");
+    let (_, message) = check_session(&desk);
+    assert!(
+        message.as_str().unwrap().ends_with("then you must sign in again, because a refresh returns no ID token"),
+        "{message}"
+    );
+}
+
+/// The result and the message of `doctor` about the stored session.
+fn check_session(desk: &Desk<'_>) -> (Value, Value) {
+    let document: Value = serde_json::from_str(&desk.run(["doctor", "--json"]).stdout).unwrap();
+    let checks = document["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "session").unwrap();
+    (check["result"].clone(), check["message"].clone())
 }
 
 #[test]

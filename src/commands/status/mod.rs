@@ -16,9 +16,11 @@ use super::{
     to_json_line, write_stdout,
 };
 use crate::{
-    cache::{CredentialsRecord, DestinationChange, Freshness, LastFailure, SignInRecord, assess_credentials},
+    cache::{
+        CredentialsRecord, DestinationChange, Freshness, LastFailure, RenewalOutlook, SignInRecord, assess_credentials,
+    },
     config::{self, CallerKind, VariableStatus},
-    failure::{Failure, describe_change},
+    failure::{Failure, describe_change, describe_refresh_obstacle},
     hint::{Hint, Invocation, NextCommand},
     host::{Environment, Terminal, format_local_time},
     identity,
@@ -60,8 +62,11 @@ struct StatusReport {
     account: Option<String>,
     credentials: Option<RemainingValidity>,
     sign_in: Option<SignInStatus>,
-    /// There is a refresh token, so expired credentials can be replaced without a prompt.
+    /// There is a refresh token that gets ID tokens, so expired credentials can be replaced without a prompt.
     can_renew: bool,
+    /// When the user has to sign in next. JSON has it as `can_renew` and `id_token_expires_at`.
+    #[serde(skip)]
+    outlook: RenewalOutlook,
     storage: &'static str,
     config: Vec<String>,
     last_error: Option<LastError>,
@@ -128,6 +133,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
     let (sign_in, stored) = (work.cache.load_sign_in()?, work.cache.load_credentials()?);
     let (notes, now) = (work.cache.load_credentials_notes(), work.now());
     let role = work.profile.final_role().or(stored.role.as_ref());
+    let outlook = sign_in.predict_renewal(now);
     let credentials = stored.credentials.as_ref().filter(|found| assess_credentials(found, now) != Freshness::Spent);
     Ok(StatusReport {
         version: 1,
@@ -144,7 +150,8 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
             id_token_expires_at: sign_in.find_valid_token(now).map(|token| UtcTime(token.expires_at())),
             shared_with: context.list_sharing_profiles(&work.profile).into_iter().map(|other| other.name).collect(),
         }),
-        can_renew: sign_in.refresh_token.is_some(),
+        can_renew: outlook == RenewalOutlook::Automatic,
+        outlook,
         storage: work.profile.storage.name(),
         config: list_config_files(context),
         last_error: work.cache.load_last_failure().map(|LastFailure { at, report }| LastError {
@@ -231,21 +238,21 @@ impl StatusReport {
         facts
     }
 
-    /// Whether the next command works without a prompt. With a refresh token it does, for an unknown time: only the
-    /// provider knows when that token expires.
+    /// Whether the next command works without a prompt, and until when, where this computer knows it.
     fn describe_sign_in(&self, environment: &Environment, invocation: &Invocation) -> StatusFact {
         let shared = match self.sign_in.as_ref().map_or(&[][..], |sign_in| &sign_in.shared_with) {
             [] => String::new(),
             names => format!("; shared with {}", sanitize_line(&names.join(", "))),
         };
-        let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at);
-        let (text, tone) = match (self.can_renew, id_token_expires_at) {
-            (true, _) => (format!("yes, refreshed automatically{shared}"), Tone::Good),
-            (false, Some(until)) => {
-                (format!("yes, until {}{shared}", format_local_time(until.0, environment)), Tone::Good)
+        let (text, tone) = match self.outlook {
+            RenewalOutlook::Automatic => (format!("yes, refreshed automatically{shared}"), Tone::Good),
+            RenewalOutlook::Until(end, obstacle) => {
+                let until = format_local_time(end, environment);
+                (format!("yes, until {until}{}{shared}", describe_refresh_obstacle(obstacle)), Tone::Good)
             }
-            (false, None) => {
-                let hint = Hint::from("no; run ").command(NextCommand::Login).render(invocation);
+            RenewalOutlook::SignInNeeded(obstacle) => {
+                let hint = Hint::from(format!("no{}; run ", describe_refresh_obstacle(obstacle)));
+                let hint = hint.command(NextCommand::Login).render(invocation);
                 (hint, if self.signed_in { Tone::Warning } else { Tone::Bad })
             }
         };
@@ -254,8 +261,10 @@ impl StatusReport {
 
     /// How long the credentials are valid and, if that is short, what happens next.
     fn describe_credentials(&self, environment: &Environment) -> StatusFact {
-        let is_signed_in =
-            self.can_renew || self.sign_in.as_ref().is_some_and(|sign_in| sign_in.id_token_expires_at.is_some());
+        let is_signed_in = match self.outlook {
+            RenewalOutlook::Automatic | RenewalOutlook::Until(..) => true,
+            RenewalOutlook::SignInNeeded(_) => false,
+        };
         let (text, tone) = match &self.credentials {
             Some(RemainingValidity { expires_at, seconds_left }) => {
                 let left = Duration::from_secs(*seconds_left);

@@ -19,7 +19,7 @@ use super::{
     SignInReason, UserInput, accept_destinations,
 };
 use crate::{
-    cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff},
+    cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff, RefreshHistory},
     config::{CallerKind, Profile},
     host::{Browser, ExecutionContext},
     log,
@@ -163,6 +163,9 @@ impl Ladder<'_> {
             sign_in.lock.remove_other_credentials()?;
         }
         sign_in.refresh_token = tokens.refresh_token;
+        if sign_in.refresh_history == RefreshHistory::Refused {
+            sign_in.refresh_history = RefreshHistory::Usual;
+        }
         // The user has just made this sign-in, so the hosts of this profile and the provider are accepted too.
         accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
         self.set_token(sign_in, &token)?;

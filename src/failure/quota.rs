@@ -3,8 +3,11 @@
 //! Every one of these failures ends with exit code 8. `quota` asks the service and reads the answer. A failed answer
 //! arises here only with `quota.on_error = "deny"`, because otherwise the program goes on without an approval.
 
+use std::time::Duration;
+
 use crate::{
     failure::{Exit, Failure},
+    host::{Environment, format_local_time},
     quota::{NoQuotaAnswer, QuotaDenied, QuotaError, QuotaPeriod},
     time::{Timestamp, format_duration},
 };
@@ -39,8 +42,11 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
         what.push_str(&format!("; {}", message.to_safe_line()));
     }
     // A new sign-in would not help: the service counts by user, not by session.
-    let hint = match compute_reset_span(*period, now) {
-        Some(span) => format!("wait {span} until the quota resets, or ask your administrator for more"),
+    let hint = match compute_reset(*period, now) {
+        Some(reset) => {
+            let (span, at) = (format_days(reset.duration_since(now)), format_local_time(reset, &Environment::Process));
+            format!("wait {span} until the quota resets on {at}, or ask your administrator for more")
+        }
         None => "ask your administrator, and show them this message".to_owned(),
     };
     Failure::new(Exit::OverQuota, slug_from_reason(&reason.to_safe_line()), what, hint)
@@ -55,9 +61,8 @@ fn slug_from_reason(reason: &str) -> String {
     format!("quota/{}", if is_word { reason } else { "refused" })
 }
 
-/// The time until the next day or month begins in UTC, because the service counts in UTC. `None` if the limit has no
-/// period.
-fn compute_reset_span(period: QuotaPeriod, now: Timestamp) -> Option<String> {
+/// When the next day or month begins in UTC, because the service counts in UTC. `None` if the limit has no period.
+fn compute_reset(period: QuotaPeriod, now: Timestamp) -> Option<Timestamp> {
     use chrono::{Datelike as _, Days, Months, NaiveTime};
     let today = now.to_utc().date_naive();
     let begins = match period {
@@ -65,10 +70,13 @@ fn compute_reset_span(period: QuotaPeriod, now: Timestamp) -> Option<String> {
         QuotaPeriod::Month => today.with_day(1)?.checked_add_months(Months::new(1))?,
         QuotaPeriod::NotPeriodic => return None,
     };
-    let begins = Timestamp::from_unix(begins.and_time(NaiveTime::MIN).and_utc().timestamp());
-    let span = begins.duration_since(now);
+    Some(Timestamp::from_unix(begins.and_time(NaiveTime::MIN).and_utc().timestamp()))
+}
+
+/// Whole days for a long span.
+fn format_days(span: Duration) -> String {
     let days = span.as_secs() / 86_400;
-    Some(if days > 1 { format!("{days} days") } else { format_duration(span) })
+    if days > 1 { format!("{days} days") } else { format_duration(span) }
 }
 
 /// The profile requires an approval, and the service gave none. A network failure has its own hint, since the user may
@@ -125,12 +133,13 @@ mod tests {
 
     #[test]
     fn denied_quota_names_usage_limit_and_reset() {
-        assert_eq!(
-            render(refusal("monthly_exceeded", QuotaPeriod::Month)),
+        let reset = format_local_time(Timestamp::from_unix(1_801_440_000), &Environment::Process);
+        let expected = format!(
             "bedrock-sso: this month's quota is used up: 103 % of the tokens this month, limit of group engineering; \
-             Contact\\u{1b} FinOps [quota/monthly_exceeded]\n  hint: wait 16 days until the quota resets, or ask your \
-             administrator for more\n"
+             Contact\\u{{1b}} FinOps [quota/monthly_exceeded]\n  hint: wait 16 days until the quota resets on {reset}, \
+             or ask your administrator for more\n"
         );
+        assert_eq!(render(refusal("monthly_exceeded", QuotaPeriod::Month)), expected);
         assert!(render(refusal("daily_exceeded", QuotaPeriod::Day)).contains("wait 16 h until"));
     }
 

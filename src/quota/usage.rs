@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The program warns the user when this share of a limit is used.
 const WARNING_PERCENT: f64 = 80.0;
 
-/// The usage in an answer. Every number is optional, because services report different ones.
+/// The usage in an answer. Every number is optional, because services report different ones. Costs are in US dollars.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QuotaUsage {
@@ -17,43 +17,75 @@ pub struct QuotaUsage {
     pub daily_tokens: Option<f64>,
     pub daily_limit: Option<f64>,
     pub daily_percent: Option<f64>,
+    pub monthly_cost: Option<f64>,
+    pub monthly_cost_limit: Option<f64>,
+    pub daily_cost: Option<f64>,
+    pub daily_cost_limit: Option<f64>,
 }
 
 // The numbers come from JSON, which has no NaN, so equality is reflexive as `Eq` requires.
 impl Eq for QuotaUsage {}
 
+/// What a limit counts.
+#[derive(Clone, Copy)]
+enum QuotaUnit {
+    Tokens,
+    Dollars,
+}
+
+/// One limit, as far as the service reported it.
+struct LimitUsage {
+    period: &'static str,
+    unit: QuotaUnit,
+    used: Option<f64>,
+    limit: Option<f64>,
+    percent: Option<f64>,
+}
+
+impl LimitUsage {
+    /// The used share in percent: as the service states it, or else calculated. `None` without a limit.
+    fn share(&self) -> Option<f64> {
+        self.percent.or_else(|| Some(100.0 * self.used? / self.limit.filter(|limit| *limit > 0.0)?))
+    }
+
+    fn describe(&self) -> Option<String> {
+        let (share, period) = (self.share()?, self.period);
+        Some(match (self.used.zip(self.limit), self.unit) {
+            (Some((used, limit)), QuotaUnit::Tokens) => {
+                format!("{} of {} tokens {period} ({share:.0} %)", format_tokens(used), format_tokens(limit))
+            }
+            (Some((used, limit)), QuotaUnit::Dollars) => {
+                format!("{used:.2} of {limit:.2} USD {period} ({share:.0} %)")
+            }
+            (None, QuotaUnit::Tokens) => format!("{share:.0} % of the tokens {period}"),
+            (None, QuotaUnit::Dollars) => format!("{share:.0} % of the budget {period}"),
+        })
+    }
+}
+
 impl QuotaUsage {
-    /// The shares of the monthly and the daily limit in percent: as the service states them, or else calculated from
-    /// tokens and limit. `None` without a limit.
-    fn percent_shares(&self) -> [(&'static str, Option<f64>); 2] {
-        let share = |percent: Option<f64>, tokens: Option<f64>, limit: Option<f64>| {
-            percent.or_else(|| Some(100.0 * tokens? / limit.filter(|limit| *limit > 0.0)?))
-        };
+    fn list_limits(&self) -> [LimitUsage; 4] {
+        use QuotaUnit::{Dollars, Tokens};
+        let limit =
+            |period, unit, [used, limit, percent]: [Option<f64>; 3]| LimitUsage { period, unit, used, limit, percent };
+        let (month, day) = ("this month", "today");
         [
-            ("this month", share(self.monthly_percent, self.monthly_tokens, self.monthly_limit)),
-            ("today", share(self.daily_percent, self.daily_tokens, self.daily_limit)),
+            limit(month, Tokens, [self.monthly_tokens, self.monthly_limit, self.monthly_percent]),
+            limit(day, Tokens, [self.daily_tokens, self.daily_limit, self.daily_percent]),
+            limit(month, Dollars, [self.monthly_cost, self.monthly_cost_limit, None]),
+            limit(day, Dollars, [self.daily_cost, self.daily_cost_limit, None]),
         ]
     }
 
-    /// The shares as text, such as `83 % of this month's tokens, 12 % of this day's`; `None` if there is no limit.
+    /// The usage of each limit as text, such as `2.1 M of 2.0 M tokens this month (103 %)`; `None` if there is no limit.
     pub fn describe_shares(&self) -> Option<String> {
-        let counts = [self.monthly_tokens.zip(self.monthly_limit), self.daily_tokens.zip(self.daily_limit)];
-        let known = self.percent_shares().into_iter().zip(counts);
-        let parts: Vec<_> = known
-            .filter_map(|((period, share), counts)| Some((period, share?, counts)))
-            .map(|(period, share, counts)| match counts {
-                Some((used, limit)) => {
-                    format!("{} of {} tokens {period} ({share:.0} %)", format_tokens(used), format_tokens(limit))
-                }
-                None => format!("{share:.0} % of the tokens {period}"),
-            })
-            .collect();
+        let parts: Vec<String> = self.list_limits().iter().filter_map(LimitUsage::describe).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     /// Whether one of the limits is almost reached.
     pub fn is_almost_spent(&self) -> bool {
-        self.percent_shares().iter().any(|(_, share)| share.is_some_and(|share| share >= WARNING_PERCENT))
+        self.list_limits().iter().any(|limit| limit.share().is_some_and(|share| share >= WARNING_PERCENT))
     }
 }
 
@@ -96,6 +128,13 @@ mod tests {
         };
         let text = "2.1 M of 2.0 M tokens this month (103 %), 61 k of 100 k tokens today (61 %)";
         assert_eq!(month.describe_shares().as_deref(), Some(text));
+    }
+
+    #[test]
+    fn cost_is_shown_in_dollars() {
+        let cost = QuotaUsage { monthly_cost: Some(52.5), monthly_cost_limit: Some(50.0), ..QuotaUsage::default() };
+        assert_eq!(cost.describe_shares().as_deref(), Some("52.50 of 50.00 USD this month (105 %)"));
+        assert!(cost.is_almost_spent());
     }
 
     #[test]

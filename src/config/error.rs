@@ -25,11 +25,22 @@ pub enum Error {
     NoSuchProfile { name: String, named_by: ValueLocation, names: Vec<String>, nearest: Option<String> },
 }
 
+/// Where the path of a configuration file comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileNaming {
+    /// The flag `--config`.
+    Flag,
+    /// The variable `BEDROCK_SSO_CONFIG`.
+    Variable,
+    /// The command itself, as in `config check FILE`.
+    Command,
+}
+
 /// Why a configuration file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnreadableReason {
     /// The file does not exist.
-    Missing,
+    Missing { named_by: FileNaming },
     /// The path names a folder.
     Directory,
     /// The file is larger than `limit` bytes, so it is probably some other file.
@@ -189,7 +200,7 @@ fn fmt_problems(problems: &[ConfigProblem], f: &mut fmt::Formatter<'_>) -> fmt::
 impl fmt::Display for UnreadableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("this file does not exist"),
+            Self::Missing { .. } => f.write_str("this file does not exist"),
             Self::Directory => f.write_str("this is a directory, not a file"),
             Self::TooLarge { limit } => {
                 write!(f, "this file is larger than {} KiB, too large for a configuration", limit / 1024)

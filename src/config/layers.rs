@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{
-    ConfigFault, ConfigInputs, ConfigKey, ConfigProblem, Error, UnreadableReason, ValueLocation,
+    ConfigFault, ConfigInputs, ConfigKey, ConfigProblem, Error, FileNaming, UnreadableReason, ValueLocation,
     config_file::{self, ConfigFile},
     enforced::{EnforcedKeys, has_same_value},
     issuer,
@@ -59,7 +59,9 @@ impl LayerTexts {
         if user.is_named && !texts.files.iter().any(|file| file.owner == FileOwner::User) {
             return Err(Error::Unreadable {
                 file: display_path(&user.path, environment),
-                why: UnreadableReason::Missing,
+                why: UnreadableReason::Missing {
+                    named_by: if inputs.file.is_some() { FileNaming::Flag } else { FileNaming::Variable },
+                },
             });
         }
         if texts.files.is_empty() && !texts.overrides.iter().any(ValueOverride::is_variable) {

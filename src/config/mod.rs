@@ -54,7 +54,7 @@ pub use arn::{IdentityPoolId, RoleArn};
 pub use claim_template::{ClaimTemplate, TemplatePart};
 pub use claude_code::{ClaudeCodeConfig, MODEL_VARIABLES};
 pub use client_auth::{AssertionAudience, ClientAuth, ClientAuthChoice, ClientKey, KeyAlgorithm};
-pub use error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation};
+pub use error::{ConfigFault, ConfigProblem, Error, FileNaming, UnreadableReason, ValueLocation};
 pub use federation::{ChainedRole, Federation, FederationChoice};
 pub use finding::ConfigFinding;
 pub use fingerprint::Fingerprint;
@@ -148,7 +148,8 @@ pub fn check_all_files(inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, 
 /// may use the administrator's keys, because administrators check a file before they install it.
 pub fn check_file(file: &Path, inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, Error> {
     let source = SourceFile::read_file(file, FileOwner::Administrator, inputs.environment)?.ok_or_else(|| {
-        Error::Unreadable { file: display_path(file, inputs.environment), why: UnreadableReason::Missing }
+        let why = UnreadableReason::Missing { named_by: FileNaming::Command };
+        Error::Unreadable { file: display_path(file, inputs.environment), why }
     })?;
     check_layers(&LayerTexts::from_file(source), inputs, Vec::new())
 }

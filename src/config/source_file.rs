@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ConfigInputs, Error, UnreadableReason, ValueLocation};
+use super::{ConfigInputs, Error, FileNaming, UnreadableReason, ValueLocation};
 use crate::{
     files::{FileKind, ReadError, RegularFile},
     host::{Environment, FolderTrust, check_folder_trust, find_untrusted_writer},
@@ -98,7 +98,7 @@ impl SourceFile {
         };
         match read() {
             Ok(text) => Ok(Some(Self::from_text(path, rank, text, environment))),
-            Err(UnreadableReason::Missing) => Ok(None),
+            Err(UnreadableReason::Missing { .. }) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: display_path(path, environment), why }),
         }
     }
@@ -148,7 +148,9 @@ fn classify_read_error(error: &ReadError) -> UnreadableReason {
     match error {
         ReadError::NotRegular(FileKind::Folder) => UnreadableReason::Directory,
         ReadError::TooLarge { limit } => UnreadableReason::TooLarge { limit: *limit },
-        ReadError::Io(error) if error.kind() == ErrorKind::NotFound => UnreadableReason::Missing,
+        ReadError::Io(error) if error.kind() == ErrorKind::NotFound => {
+            UnreadableReason::Missing { named_by: FileNaming::Command }
+        }
         ReadError::Io(error) if error.kind() == ErrorKind::PermissionDenied => UnreadableReason::Denied,
         ReadError::Io(_) | ReadError::NotRegular(_) => UnreadableReason::Other(error.to_string()),
     }

@@ -4,7 +4,10 @@
 //! check` prints the same sentences without a hint. This file adds the slug and the one action that solves the problem.
 
 use crate::{
-    config::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation, describe_issuer_alternatives, keys},
+    config::{
+        ConfigFault, ConfigProblem, Error, FileNaming, UnreadableReason, ValueLocation, describe_issuer_alternatives,
+        keys,
+    },
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     host::UntrustedWriter,
@@ -50,7 +53,15 @@ fn suggest_fix(error: &Error) -> (&'static str, Hint) {
 fn suggest_readable_file(file: &str, why: &UnreadableReason) -> (&'static str, Hint) {
     let hint = match why {
         UnreadableReason::Untrusted { who } => return ("config/untrusted", suggest_ownership_fix(file, who).into()),
-        UnreadableReason::Missing => "correct the path, for example after --config, or create the file",
+        UnreadableReason::Missing { named_by: FileNaming::Flag } => {
+            let hint = Hint::from("check the path, or run ").command(NextCommand::Setup);
+            return ("config/unreadable", hint.text(" to create the file"));
+        }
+        // A repository could have set the variable, so no command repeats its value.
+        UnreadableReason::Missing { named_by: FileNaming::Variable } => {
+            "check the path in BEDROCK_SSO_CONFIG, or unset it"
+        }
+        UnreadableReason::Missing { named_by: FileNaming::Command } => "check the path",
         UnreadableReason::Directory | UnreadableReason::TooLarge { .. } | UnreadableReason::Other(_) => {
             "put a configuration file in its place, or name another one with --config FILE"
         }

@@ -161,7 +161,7 @@ fn describe_settings_error(path: &Path, refusal: settings::SettingsEditRefused) 
 fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, String, Hint) {
     let file = path.display();
     let (what, hint) = match unusable {
-        ImportError::Missing => (format!("{file} does not exist"), "correct the path".to_owned()),
+        ImportError::Missing => (format!("{file} does not exist"), "check the path".to_owned()),
         ImportError::UnknownFormat => (
             format!("{file} has no format that setup can read"),
             "pass a config.toml, the config.json of AWS's guidance sample, or the outputs of its stacks".to_owned(),

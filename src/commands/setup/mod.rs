@@ -25,7 +25,7 @@ use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
     cache,
     cli::SetupArgs,
-    config::{self, ConfigKey, KeyValue, Profile, keys},
+    config::{self, ConfigKey, KeyValue, Profile, UnreadableReason, keys},
     failure::Failure,
     files::{self, FileAction, ReadableBy},
     hint::{Hint, Invocation, NextCommand},
@@ -194,7 +194,7 @@ impl<'a> SetupContext<'a> {
         let folders = record.parent().into_iter().chain(managed.parent());
         for path in folders.chain([configuration.as_path(), &record, managed]) {
             if let Some(who) = host::find_untrusted_writer_at(path)? {
-                let why = config::UnreadableReason::Untrusted { who };
+                let why = UnreadableReason::Untrusted { who };
                 return Err(config::Error::Unreadable { file: path.display().to_string(), why }.into());
             }
         }
@@ -268,7 +268,10 @@ impl<'a> SetupContext<'a> {
         let inputs = self.inputs();
         if values.is_empty() {
             return match config::load_profile(&inputs) {
-                Err(config::Error::NoFile { .. }) => Err(Error::NoValues.into()),
+                Err(
+                    config::Error::NoFile { .. }
+                    | config::Error::Unreadable { why: UnreadableReason::Missing { .. }, .. },
+                ) => Err(Error::NoValues.into()),
                 loaded => Ok(loaded?),
             };
         }

@@ -122,14 +122,15 @@ pub fn list_profile_names(inputs: &ConfigInputs<'_>, file: &Path, text: &str) ->
     LayerTexts::load_with_text(inputs, file, text).and_then(|texts| texts.with_layers(names)).unwrap_or_default()
 }
 
-/// Whether the profile has all these values if `file` has this text. Further values of the profile do not matter.
-pub fn file_matches_values(
+/// The keys for which the profile would have another value than these, if `file` had this text. Further values of the
+/// profile do not matter.
+pub fn find_differing_keys(
     inputs: &ConfigInputs<'_>,
     file: &Path,
     text: &str,
     name: &str,
     facts: &[KeyValue],
-) -> Result<bool, Error> {
+) -> Result<Vec<&'static str>, Error> {
     let drafted = format!("version = {}\n{}", keys::VERSION, render_profile_table(name, facts)?);
     // Both texts go through the same layers, so that defaults and enforced values are compared as well.
     let values_in = |text: &str| {
@@ -139,7 +140,8 @@ pub fn file_matches_values(
             Ok(values.collect::<Vec<_>>())
         })
     };
-    Ok(values_in(text)? == values_in(&drafted)?)
+    let pairs = values_in(text)?.into_iter().zip(values_in(&drafted)?).zip(facts);
+    Ok(pairs.filter(|((present, wanted), _)| present != wanted).map(|(_, (key, _))| key.name).collect())
 }
 
 /// The key that the flag `--set` names. Fails with the most similar key if it does not exist.

@@ -11,7 +11,7 @@ use crate::{
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     setup::{Error, aws, sample_import::ImportError, settings},
-    text::sanitize_line,
+    text::{join_with_and, sanitize_line},
 };
 
 impl From<Error> for Failure {
@@ -63,11 +63,15 @@ impl From<Error> for Failure {
                 "choose a new or empty folder, or move that file away".into(),
             ),
             Error::RecordVersion { path, files } => describe_record_version(&path, &files),
-            Error::ProfileDiffers { path, profile } => (
-                "setup/differs",
-                format!("{} already has a profile '{profile}' with other values", path.display()),
-                "edit that profile, or choose another name with --profile".into(),
-            ),
+            Error::ProfileDiffers { path, profile, keys } => {
+                let keys = join_with_and(&keys.into_iter().map(str::to_owned).collect::<Vec<_>>());
+                (
+                    "setup/differs",
+                    format!("{} already has a profile '{profile}' with another value of {keys}", path.display()),
+                    "edit that profile, undo it with `setup --remove` first, or choose another name with --profile"
+                        .into(),
+                )
+            }
             Error::ProfileNameCollision { name, roles: [first, second] } => {
                 let what = format!(
                     "two roles would get the profile name '{name}': {} and {}",

@@ -114,7 +114,7 @@ pub enum Error {
     /// read.
     RecordVersion { path: PathBuf, files: Vec<PathBuf> },
     /// Our own configuration already has this profile, with other values.
-    ProfileDiffers { path: PathBuf, profile: String },
+    ProfileDiffers { path: PathBuf, profile: String, keys: Vec<&'static str> },
     /// Two roles would get profiles with the same name.
     ProfileNameCollision { name: String, roles: [String; 2] },
     /// One name was given for the AWS profiles of several roles.

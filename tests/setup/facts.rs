@@ -77,7 +77,7 @@ fn setup_does_not_overwrite_a_different_profile() {
     let desk = desk(&world);
     let before = snapshot(&desk);
     let refused = desk.run(["setup", "--yes", "--profile", "claude", "--region", "eu-west-1"]);
-    refused.fails(3, "setup/differs").message_has(&["'claude'"]).hint_has(&["--profile"]);
+    refused.fails(3, "setup/differs").message_has(&["'claude'", "region"]).hint_has(&["--profile", "--remove"]);
     assert_eq!(snapshot(&desk), before);
 }
 

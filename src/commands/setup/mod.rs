@@ -280,8 +280,9 @@ impl<'a> SetupContext<'a> {
         let before = SetupPlan::read_text(&path)?.unwrap_or_default();
         let inputs = self.preview_inputs(Some(&name));
         if config::list_profile_names(&inputs, &path, &before).contains(&name) {
-            if !config::file_matches_values(&inputs, &path, &before, &name, values)? {
-                return Err(Error::ProfileDiffers { path, profile: name }.into());
+            let keys = config::find_differing_keys(&inputs, &path, &before, &name, values)?;
+            if !keys.is_empty() {
+                return Err(Error::ProfileDiffers { path, profile: name, keys }.into());
             }
             return Ok(config::preview_file(&inputs, &path, &before)?);
         }

@@ -100,8 +100,9 @@ impl SetupContext<'_> {
         let (there, missing): (Vec<_>, Vec<_>) = drafts.iter().cloned().partition(|draft| known.contains(&draft.name));
         for ProfileDraft { name, values } in there {
             let values = [&values, shared.as_slice()].concat();
-            if !config::file_matches_values(&inputs, &path, &before, &name, &values)? {
-                return Err(Error::ProfileDiffers { path, profile: name }.into());
+            let keys = config::find_differing_keys(&inputs, &path, &before, &name, &values)?;
+            if !keys.is_empty() {
+                return Err(Error::ProfileDiffers { path, profile: name, keys }.into());
             }
         }
         let start = if before.is_empty() { config::render_empty_file() } else { before.clone() };

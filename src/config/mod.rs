@@ -80,7 +80,7 @@ pub use schema::render_schema;
 pub use services::{AwsEndpoints, BedrockEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings};
 pub use show::{KeyReport, ProfileReport};
 pub use source_file::display_path;
-pub use variables::VariableStatus;
+pub use variables::{VariableStatus, find_variable_key};
 
 use crate::files;
 use layers::{LayerTexts, Layers};

@@ -73,6 +73,11 @@ pub(super) static KNOWN_VARIABLES: [KnownVariable; 25] = [
     declare_variable("XDG_DATA_HOME", Always, None, "sets the folder of the stored data, on Linux only"),
 ];
 
+/// The name of the configuration key with the same effect as a variable; `None` if there is no such key.
+pub fn find_variable_key(name: &str) -> Option<&'static str> {
+    KNOWN_VARIABLES.iter().find(|declared| declared.name == name)?.key.map(|key| key.name)
+}
+
 /// A variable that is set, and whether the program uses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VariableStatus {

@@ -4,7 +4,10 @@
 //! sees no effect and no error. `config` decides which variables count and gives the reason.
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile};
-use crate::{config::VariableStatus, failure::doctor};
+use crate::{
+    config::{self, VariableStatus},
+    failure::doctor,
+};
 
 /// Reports the first variable that has no effect with its reason, and the names of the others.
 pub(super) fn check_variables(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
@@ -14,7 +17,8 @@ pub(super) fn check_variables(context: &DoctorContext<'_>, profile: &Profile) ->
     if let Some((VariableStatus { name, not_used }, more)) = unused.split_first() {
         let others: Vec<String> = more.iter().map(|it| it.name.clone()).collect();
         let why = not_used.as_deref().unwrap_or_default();
-        return Ok(Finding::Warn(doctor::describe_unused_variable(name, why, &others)));
+        let key = config::find_variable_key(name);
+        return Ok(Finding::Warn(doctor::describe_unused_variable(name, key, why, &others)));
     }
     let names: Vec<String> = used.into_iter().map(|it| it.name).collect();
     Ok(Finding::Ok(match names.is_empty() {

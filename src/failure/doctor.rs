@@ -53,12 +53,14 @@ pub fn describe_taken_ports(attempts: &[BindAttempt], free_port: Option<u16>) ->
     Failure::new(Exit::SignInNeeded, "sign-in/port", format!("{}{free}", tried.join("; ")), PORTS)
 }
 
-/// A variable is set without effect, because a configuration file takes precedence. `others` are further such
-/// variables.
-pub fn describe_unused_variable(name: &str, why: &str, others: &[String]) -> Failure {
+/// A variable is set without effect, because a configuration file takes precedence. `key` has the same effect in a
+/// file. `others` are further such variables.
+pub fn describe_unused_variable(name: &str, key: Option<&str>, why: &str, others: &[String]) -> Failure {
     let others = if others.is_empty() { String::new() } else { format!(" (also: {})", others.join(", ")) };
-    let hint =
-        "leave it if another program needs it; to use its value here, set its key in a file (see docs/variables.md)";
+    let hint = match key {
+        Some(key) => format!("leave it if another program needs it, or set `{key}` in a configuration file"),
+        None => "leave it if another program needs it, or unset it".to_owned(),
+    };
     make_finding("doctor/unused_variable", format!("{name} is not used, because {why}{others}"), hint)
 }
 

@@ -16,6 +16,17 @@ use crate::{
     text::{display_path, escape_controls},
 };
 
+/// Where the files belong, for an administrator who has only the program. `docs/fleet.md` explains each.
+const DESTINATIONS: &str = r"Done. Distribute these files:
+  config.toml                       /etc/bedrock-sso (Linux), /Library/Application Support/bedrock-sso (macOS)
+  linux/managed-settings.json       /etc/claude-code
+  macos/claude-code.mobileconfig    the profiles of a device, or instead:
+  macos/managed-settings.json       /Library/Application Support/ClaudeCode
+  windows/Install-Configuration.ps1 run it as administrator: it installs config.toml in %ProgramData%\bedrock-sso
+  windows/claude-code.reg           reg import, or instead the .admx and .adml as a policy, or instead:
+  windows/managed-settings.json     C:\Program Files\ClaudeCode
+";
+
 /// Prints the files that differ from those in `folder` and, without `--dry-run`, writes them. Fails if the folder
 /// contains anything that an earlier run did not write.
 pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Result<(), Failure> {
@@ -32,7 +43,7 @@ pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Resu
         return Ok(());
     }
     folder.write_changes()?;
-    write_stderr("Done. To see where each file goes, read docs/fleet.md.\n");
+    write_stderr(DESTINATIONS);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::error::ConfigFault;
 const PROGRAM_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Parses a version of one to three numbers, such as `1.4`. Missing numbers are zero.
-pub(super) fn parse_version(text: &str) -> Option<[u64; 3]> {
+pub fn parse_version(text: &str) -> Option<[u64; 3]> {
     let mut numbers = [0; 3];
     let mut slots = numbers.iter_mut();
     for part in text.split('.') {

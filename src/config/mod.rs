@@ -62,6 +62,7 @@ pub use inputs::{ConfigInputs, FlagOverride};
 pub use issuer::{can_name_issuer, describe_issuer_alternatives};
 pub use issuer_guess::guess_issuers;
 pub use key::{ConfigKey, Disclosure, TypedKey};
+pub use min_version::parse_version;
 pub use overrides::INSIDE_OF_EXEC;
 pub use partition::{Partition, is_region};
 pub use profile::{

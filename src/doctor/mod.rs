@@ -17,8 +17,10 @@ mod sign_in;
 mod services;
 mod aws_files;
 mod claude;
+mod claude_version;
 mod command_check;
 mod conflicting_env;
+mod gateway;
 mod repository;
 mod sample_leftovers;
 pub mod support_bundle;
@@ -104,7 +106,7 @@ pub enum CheckResult {
 
 /// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
 /// them up in `doctor --json`.
-const CHECKS: [(&str, CheckFunction); 28] = [
+const CHECKS: [(&str, CheckFunction); 30] = [
     ("version", Machine(version::check_version)),
     ("configuration", Machine(configuration::check_configuration)),
     ("variables", Local(variables::check_variables)),
@@ -128,6 +130,8 @@ const CHECKS: [(&str, CheckFunction); 28] = [
     ("aws-profile", Local(aws_files::check_aws_profile)),
     ("fixed-keys", Local(aws_files::check_fixed_keys)),
     ("shadows", Local(conflicting_env::check_conflicting_env)),
+    ("gateway", Local(gateway::check_gateway)),
+    ("claude-version", Local(claude_version::check_claude_version)),
     ("claude-settings", Local(claude::check_user_settings)),
     ("claude-managed", Local(claude::check_managed_settings)),
     ("claude-hooks", Local(claude::check_hooks)),

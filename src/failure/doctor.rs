@@ -3,6 +3,8 @@
 //! A message states what was found, and a remedy is one action with its command. `doctor` decides how serious a finding
 //! is. The callers pass paths, hosts and foreign texts already escaped, unless a function says otherwise.
 
+use std::time::Duration;
+
 use crate::{
     cache::RefreshObstacle,
     config::Profile,
@@ -16,6 +18,7 @@ use crate::{
     oidc::{ClockSkew, callback::BindAttempt},
     shell::{Shell, quote_shown_path},
     text::{join_with_and, sanitize_line},
+    time::format_duration,
 };
 
 /// Another version of this program at this position of `PATH`. A shell starts the one at position 0.
@@ -128,6 +131,39 @@ pub fn describe_differing_setting(file: &str, key: &str, actual: Option<&str>, e
 pub fn describe_missing_settings(file: &str) -> Failure {
     let what = format!("Claude Code is installed, but {file} does not configure it for this program");
     make_finding("doctor/claude_settings", what, suggest_setup())
+}
+
+/// Managed settings lead Claude Code to a gateway. `key` is one of them.
+pub fn describe_required_gateway(file: &str, key: &str) -> Failure {
+    let what = format!("{file} sets {key}, so Claude Code signs in to a gateway and does not use your sign-in");
+    let hint = "ask the administrator of that file to remove it, or use the gateway without this program";
+    make_finding("doctor/gateway", what, hint)
+}
+
+/// The user's settings have a key that would lead Claude Code to a gateway, if it stood in managed settings.
+pub fn describe_ignored_gateway(file: &str, key: &str) -> Failure {
+    let what = format!("{file} sets {key} for a gateway, which Claude Code ignores outside of managed settings");
+    make_finding("doctor/gateway", what, format!("remove {key} from that file"))
+}
+
+/// Claude Code has stored a sign-in to a gateway in this file. It outranks every other way to sign in.
+pub fn describe_gateway_session(file: &str) -> Failure {
+    let what = format!("Claude Code is signed in to a gateway (in {file}), and uses that instead of your sign-in");
+    make_finding("doctor/gateway", what, "run `claude`, and enter `/logout` there")
+}
+
+/// Claude Code is older than its hooks or settings need. `otherwise` says what this version does; `more` counts the
+/// further shortcomings, which version `needed` removes as well.
+pub fn describe_old_claude(version: &str, otherwise: &str, more: usize, needed: &str) -> Failure {
+    let what = format!("Claude Code {version} {otherwise}{}", count_more(more));
+    make_finding("doctor/claude_version", what, format!("update Claude Code to {needed} or later"))
+}
+
+/// A variable makes Claude Code give up before credentials can be refreshed.
+pub fn describe_short_chain_limit(variable: &str, limit: Duration, needed: Duration) -> Failure {
+    let what = format!("{variable} ends a request for credentials after {}", format_duration(limit));
+    let hint = format!("set it to {} or more, or remove it: a refresh can take that long", needed.as_millis());
+    make_finding("doctor/claude_version", what, hint)
 }
 
 /// The names of settings in a file of a repository. A setting is pinned if the managed settings set it too: Claude Code

@@ -130,6 +130,15 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
             format!("{file} was not changed: it sets {key} twice, in line {first} and in line {second}"),
             "remove one of the two: AWS tools reject a file like this".into(),
         ),
+        aws::AwsEditRefused::OtherCredentialSource { profile, key, line: number } if key == "login_session" => (
+            "setup/aws_profile_taken",
+            format!(
+                "{file} was not changed: its profile '{}' uses a session of `aws login` (line {number}), \
+                 which AWS tools prefer",
+                sanitize_line(&profile)
+            ),
+            "remove login_session from that profile, or choose another name with --aws-profile".into(),
+        ),
         aws::AwsEditRefused::OtherCredentialSource { profile, key, line: number } => (
             "setup/aws_profile_taken",
             format!(

@@ -14,6 +14,8 @@ pub struct ExternalConfigPaths {
     pub claude_settings: PathBuf,
     /// The organisation's managed settings, which users cannot override.
     pub claude_managed: PathBuf,
+    /// The file with Claude Code's own sign-ins. `None` on macOS, where the keychain has them.
+    pub claude_logins: Option<PathBuf>,
 }
 
 impl ExternalConfigPaths {
@@ -21,11 +23,13 @@ impl ExternalConfigPaths {
         let aws = home.join(".aws");
         let named = |variable, place: PathBuf| environment.var_path(variable).unwrap_or(place);
         let of_aws = |variable, place| expand_home(named(variable, place), home);
+        let claude = named("CLAUDE_CONFIG_DIR", home.join(".claude"));
         Self {
             aws_config: of_aws("AWS_CONFIG_FILE", aws.join("config")),
             aws_credentials: of_aws("AWS_SHARED_CREDENTIALS_FILE", aws.join("credentials")),
-            claude_settings: named("CLAUDE_CONFIG_DIR", home.join(".claude")).join("settings.json"),
+            claude_settings: claude.join("settings.json"),
             claude_managed: claude_managed_folder().join("managed-settings.json"),
+            claude_logins: (!cfg!(target_os = "macos")).then(|| claude.join(".credentials.json")),
         }
     }
 }

@@ -106,7 +106,8 @@ pub fn is_pinned(name: &str) -> bool {
 }
 
 /// Variables that make Claude Code use other credentials, or another service, instead of the user's sign-in.
-pub const CONFLICTING_VARIABLES: [&str; 3] = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL"];
+pub const CONFLICTING_VARIABLES: [&str; 4] =
+    ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_USE_GATEWAY"];
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// Each check, in the order of the output, with its result on a healthy machine.
-const FINDINGS: [(&str, &str); 28] = [
+const FINDINGS: [(&str, &str); 30] = [
     ("version", "ok"),
     ("configuration", "ok"),
     ("variables", "ok"),
@@ -29,6 +29,8 @@ const FINDINGS: [(&str, &str); 28] = [
     ("aws-profile", "ok"),
     ("fixed-keys", "ok"),
     ("shadows", "ok"),
+    ("gateway", "ok"),
+    ("claude-version", "skipped"),
     ("claude-settings", "ok"),
     ("claude-managed", "skipped"),
     ("claude-hooks", "ok"),
@@ -113,7 +115,7 @@ fn doctor_failed_check_shows_a_hint_and_sets_the_exit_code() {
     assert!(lines[0].starts_with("bad      aws  ") && lines[0].contains(&sts), "{lines:#?}");
     assert!(lines[1].starts_with(&format!("{:27}hint: ", "")), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(), 1, "{lines:#?}");
-    assert_eq!(*lines.last().unwrap(), "28 checks: 2 bad, 22 ok, 4 skipped");
+    assert_eq!(*lines.last().unwrap(), "30 checks: 2 bad, 23 ok, 5 skipped");
     assert_eq!(outcome.stderr, "");
 }
 
@@ -126,7 +128,7 @@ fn doctor_skips_checks_without_a_configuration() {
     let found = outcome.document();
     let count =
         |result: &str| found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count();
-    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 24], "{found:#}");
+    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 26], "{found:#}");
     skips(&desk, "discovery");
 }
 

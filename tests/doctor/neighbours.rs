@@ -65,6 +65,8 @@ fn doctor_reports_a_missing_or_conflicting_aws_profile() {
     complains(&desk, "aws-profile", "bad", &[&file, "'claude'", "line 1", "line 5"]);
     desk.write(AWS, &format!("{text}sso_start_url = https://acme.awsapps.com/start\n"));
     complains(&desk, "aws-profile", "bad", &[&file, "'claude'", "sso_start_url (line 4)", "--aws-profile"]);
+    desk.write(AWS, &format!("{text}login_session = arn:aws:iam::123456789012:user/jane\n"));
+    complains(&desk, "aws-profile", "bad", &[&file, "'claude'", "`aws login` (line 4)", "login_session"]);
     desk.write(AWS, "[profile other]\nregion = us-east-1\n");
     complains(&desk, "aws-profile", "bad", &["~/.aws/config", "'claude'", "`bedrock-sso setup`"]);
 }
@@ -107,6 +109,55 @@ fn doctor_reports_settings_that_override_the_sign_in() {
     replace_in_file(&desk, SETTINGS, "\"env\": {", "\"env\": {\n    \"AWS_BEARER_TOKEN_BEDROCK\": \"hidden\",");
     complains(&desk, "shadows", "bad", &["AWS_BEARER_TOKEN_BEDROCK", "~/.claude/settings.json", "\"env\""]);
     assert!(!desk.run(["doctor"]).stdout.contains("hidden"));
+}
+
+#[test]
+fn doctor_reports_a_sign_in_to_a_gateway() {
+    const LOGINS: &str = ".claude/.credentials.json";
+    let world = World::new();
+    let desk = laptop(&world);
+    desk.write(LOGINS, r#"{"claudeAiOauth": {"accessToken": "hidden"}, "enterpriseGateway": null}"#);
+    complains_of_nothing(&desk);
+    desk.write(LOGINS, r#"{"enterpriseGateway": {"jwt": "hidden", "url": "https://gateway.example"}}"#);
+    // On macOS, Claude Code stores its sign-ins in the keychain.
+    if !cfg!(target_os = "macos") {
+        complains(&desk, "gateway", "bad", &["~/.claude/.credentials.json", "`/logout`"]);
+    }
+    assert!(!desk.run(["doctor"]).stdout.contains("hidden"));
+    desk.write(LOGINS, "{");
+    replace_in_file(&desk, SETTINGS, "\"env\": {", "\"forceLoginMethod\": \"console\",\n  \"env\": {");
+    complains_of_nothing(&desk);
+    replace_in_file(&desk, SETTINGS, "\"console\"", "\"gateway\"");
+    complains(&desk, "gateway", "warn", &["~/.claude/settings.json", "forceLoginMethod"]);
+}
+
+#[test]
+fn doctor_reports_a_claude_code_that_is_too_old() {
+    let world = World::new();
+    let desk = laptop(&world);
+    let folder = desk.home().join("claude/versions");
+    fs::create_dir_all(&folder).unwrap();
+    let link = desk.home().join("bin/claude");
+    let install_version = |version: &str| {
+        // A program that fails if it is started.
+        write_script(&folder.join(version), "#!/bin/sh\ntouch \"$HOME/started\"\nexit 1\n");
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(folder.join(version), &link).unwrap();
+    };
+    install_version("2.1.328");
+    complains_of_nothing(&desk);
+    assert!(says(&desk, "claude-version").contains("2.1.328 waits 1 min"));
+    desk.set_variable("CLAUDE_CODE_AWS_CHAIN_RESOLVE_TIMEOUT_MS", "5000");
+    complains(&desk, "claude-version", "warn", &["CLAUDE_CODE_AWS_CHAIN_RESOLVE_TIMEOUT_MS", "5 s", "25000"]);
+    install_version("2.1.206");
+    complains(&desk, "claude-version", "warn", &["2.1.206", "without a limit", "2.1.207"]);
+    install_version("2.0.9");
+    complains(&desk, "claude-version", "warn", &["2.0.9", "(and 1 more)", "2.1.207"]);
+    replace_in_file(&desk, SETTINGS, "\"env\": {", "\"awsCredentialExport\": \"/x\",\n  \"env\": {");
+    let found = checks(&desk);
+    let found = found.iter().find(|check| check["name"] == "claude-version").unwrap();
+    assert_complaint(found, "claude-version", "warn", &["`awsCredentialExport`", "(and 2 more)", "2.1.207"]);
+    assert!(!desk.home().join("started").exists(), "doctor must not start the program");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::{
 };
 
 use session::{Session, forget_copy, has_copy, plant_copy};
-use testworld::{Desk, Endpoint, Knob, Outcome, World};
+use testworld::{Desk, Endpoint, KeyringWorks, Knob, Outcome, STORAGE_QUESTION, World};
 
 const SPENT: u32 = 10;
 
@@ -67,6 +67,35 @@ fn keyring_serves_sign_in_cache_and_renewal() {
 
 /// While the keyring is locked, every profile of a shared sign-in fails. After it is unlocked, all of them work as
 /// before.
+#[test]
+#[ignore = "tests/keyring/run"]
+fn first_hour_on_a_desktop_stores_the_key_in_its_keyring() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let outcome = desk.spend_first_hour(KeyringWorks::Yes);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.shown);
+    for fact in ["✓ the keyring stores and returns an item", "✓ AWS accepts the credentials"] {
+        assert!(outcome.shown.contains(fact), "{fact}: {}", outcome.shown);
+    }
+    assert!(!outcome.shown.contains(STORAGE_QUESTION), "{}", outcome.shown);
+    assert!(!stored_files(&desk).contains(&"key".to_owned()));
+    assert!(session.secret_tool(["search", "service", "bedrock-sso"]).status.success());
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn first_hour_with_a_locked_keyring_over_ssh_uses_a_file() {
+    let (world, session) = (World::new(), Session::unlocked());
+    session.lock();
+    let desk = desk(&world, &session);
+    desk.set_variable("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+    let outcome = desk.spend_first_hour(KeyringWorks::No);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.shown);
+    assert!(outcome.shown.contains("is locked") && outcome.shown.contains("✓ AWS accepts"), "{}", outcome.shown);
+    assert!(stored_files(&desk).contains(&"key".to_owned()));
+}
+
 #[test]
 #[ignore = "tests/keyring/run"]
 fn shared_sign_in_survives_a_locked_keyring() {

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, write files and start children")]
 
 mod facts;
+#[cfg(target_os = "linux")]
+mod first_hour;
 mod fleet;
 mod hosts;
 #[cfg(target_os = "linux")]

@@ -8,12 +8,11 @@ use std::{
 };
 
 use serde_json::json;
-use testworld::{Desk, Fault, Knob, World};
+use testworld::{Desk, Fault, Knob, STORAGE_QUESTION, World};
 
 use super::{browser, desk, snapshot};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
-const STORAGE_QUESTION: &str = "Store the key in a private file";
 const BUNDLE_QUESTION: &str = "Trust these certificates for your sign-in";
 const CTRL_D: &str = "\u{4}";
 

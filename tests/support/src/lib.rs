@@ -20,6 +20,8 @@ mod event_stream;
 #[cfg(unix)]
 mod executable;
 mod fault;
+#[cfg(target_os = "linux")]
+mod first_hour;
 mod golden;
 #[cfg(unix)]
 mod host;
@@ -52,6 +54,8 @@ pub use desk::{Desk, Running};
 #[cfg(unix)]
 pub use executable::{copy_program, make_fifo, write_script};
 pub use fault::Fault;
+#[cfg(target_os = "linux")]
+pub use first_hour::{KeyringWorks, STORAGE_QUESTION};
 pub use golden::{expect_bytes, expect_failure, expect_file, expect_listed, expect_part, expect_wording};
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};

@@ -14,6 +14,9 @@ use ring::digest;
 use super::ProviderMetadata;
 use crate::{config::Profile, secret::Secret};
 
+/// The method of PKCE that hides the verifier (RFC 7636 §4.2).
+pub(super) const CHALLENGE_METHOD: &str = "S256";
+
 /// The authorization request of one sign-in, with the values that the response must match. No secret serves twice.
 pub struct AuthorizationRequest {
     /// The address for the browser. It contains the state, so it may not appear in a process list or a log.
@@ -37,8 +40,8 @@ pub fn build_authorization_request(
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
 ) -> AuthorizationRequest {
-    let [state, nonce, code_verifier] = [(); 3].map(|()| Secret::new(generate_random_value(random)));
-    let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, code_verifier.expose().as_bytes()));
+    let [state, nonce, code_verifier] = [(); 3].map(|()| generate_request_secret(random));
+    let challenge = compute_code_challenge(&code_verifier);
     let secrets = [state.expose(), nonce.expose(), &challenge];
     let scope = select_scopes(profile, metadata);
     let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
@@ -70,7 +73,7 @@ pub(super) fn build_authorization_url(
         .append_pair("client_id", client_id)
         .append_pair("state", state)
         .append_pair("code_challenge", challenge)
-        .append_pair("code_challenge_method", "S256")
+        .append_pair("code_challenge_method", CHALLENGE_METHOD)
         .append_pair("redirect_uri", redirect_uri)
         .append_pair("scope", scope)
         .append_pair("nonce", nonce);
@@ -106,10 +109,15 @@ fn append_parameters(mut url: Url, profile: &Profile) -> Url {
 
 /// Returns 256 random bits as 43 characters that need no escaping. RFC 7636 §4.1 requires at least 43 characters of a
 /// verifier, and RFC 6749 §10.10 at least 128 bits against guessing.
-fn generate_random_value(random: &dyn Fn(&mut [u8])) -> String {
+pub(super) fn generate_request_secret(random: &dyn Fn(&mut [u8])) -> Secret {
     let mut bytes = [0; 32];
     random(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes)
+    Secret::new(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Computes the challenge of a PKCE verifier by [`CHALLENGE_METHOD`] (RFC 7636 §4.2).
+pub(super) fn compute_code_challenge(verifier: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.expose().as_bytes()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     TokenResponse, UnverifiedToken,
-    authorization_request::select_scopes,
+    authorization_request::{CHALLENGE_METHOD, compute_code_challenge, generate_request_secret, select_scopes},
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
     form::{ProviderForm, ProviderSession},
@@ -43,6 +43,9 @@ pub struct DeviceCode {
     pub interval: Duration,
     pub lifetime: Duration,
     device_code: Secret,
+    /// Proves at the token endpoint that the program that requested the code also redeems it (RFC 7636 §4.5). `None`
+    /// if the request had no challenge.
+    code_verifier: Option<Secret>,
 }
 
 impl fmt::Debug for DeviceCode {
@@ -58,22 +61,38 @@ pub enum DevicePollOutcome {
 }
 
 impl ProviderSession<'_> {
-    /// Requests a device code. The grant has neither `nonce` nor PKCE. The device code, which only this program and
-    /// the provider know, binds the tokens to this request.
-    pub async fn request_device_code(&self, endpoint: &SecureUrl) -> Result<DeviceCode, Error> {
+    /// Requests a device code. The grant has no `nonce`. The device code, which only this program and the provider
+    /// know, binds the tokens to this request.
+    ///
+    /// RFC 8628 does not mention PKCE, but Keycloak requires it of a client that must use PKCE. Other providers ignore
+    /// the parameters (RFC 6749 §3.1), except those of `ProviderSpec::device_pkce`.
+    pub async fn request_device_code(
+        &self,
+        endpoint: &SecureUrl,
+        random: &dyn Fn(&mut [u8]),
+    ) -> Result<DeviceCode, Error> {
         let profile = self.application.profile;
         let scope = select_scopes(profile, self.metadata);
+        let code_verifier = profile.provider.spec().device_pkce.then(|| generate_request_secret(random));
+        let challenge = code_verifier.as_ref().map(compute_code_challenge);
         let mut fields = vec![("scope", scope.as_str())];
+        if let Some(challenge) = &challenge {
+            fields.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", CHALLENGE_METHOD)]);
+        }
         fields.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let endpoint = self.metadata.auth_endpoint(ProviderEndpoint::DeviceAuthorization, endpoint);
         let form = ProviderForm { endpoint, fields: &fields, secrets: &[], origin: None };
-        parse_device_response(&form.endpoint.response_source(), self.post(&form).await?, &profile.issuer)
+        let source = form.endpoint.response_source();
+        parse_device_response(&source, self.post(&form).await?, &profile.issuer, code_verifier)
     }
 
     /// Polls once. A refusal other than "pending" or "slow down" ends the sign-in (RFC 8628 §3.5).
     pub async fn poll_device_code(&self, code: &DeviceCode) -> Result<DevicePollOutcome, Error> {
-        let fields = [("grant_type", DEVICE_GRANT_TYPE), ("device_code", code.device_code.expose())];
-        match self.request_tokens(&fields, &[&code.device_code]).await {
+        let DeviceCode { device_code, code_verifier, .. } = code;
+        let mut fields = vec![("grant_type", DEVICE_GRANT_TYPE), ("device_code", device_code.expose())];
+        fields.extend(code_verifier.as_ref().map(|verifier| ("code_verifier", verifier.expose())));
+        let secrets: Vec<&Secret> = std::iter::once(device_code).chain(code_verifier).collect();
+        match self.request_tokens(&fields, &secrets).await {
             Ok(tokens) => {
                 tokens.require_id_token(self.metadata).map(|(token, tokens)| DevicePollOutcome::Granted(token, tokens))
             }
@@ -104,7 +123,12 @@ enum LenientSeconds {
 
 /// Checks the answer. The addresses must be https like every endpoint, because the program sends the user there to
 /// type a password. `clamp` stops a provider from causing a busy loop with an interval of zero.
-fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: &Issuer) -> Result<DeviceCode, Error> {
+fn parse_device_response(
+    source: &ResponseSource,
+    answer: FullResponse,
+    issuer: &Issuer,
+    code_verifier: Option<Secret>,
+) -> Result<DeviceCode, Error> {
     let given: DeviceResponse = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
     let seconds = |stated, otherwise| match stated {
@@ -123,6 +147,7 @@ fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: 
             .transpose()?,
         interval: Duration::from_secs(seconds(given.interval, DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL)),
         lifetime: Duration::from_secs(seconds(given.expires_in, DEFAULT_CODE_LIFETIME)),
+        code_verifier,
     })
 }
 
@@ -152,12 +177,16 @@ mod tests {
     const GIVEN: &str = r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://id.example/device","expires_in":900}"#;
 
     fn asked(server: &LoopbackServer) -> Result<DeviceCode, Error> {
-        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
+        asked_by(Provider::Generic, server)
+    }
+
+    fn asked_by(kind: Provider, server: &LoopbackServer) -> Result<DeviceCode, Error> {
+        let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(server)));
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(server))).unwrap();
         let application = test_application(&profile, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
-        block_on(provider.request_device_code(&endpoint))
+        block_on(provider.request_device_code(&endpoint, &|bytes| bytes.fill(1)))
     }
 
     fn asked_of(answer: &str) -> Result<DeviceCode, Error> {
@@ -184,12 +213,48 @@ mod tests {
         let application = test_application(&profile, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
-        let code = block_on(provider.request_device_code(&endpoint));
-        assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
+        let code = block_on(provider.request_device_code(&endpoint, &|bytes| bytes.fill(1))).unwrap();
+        assert_eq!(code.user_code, "WDJB-MJHT");
+        let verifier = code.code_verifier.as_ref().unwrap();
+        assert!(!format!("{code:?}").contains(verifier.expose()));
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("POST /device HTTP/1.1\r\n"), "{request}");
-        let form = "scope=openid+profile+email+offline_access&audience=https%3A%2F%2Fapi.example%2F&client_id=client";
-        assert!(request.ends_with(form), "{request}");
+        let form = format!(
+            "scope=openid+profile+email+offline_access&code_challenge={}&code_challenge_method=S256\
+             &audience=https%3A%2F%2Fapi.example%2F&client_id=client",
+            compute_code_challenge(verifier)
+        );
+        assert!(request.ends_with(&form), "{request}");
+    }
+
+    /// The form of the first poll for a code that this kind of provider has issued.
+    fn first_poll(kind: Provider) -> (DeviceCode, String) {
+        let (given, polled) = (start_provider("200 OK", "", GIVEN), start_provider("400 Bad Request", "", "{}"));
+        let code = asked_by(kind, &given).unwrap();
+        let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(&polled)));
+        let (client, application) = (test_client(&TrustConfig::default()), test_application(&profile, None));
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.poll_device_code(&code)).unwrap_err();
+        let request = polled.requests.recv().unwrap();
+        (code, request.rsplit_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    #[test]
+    fn poll_sends_the_verifier_of_its_device_code() {
+        let (code, form) = first_poll(Provider::Generic);
+        let verifier = code.code_verifier.unwrap();
+        let end = format!("&device_code=d&code_verifier={}&client_id=client", verifier.expose());
+        assert!(form.ends_with(&end), "{form}");
+    }
+
+    #[test]
+    fn google_device_flow_has_no_pkce_parameters() {
+        let server = start_provider("200 OK", "", GIVEN);
+        asked_by(Provider::Google, &server).unwrap();
+        let request = server.requests.recv().unwrap();
+        assert!(!request.contains("code_challenge"), "{request}");
+        let (_, form) = first_poll(Provider::Google);
+        assert!(form.ends_with("&device_code=d&client_id=client"), "{form}");
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub struct ProviderSpec {
     pub(super) refresh_scope: Option<&'static str>,
     /// Further parameters of the authorization request. A profile's `extra_params` win over them.
     pub parameters: &'static [(&'static str, &'static str)],
+    /// Whether the device flow carries PKCE too. RFC 8628 does not mention it, so it is off only where a provider is
+    /// known to refuse parameters that it does not need.
+    pub device_pkce: bool,
     /// The paths of the endpoints on a separate sign-in domain; `None` if the provider has no such domains.
     pub endpoint_paths: Option<EndpointPaths>,
     /// How to redeem a code if the application is registered as a single-page application.
@@ -138,6 +141,7 @@ const STANDARD: ProviderSpec = ProviderSpec {
     unknown_scopes: &[],
     refresh_scope: Some("offline_access"),
     parameters: &[],
+    device_pkce: true,
     endpoint_paths: None,
     origin_retry: None,
     organization: None,
@@ -265,6 +269,9 @@ static GOOGLE: ProviderSpec = ProviderSpec {
     unknown_scopes: &["offline_access"],
     refresh_scope: None,
     parameters: &[("access_type", "offline"), ("prompt", "consent")],
+    // Google documents no PKCE for devices, and answers "code_verifier or verifier is not needed" to a verifier for
+    // which it has no challenge (panva/oauth4webapi, issue 119).
+    device_pkce: false,
     // `hd` only preselects an account, so the program must compare the claim. `iss` may lack its scheme (Google,
     // "OpenID Connect", "Validating an ID token").
     organization: Some(OrganizationParameter { parameter: "hd", claim: |_| "hd" }),

@@ -36,7 +36,8 @@ impl Ladder<'_> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
             return Err(Error::NoDeviceCodes);
         };
-        let code = self.provider_session(application, known).request_device_code(&endpoint).await?;
+        let provider = self.provider_session(application, known);
+        let code = provider.request_device_code(&endpoint, &self.host.fill_random).await?;
         self.show_code(records.sign_in.lock, &code)?;
         let outcome = self.await_device_code(records, application, known, &code, user).await;
         let outcome = outcome.map_err(self.describe);

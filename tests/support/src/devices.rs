@@ -1,4 +1,5 @@
-//! Device authorization (RFC 8628): it issues codes, shows the user's page, and answers polls.
+//! Device authorization (RFC 8628): it issues codes, shows the user's page, and answers polls. It requires PKCE, as
+//! Keycloak does of clients that must use it.
 //!
 //! A client that polls too often gets `slow_down`, as from careful providers.
 
@@ -27,6 +28,7 @@ const TOLERANCE: Duration = Duration::from_millis(100);
 /// One sign-in with a device code.
 pub(crate) struct Device {
     user_code: String,
+    challenge: String,
     offline: bool,
     expires: i64,
     interval: Duration,
@@ -41,6 +43,10 @@ pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
     if !vendor_rules::are_known(world, scope) {
         return Err(("invalid_scope", "openid is needed, and every scope must be a known one"));
     }
+    if field(form, "code_challenge_method") != Some("S256") {
+        return Err(("invalid_request", "Missing parameter: code_challenge_method"));
+    }
+    let challenge = field(form, "code_challenge").ok_or(("invalid_request", "Missing parameter: code_challenge"))?;
     let device_code = world.ledger.record_secret("device code", keys::unguessable(32));
     let user_code = user_code();
     let page = format!("{}/device", world.provider_origin());
@@ -56,6 +62,7 @@ pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
     let number = |name: &str, otherwise| given[name].as_u64().unwrap_or(otherwise);
     let device = Device {
         user_code,
+        challenge: challenge.to_owned(),
         offline: vendor_rules::is_offline(world, form),
         expires: world.now() + number("expires_in", 600).cast_signed(),
         interval: Duration::from_secs(number("interval", 5)),
@@ -99,10 +106,15 @@ pub(crate) fn answer_page(world: &Common, request: &Request) -> Reply {
 
 pub(crate) fn poll(world: &Common, form: &Fields) -> Result<Value, Refused> {
     let code = field(form, "device_code").unwrap_or_default();
+    let verifier = field(form, "code_verifier").unwrap_or_default();
+    world.ledger.record_secret("PKCE verifier", verifier.to_owned());
     let grant = {
         let mut state = world.provider.0.lock().unwrap();
         let State { devices, grants, .. } = &mut *state;
         let device = devices.get_mut(code).ok_or(("invalid_grant", "no such device code"))?;
+        if keys::sha256(verifier) != device.challenge {
+            return Err(("invalid_grant", "code_verifier does not match the challenge"));
+        }
         let pause = device.last_poll.elapsed() + TOLERANCE;
         device.last_poll = Instant::now();
         if device.expires <= world.now() {

@@ -233,6 +233,8 @@ fn test_provider_signatures_verify_with_its_published_keys() {
             s::UnparsedPublicKey::new(kind, public).verify(body.as_bytes(), &signature)
         };
         let verdict = match algorithm {
+            // ring has no P-521. The unit tests of `oidc::key_set` use the example of the standard.
+            Algorithm::ES512 => continue,
             Algorithm::RS256 => rsa(&s::RSA_PKCS1_2048_8192_SHA256),
             Algorithm::RS384 => rsa(&s::RSA_PKCS1_2048_8192_SHA384),
             Algorithm::RS512 => rsa(&s::RSA_PKCS1_2048_8192_SHA512),

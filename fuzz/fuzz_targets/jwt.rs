@@ -91,6 +91,7 @@ fn judge(token: &str) -> Option<VerifiedToken> {
         issuer_alias: None,
         client_id: "client",
         organization: None,
+        exchange_algorithms: None,
         grant: TokenGrant::AuthorizationCode { nonce: &nonce },
         access_token: Some(&nonce),
         now: Timestamp::from_unix(NOW),

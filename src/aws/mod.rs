@@ -21,6 +21,7 @@ mod signature;
 mod caller_identity;
 #[cfg(test)]
 mod testing;
+mod token_algorithm;
 mod web_identity;
 
 use std::time::Duration;
@@ -36,7 +37,11 @@ pub use self::{
     endpoint::resolve_exchange_endpoint,
     error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
 };
-pub use self::{destination::list_destinations, service::AwsService};
+pub use self::{
+    destination::list_destinations,
+    service::AwsService,
+    token_algorithm::{AlgorithmSupport, assess_algorithm, list_required_algorithms},
+};
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
 use crate::{
     config::{ChainedRole, Federation, Profile, RoleArn},

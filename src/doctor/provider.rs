@@ -5,13 +5,11 @@
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::run_with_timeout};
 use crate::{
+    aws::{self, AlgorithmSupport},
     failure::{Failure, doctor},
     oidc::{self, ClientProbe},
-    text::sanitize_line,
+    text::{join_with_and, sanitize_line},
 };
-
-/// The signing algorithms of ID tokens that IAM accepts.
-const AWS_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
 /// Whether the provider publishes metadata that a sign-in accepts. The other checks of this file are skipped if not.
 pub(super) async fn check_discovery(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
@@ -27,17 +25,30 @@ pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Prof
     let Some(offered) = &metadata.algorithms else {
         return Ok(Finding::Ok("the provider does not publish its signing algorithms".to_owned()));
     };
-    let is_for_aws = |name: &&String| AWS_ALGORITHMS.contains(&name.as_str());
-    let verified: Vec<&String> = offered.iter().filter(|name| oidc::is_supported_algorithm(name)).collect();
-    let offered: Vec<String> = offered.iter().map(|name| sanitize_line(name)).collect();
-    if verified.is_empty() {
-        return Err(doctor::describe_unsupported_algorithms(&offered).into());
+    let support = |name: &str| aws::assess_algorithm(&profile.federation, name);
+    let with = |wanted: AlgorithmSupport| {
+        let verifiable = offered.iter().filter(|name| oidc::is_supported_algorithm(name));
+        verifiable.filter(|name| support(name) == wanted).cloned().collect::<Vec<String>>()
+    };
+    let [accepted, refused, undocumented] =
+        [AlgorithmSupport::Accepted, AlgorithmSupport::Refused, AlgorithmSupport::Undocumented].map(with);
+    match (accepted.as_slice(), refused.as_slice(), undocumented.as_slice()) {
+        ([], [], []) => Err(doctor::describe_unusable_algorithms(offered, false).into()),
+        ([], _, []) => Err(doctor::describe_unusable_algorithms(offered, true).into()),
+        ([], _, undocumented) => Ok(Finding::Warn(doctor::describe_undocumented_algorithms(undocumented))),
+        (accepted, refused, undocumented) => {
+            let list = |names: &[String], note: &str| match names {
+                [] => String::new(),
+                names => format!(", and with {}, {note}", join_with_and(names)),
+            };
+            Ok(Finding::Ok(format!(
+                "the provider can sign with {}{}{}",
+                join_with_and(accepted),
+                list(refused, "which AWS does not accept"),
+                list(undocumented, "which AWS does not document for identity pools")
+            )))
+        }
     }
-    if !verified.iter().any(is_for_aws) {
-        return Err(doctor::describe_algorithms_aws_rejects(&offered).into());
-    }
-    let names: Vec<&str> = verified.iter().map(|name| name.as_str()).collect();
-    Ok(Finding::Ok(format!("the provider can sign with {}", names.join(", "))))
 }
 
 /// Whether the provider publishes keys to verify ID tokens with.

@@ -12,7 +12,7 @@ use crate::{
         Exit, Failure,
         aws::{describe_unknown_model, make_aws_failure, require_inference_profile},
         describe_refresh_obstacle,
-        oidc::{PORTS, describe_bind_attempt, describe_skew},
+        oidc::{PORTS, SUPPORTED_ALGORITHMS, describe_bind_attempt, describe_offered_algorithms, describe_skew},
     },
     hint::{Hint, NextCommand},
     oidc::{ClockSkew, callback::BindAttempt},
@@ -214,24 +214,25 @@ pub fn describe_clock_skew(skew: ClockSkew, host: &str) -> Failure {
     Failure::new(Exit::TokenRejected, "doctor/clock", what, hint)
 }
 
-/// The remedy for both kinds of unsupported signing algorithms. All providers of the guides can sign with one of the
-/// two.
-const SUPPORTED_ALGORITHMS: &str =
-    "ask the provider's administrator to sign the application's ID tokens with RS256 or ES256";
-
-/// The provider offers no signing algorithm that this program accepts. A sign-in would fail at the verification.
-pub fn describe_unsupported_algorithms(offered: &[String]) -> Failure {
-    let what = format!(
-        "the provider signs ID tokens only with {}, which this program does not accept",
-        join_with_and(offered)
-    );
-    Failure::new(Exit::TokenRejected, "doctor/algorithm", what, SUPPORTED_ALGORITHMS)
+/// The provider offers no signing algorithm that can be used. If `is_verifiable`, this program accepts one of them, but
+/// AWS accepts none.
+pub fn describe_unusable_algorithms(offered: &[String], is_verifiable: bool) -> Failure {
+    let what = describe_offered_algorithms(offered, is_verifiable);
+    match is_verifiable {
+        true => Failure::new(Exit::Aws, "doctor/algorithm", what, SUPPORTED_ALGORITHMS),
+        false => Failure::new(Exit::TokenRejected, "doctor/algorithm", what, SUPPORTED_ALGORITHMS),
+    }
 }
 
-/// The provider offers no signing algorithm that AWS accepts. A sign-in would succeed and the exchange would fail.
-pub fn describe_algorithms_aws_rejects(offered: &[String]) -> Failure {
-    let what = format!("the provider signs ID tokens only with {}, which AWS does not accept", join_with_and(offered));
-    Failure::new(Exit::Aws, "doctor/algorithm", what, SUPPORTED_ALGORITHMS)
+/// The provider offers no signing algorithm for which AWS documents support in identity pools.
+pub fn describe_undocumented_algorithms(offered: &[String]) -> Failure {
+    let offered: Vec<String> = offered.iter().map(|name| sanitize_line(name)).collect();
+    let what = format!(
+        "the provider signs ID tokens only with {}, and AWS documents only RSA signatures for identity pools",
+        join_with_and(&offered)
+    );
+    let hint = "ask the provider's administrator to sign the application's ID tokens with RS256";
+    Failure::new(Exit::Aws, "doctor/algorithm", what, hint)
 }
 
 /// The provider's key set is empty, so no signature can be verified.

@@ -10,6 +10,7 @@ use openidconnect::{
     JsonWebKey, SignatureVerificationError,
     core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm as Jws},
 };
+use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
@@ -82,6 +83,7 @@ pub(super) fn parse_algorithm(name: &str) -> Option<Jws> {
         "PS512" => Jws::RsaSsaPssSha512,
         "ES256" => Jws::EcdsaP256Sha256,
         "ES384" => Jws::EcdsaP384Sha384,
+        "ES512" => Jws::EcdsaP521Sha512,
         "EdDSA" => Jws::EdDsa,
         _ => return None,
     })
@@ -89,7 +91,50 @@ pub(super) fn parse_algorithm(name: &str) -> Option<Jws> {
 
 /// Returns whether the key that made this signature is long enough. Keys on curves have a fixed length.
 fn is_long_enough(algorithm: &Jws, signature: &[u8]) -> bool {
-    matches!(algorithm, Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EdDsa) || signature.len() >= MIN_RSA_BYTES
+    matches!(algorithm, Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EcdsaP521Sha512 | Jws::EdDsa)
+        || signature.len() >= MIN_RSA_BYTES
+}
+
+/// Verifies a signature with a published key. The library rejects a key whose `use`, `kty` or `alg` does not permit
+/// this algorithm (RFC 7517 §4.2, §4.4). Without that check, one key could be used with another algorithm than intended
+/// (RFC 8725 §3.1).
+fn verify_signature(
+    key: &CoreJsonWebKey,
+    algorithm: &Jws,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), SignatureVerificationError> {
+    match key.verify_signature(algorithm, message, signature) {
+        // Its check of the key comes first, so here the key permits the algorithm.
+        Err(SignatureVerificationError::UnsupportedAlg(_)) if *algorithm == Jws::EcdsaP521Sha512 => {
+            verify_es512(key, message, signature)
+        }
+        verdict => verdict,
+    }
+}
+
+/// The curve and the point of a key (RFC 7518 §6.2.1).
+#[derive(Deserialize)]
+struct CurvePoint {
+    crv: String,
+    x: String,
+    y: String,
+}
+
+/// Verifies ES512 (RFC 7518 §3.4), which the library does not support. It fails for a key on another curve.
+fn verify_es512(key: &CoreJsonWebKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureVerificationError> {
+    let unusable = || SignatureVerificationError::InvalidKey("not a key on P-521".to_owned());
+    let wrong = |_| SignatureVerificationError::CryptoError("the signature is wrong".to_owned());
+    // The library has no access to the coordinates except through the JSON form.
+    let point = serde_json::to_value(key).and_then(serde_json::from_value::<CurvePoint>).map_err(|_| unusable())?;
+    let decode = |coordinate| URL_SAFE_NO_PAD.decode(coordinate).map_err(|_| unusable());
+    if point.crv != "P-521" {
+        return Err(unusable());
+    }
+    // SEC 1 §2.3.3: 4 marks an uncompressed point.
+    let encoded = [vec![4], decode(point.x)?, decode(point.y)?].concat();
+    let key = VerifyingKey::from_sec1_bytes(&encoded).map_err(|_| unusable())?;
+    key.verify(message, &Signature::from_slice(signature).map_err(wrong)?).map_err(wrong)
 }
 
 /// The key that signed a token, and its algorithm. It exists only after the signature was verified.
@@ -112,9 +157,7 @@ impl ProviderKeys {
     ) -> Result<TokenSigner<'_>, TokenRejection> {
         let mut rejection = TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) };
         for key in self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid) {
-            // The library rejects a key whose `use`, `kty` or `alg` does not permit this algorithm (RFC 7517 §4.2,
-            // §4.4). Without that check, one key could be used with another algorithm than intended (RFC 8725 §3.1).
-            match key.verify_signature(&algorithm, message, signature) {
+            match verify_signature(key, &algorithm, message, signature) {
                 Ok(()) if is_long_enough(&algorithm, signature) => return Ok(TokenSigner { key, algorithm }),
                 // With a `kid`, the named key failed. Without one, the signing key may be missing from the set.
                 Ok(()) | Err(SignatureVerificationError::CryptoError(_)) if kid.is_some() => {
@@ -194,9 +237,42 @@ mod tests {
     }
 
     #[test]
-    fn only_the_nine_asymmetric_algorithms_are_accepted() {
-        for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "RSA-OAEP", "rs256", ""] {
+    fn unsigned_and_symmetric_algorithms_are_never_accepted() {
+        for name in ["none", "HS256", "HS384", "HS512", "ES256K", "RSA-OAEP", "rs256", ""] {
             assert_eq!(parse_algorithm(name), None, "{name}");
         }
+    }
+
+    /// The key, the message and the signature of RFC 7515 appendix A.4.
+    const P521: (&str, &str) = (
+        "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+        "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2",
+    );
+    const P521_MESSAGE: &[u8] = b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA";
+    const P521_SIGNATURE: &str = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZq\
+                                  wqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8Kp\
+                                  EHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
+
+    fn signed_by_p521(curve: &str, algorithm: Jws, message: &[u8]) -> Result<(), TokenRejection> {
+        let (x, y) = P521;
+        let set = format!(r#"{{"keys":[{{"kty":"EC","crv":"{curve}","kid":"k","x":"{x}","y":"{y}"}}]}}"#);
+        let keys: ProviderKeys = serde_json::from_str(&set).unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(P521_SIGNATURE).unwrap();
+        keys.find_signer(Some("k"), algorithm, message, &signature).map(drop)
+    }
+
+    #[test]
+    fn es512_example_of_the_standard_is_verified() {
+        assert_eq!(signed_by_p521("P-521", Jws::EcdsaP521Sha512, P521_MESSAGE), Ok(()));
+        let changed = signed_by_p521("P-521", Jws::EcdsaP521Sha512, b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZB");
+        assert_eq!(changed, Err(TokenRejection::Signature));
+    }
+
+    #[test]
+    fn es512_needs_a_key_on_its_own_curve() {
+        for curve in ["P-256", "P-384", "Ed25519"] {
+            assert!(signed_by_p521(curve, Jws::EcdsaP521Sha512, P521_MESSAGE).is_err(), "{curve}");
+        }
+        assert!(signed_by_p521("P-521", Jws::EcdsaP384Sha384, P521_MESSAGE).is_err());
     }
 }

@@ -16,6 +16,8 @@ pub enum TokenRejection {
     Malformed(TokenPart),
     /// `alg` is `none`, an HMAC, unknown, or missing from the provider's discovery document.
     Algorithm { named: UntrustedText },
+    /// The signature is right, but the service that exchanges the token does not accept its algorithm.
+    ExchangeAlgorithm { named: UntrustedText },
     /// The header requires an extension (RFC 7515 §4.1.11), and this program supports no extension.
     CriticalHeader,
     /// `typ` names another kind of token, for example an access token (RFC 9068 §2.1).

@@ -28,6 +28,12 @@ pub enum Error {
     Aws(aws::Error),
     Provider(oidc::Error),
     Token(TokenRejection),
+    /// The provider signs ID tokens only with algorithms of which none can be used. If `is_verifiable`, this program
+    /// accepts one of them, but AWS accepts none.
+    NoUsableAlgorithm {
+        offered: Vec<String>,
+        is_verifiable: bool,
+    },
     /// The application's client secret or private key is missing or unusable.
     Client(ClientCredentialError),
     Bind(BindError),
@@ -130,6 +136,7 @@ impl Error {
             | Self::Provider(_)
             | Self::Token(_)
             | Self::Client(_)
+            | Self::NoUsableAlgorithm { .. }
             | Self::Callback(_)
             | Self::NoDeviceCodes
             | Self::Exchange { .. }
@@ -148,6 +155,7 @@ impl Error {
             | Self::Files(_)
             | Self::Aws(_)
             | Self::Token(_)
+            | Self::NoUsableAlgorithm { .. }
             | Self::Client(_)
             | Self::Bind(_)
             | Self::Callback(_)

@@ -37,7 +37,7 @@ use std::{
 };
 
 use crate::{
-    aws::{Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
+    aws::{self, Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
     cache::{
         Cache, CachedProvider, CredentialsRecord, Destinations, FailureReport, LockedCredentials, LockedSignIn,
         RecordFolder, SignInRecord, assess_credentials,
@@ -254,6 +254,7 @@ impl Ladder<'_> {
             issuer_alias: oidc::find_issuer_alias(self.profile),
             client_id: &self.profile.client_id,
             organization: oidc::find_organization(self.profile),
+            exchange_algorithms: aws::list_required_algorithms(&self.profile.federation),
             grant,
             access_token: tokens.access_token.as_ref(),
             now: self.now(),

@@ -1,6 +1,6 @@
 //! Checks of the provider: discovery document, signing algorithms, keys and the registered redirect URI.
 
-use testworld::{Fault, Knob};
+use testworld::{Fault, Knob, POOL_ID, ROLE_ARN};
 
 use super::*;
 
@@ -48,6 +48,30 @@ fn doctor_reports_unsupported_signing_algorithms() {
         world.set(Knob::DiscoveryDocument, json!({ "id_token_signing_alg_values_supported": offered }));
         complains(&desk, "algorithms", "bad", &facts);
     }
+}
+
+#[test]
+fn doctor_marks_algorithms_that_aws_does_not_accept() {
+    let world = World::new();
+    let offered = json!(["PS256", "ES512", "EdDSA", "HS256", "RS256"]);
+    world.set(Knob::DiscoveryDocument, json!({ "id_token_signing_alg_values_supported": offered }));
+    let desk = laptop(&world);
+    let said = "the provider can sign with ES512 and RS256, and with PS256 and EdDSA, which AWS does not accept";
+    assert_eq!(says(&desk, "algorithms"), said);
+}
+
+#[test]
+fn doctor_warns_of_signatures_that_pools_do_not_document() {
+    let world = World::new();
+    let desk = laptop(&world);
+    let pool = format!(
+        "federation = \"identity-pool\"\nidentity_pool_id = \"{POOL_ID}\"\ncognito_endpoint = \"{}\"\n",
+        world.cognito_endpoint()
+    );
+    desk.replace_in_config(&format!("role_arn = \"{ROLE_ARN}\"\n"), &pool);
+    world.set(Knob::DiscoveryDocument, json!({ "id_token_signing_alg_values_supported": ["ES256", "EdDSA"] }));
+    let check = find_check(&desk, "algorithms");
+    assert_complaint(&check, "algorithms", "warn", &["ES256 and EdDSA", "RSA", "RS256"]);
 }
 
 #[test]

@@ -170,15 +170,34 @@ fn every_allowed_signing_algorithm_is_verified() {
         let world = World::new();
         world.set(Knob::Algorithm, algorithm.name());
         let desk = desk(&world);
-        // IAM documents only RS and ES for OIDC providers. A token with another algorithm is verified and then sent to
+        // IAM documents only RS and ES for OIDC providers. A token with another algorithm is verified, and not sent to
         // AWS.
-        if algorithm.name().starts_with("RS") || algorithm.name().starts_with("ES") {
+        let is_for_aws = algorithm.name().starts_with("RS") || algorithm.name().starts_with("ES");
+        if is_for_aws {
             desk.credentials();
         } else {
-            fails(&desk, 7, "aws/invalid_identity_token").message_has(&["Unsupported signature algorithm"]);
+            fails(&desk, 6, "token/algorithm").message_has(&[&algorithm.name(), "AWS"]).hint_has(&["RS256"]);
         }
-        assert_eq!(world.count(Endpoint::Assume), 1, "{algorithm:?}");
+        assert_eq!(world.count(Endpoint::Assume), usize::from(is_for_aws), "{algorithm:?}");
     }
+}
+
+#[test]
+fn provider_without_an_algorithm_for_aws_opens_no_browser() {
+    let world = World::new();
+    let offers = |list: &[&str]| {
+        world.set(Knob::DiscoveryDocument, json!({ "id_token_signing_alg_values_supported": list }));
+    };
+    let desk = desk(&world);
+    offers(&["EdDSA", "PS256"]);
+    fails(&desk, 6, "token/algorithm").message_has(&["EdDSA and PS256", "AWS"]).hint_has(&["RS256"]);
+    offers(&["HS256"]);
+    fails(&desk, 6, "token/algorithm").message_has(&["HS256", "this program"]);
+    assert_eq!(desk.tabs(), 0);
+    // The administrator's correction counts at once, although the metadata are cached.
+    offers(&["EdDSA", "RS256"]);
+    desk.credentials();
+    assert_eq!(desk.tabs(), 1);
 }
 
 #[test]

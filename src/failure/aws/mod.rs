@@ -13,9 +13,12 @@ mod identity_pool;
 pub(super) use bedrock::{describe_unknown_model, require_inference_profile};
 
 use crate::{
-    aws::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
+    aws::{
+        AlgorithmSupport, AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep,
+        FailedStep, assess_algorithm,
+    },
     config::{Federation, Profile, RoleArn},
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, oidc::SUPPORTED_ALGORITHMS},
     hint::{Hint, NextCommand},
     oidc::VerifiedToken,
     text::sanitize_line,
@@ -160,7 +163,7 @@ fn describe_sts_refusal(
         }
         AwsRefusalReason::InvalidIdentityToken => {
             what = format!("{what} ({})", compare_token_to_profile(profile, token));
-            ("invalid_identity_token", suggest_registration(said, profile).into())
+            ("invalid_identity_token", suggest_registration(said, profile, token).into())
         }
         // ExpiredTokenException.
         AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
@@ -246,9 +249,13 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
 }
 
 /// InvalidIdentityToken: IAM has no OpenID Connect provider with this issuer, or its audiences lack the client, or it
-/// does not support the signature. AWS's text says which.
-fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
+/// does not support the signature. AWS's text says which, but for a signature not always.
+fn suggest_registration(said: &AwsErrorDetails, profile: &Profile, token: &VerifiedToken) -> String {
     let message = said.message.to_safe_line();
+    // A profile with an identity pool may have stored the token, and this one shares its sign-in.
+    let is_refused = token
+        .signature_algorithm()
+        .is_some_and(|name| assess_algorithm(&profile.federation, &name) == AlgorithmSupport::Refused);
     if message.contains("audience") {
         return format!(
             "add {} to the audiences of the IAM identity provider {}",
@@ -256,8 +263,8 @@ fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
             format_provider_name(profile)
         );
     }
-    if message.contains("algorithm") {
-        return "configure the provider to sign ID tokens with an algorithm that AWS accepts, such as RS256".to_owned();
+    if is_refused || message.contains("algorithm") {
+        return SUPPORTED_ALGORITHMS.to_owned();
     }
     let slash = if profile.issuer.as_str().ends_with('/') { "with" } else { "without" };
     format!(

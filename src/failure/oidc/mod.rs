@@ -13,7 +13,7 @@ use crate::{
         ClockSkew, Error, ProviderEndpoint, ResponseSource, TokenRejection,
         callback::{BindAttempt, BindError, BindObstacle, CallbackError},
     },
-    text::{UntrustedText, sanitize_line},
+    text::{UntrustedText, join_with_and, sanitize_line},
     time::format_duration,
 };
 
@@ -193,6 +193,30 @@ fn describe_missing_field(source: &ResponseSource, lacks: &str) -> Failure {
     Failure::new(Exit::Refused, "provider/incomplete", what, hint)
 }
 
+/// The remedy for signatures that cannot be used. All providers of the guides can sign with one of the two algorithms.
+pub(super) const SUPPORTED_ALGORITHMS: &str =
+    "ask the provider's administrator to sign the application's ID tokens with RS256 or ES256";
+
+/// The most algorithms that a message names. The standards have a dozen.
+const MAX_ALGORITHMS: usize = 12;
+
+/// The fact that a provider's discovery document lists no algorithm that can be used. If `is_verifiable`, this program
+/// accepts one of them, but AWS accepts none.
+pub(super) fn describe_offered_algorithms(offered: &[String], is_verifiable: bool) -> String {
+    let offered: Vec<String> = offered.iter().take(MAX_ALGORITHMS).map(|name| sanitize_line(name)).collect();
+    let who = if is_verifiable { "AWS" } else { "this program" };
+    format!("the provider signs ID tokens only with {}, which {who} does not accept", join_with_and(&offered))
+}
+
+impl Failure {
+    /// The provider's discovery document lists no algorithm that can be used. It ends the sign-in before the user is
+    /// prompted, with the slug that a token of the provider would lead to.
+    pub fn from_algorithms(offered: &[String], is_verifiable: bool) -> Self {
+        let what = describe_offered_algorithms(offered, is_verifiable);
+        Self::new(Exit::TokenRejected, "token/algorithm", what, SUPPORTED_ALGORITHMS)
+    }
+}
+
 /// A rejected ID token is used for nothing and never stored, and the command ends with exit code 6.
 impl From<TokenRejection> for Failure {
     fn from(rejection: TokenRejection) -> Self {
@@ -240,6 +264,11 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             format!("the ID token is signed with \"{}\", which is not allowed", named.to_safe_line()),
             "configure the provider to sign with an asymmetric algorithm such as RS256, and to list it in its discovery"
                 .into(),
+        ),
+        TokenRejection::ExchangeAlgorithm { named } => (
+            "algorithm",
+            format!("the ID token is signed with \"{}\", which AWS does not accept", named.to_safe_line()),
+            SUPPORTED_ALGORITHMS.into(),
         ),
         // The keys were fetched again before this: a rotated key is not the cause.
         TokenRejection::UnknownKey { .. } => (

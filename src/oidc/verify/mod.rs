@@ -93,6 +93,9 @@ pub struct ExpectedClaims<'a> {
     pub client_id: &'a str,
     /// `None` where the profile requires no organization.
     pub organization: Option<RequiredOrganization<'a>>,
+    /// The signature algorithms that the service accepts to which the profile presents the token; `None` if it does not
+    /// name them.
+    pub exchange_algorithms: Option<&'static [&'static str]>,
     pub grant: TokenGrant<'a>,
     /// The access token of the same response. It is compared with `at_hash` if the ID token has that claim.
     pub access_token: Option<&'a Secret>,
@@ -125,7 +128,7 @@ pub fn verify_token(
     expected: &ExpectedClaims<'_>,
 ) -> Result<VerifiedToken, TokenRejection> {
     let parts = SplitToken::split(token.0.expose())?;
-    let signer = find_signer(&parts, keys, metadata)?;
+    let signer = find_signer(&parts, keys, metadata, expected)?;
     let claims = Claims::from_encoded_part(parts.claims).ok_or(TokenRejection::Malformed(TokenPart::Claims))?;
     check_parties(&claims, expected)?;
     check_organization(&claims, expected)?;
@@ -171,6 +174,12 @@ impl VerifiedToken {
 
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// The algorithm that signed the token. `None` only for a token of the tests without a signature.
+    pub fn signature_algorithm(&self) -> Option<String> {
+        let header = Claims::from_encoded_part(SplitToken::split(self.raw.expose()).ok()?.header)?;
+        header.require_text("alg").ok().map(str::to_owned)
     }
 
     pub fn claim(&self, name: &str) -> Option<&Value> {
@@ -228,6 +237,7 @@ fn find_signer<'k>(
     parts: &SplitToken<'_>,
     keys: &'k ProviderKeys,
     metadata: &ProviderMetadata,
+    expected: &ExpectedClaims<'_>,
 ) -> Result<TokenSigner<'k>, TokenRejection> {
     let malformed = |_| TokenRejection::Malformed(TokenPart::Header);
     let header = Claims::from_encoded_part(parts.header).ok_or(TokenRejection::Malformed(TokenPart::Header))?;
@@ -248,7 +258,14 @@ fn find_signer<'k>(
         .filter(|_| metadata.offers_algorithm(name))
         .ok_or_else(|| TokenRejection::Algorithm { named: UntrustedText::new(name) })?;
     let kid = header.optional_text("kid").map_err(malformed)?;
-    keys.find_signer(kid, algorithm, parts.signed_text.as_bytes(), &parts.signature)
+    let signer = keys.find_signer(kid, algorithm, parts.signed_text.as_bytes(), &parts.signature)?;
+    // The signature is right, but the token is worth nothing to this profile.
+    match expected.exchange_algorithms {
+        Some(accepted) if !accepted.contains(&name) => {
+            Err(TokenRejection::ExchangeAlgorithm { named: UntrustedText::new(name) })
+        }
+        _ => Ok(signer),
+    }
 }
 
 /// Checks `iss`, `aud` and `azp` (OIDC Core §3.1.3.7 items 2 to 5).

@@ -1,8 +1,10 @@
-//! Test keys that sign tokens for the tests of `verify`, with another library than the one that verifies.
+//! Test keys that sign tokens for the tests of `verify`, with another library than the one that verifies. Only ES512 has
+//! a single library; `key_set` tests it with the example of its standard.
 //!
 //! They sign any header and claims, valid or forged.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use p521::ecdsa::{Signature, SigningKey, signature::Signer};
 use ring::{
     digest,
     rand::SystemRandom,
@@ -13,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::oidc::ProviderKeys;
 
-pub(super) const ALGORITHMS: [&str; 9] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+pub(super) const ALGORITHMS: [&str; 10] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
 
 pub(super) struct TestSigningKey {
     kid: &'static str,
@@ -25,6 +27,7 @@ enum TestKeyPair {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
+    P521(SigningKey),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -46,6 +49,7 @@ impl TestSigningKey {
         let pair = match algorithm {
             "ES256" => TestKeyPair::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)),
             "ES384" => TestKeyPair::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)),
+            "ES512" => TestKeyPair::P521(SigningKey::from_slice(&[1; 66]).unwrap()),
             "EdDSA" => {
                 let document = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
                 TestKeyPair::Ed25519(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap())
@@ -59,8 +63,7 @@ impl TestSigningKey {
     }
 
     pub(super) fn public_jwk(&self) -> Value {
-        let point = |key: &EcdsaKeyPair, curve| {
-            let point = key.public_key().as_ref();
+        let point = |point: &[u8], curve| {
             let (x, y) = point[1..].split_at((point.len() - 1) / 2);
             json!({ "kty": "EC", "crv": curve, "x": encode_base64url(x), "y": encode_base64url(y) })
         };
@@ -69,8 +72,9 @@ impl TestSigningKey {
                 let public = PublicKeyComponents::<Vec<u8>>::from(key.public());
                 json!({ "kty": "RSA", "n": encode_base64url(public.n), "e": encode_base64url(public.e) })
             }
-            TestKeyPair::P256(key) => point(key, "P-256"),
-            TestKeyPair::P384(key) => point(key, "P-384"),
+            TestKeyPair::P256(key) => point(key.public_key().as_ref(), "P-256"),
+            TestKeyPair::P384(key) => point(key.public_key().as_ref(), "P-384"),
+            TestKeyPair::P521(key) => point(&key.verifying_key().to_sec1_point(false).to_bytes(), "P-521"),
             TestKeyPair::Ed25519(key) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": encode_base64url(key.public_key()) })
             }
@@ -115,6 +119,7 @@ impl TestSigningKey {
                 signature
             }
             TestKeyPair::P256(key) | TestKeyPair::P384(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
+            TestKeyPair::P521(key) => Signer::<Signature>::sign(key, message).to_bytes().to_vec(),
             TestKeyPair::Ed25519(key) => key.sign(message).as_ref().to_vec(),
         }
     }

@@ -19,11 +19,12 @@ use super::{
     SignInReason, UserInput, accept_destinations,
 };
 use crate::{
+    aws::{self, AlgorithmSupport},
     cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff, RefreshHistory},
     config::{CallerKind, Profile},
     host::{Browser, ExecutionContext},
     log,
-    oidc::{Application, AuthorizationRequest, TokenGrant, TokenResponse, UnverifiedToken},
+    oidc::{self, Application, AuthorizationRequest, ProviderMetadata, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
     secret::Secret,
 };
@@ -91,16 +92,40 @@ impl Ladder<'_> {
         }
     }
 
-    /// The provider's metadata; fails if the user cancels while it is fetched.
+    /// The provider's metadata, if a sign-in there can lead to credentials; fails if the user cancels meanwhile.
     async fn get_provider_or_cancel(
         &self,
         sign_in: &LockedSignIn<'_>,
         user: &mut UserInput<'_>,
     ) -> Result<CachedProvider, Error> {
-        match race_futures(self.get_provider(sign_in), user.cancel_signal.as_mut()).await {
+        match race_futures(self.get_usable_provider(sign_in), user.cancel_signal.as_mut()).await {
             RaceWinner::Left(known) => known,
             RaceWinner::Right(()) => Err(Error::Interrupted),
         }
+    }
+
+    /// The provider's metadata; fails if neither this program nor AWS could use any of its ID tokens. The user would
+    /// otherwise sign in for nothing. Cached metadata may be older than the administrator's correction, so that they
+    /// are fetched again before the failure.
+    async fn get_usable_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
+        let known = self.get_provider(sign_in).await?;
+        if self.check_algorithms(&known.metadata).is_ok() {
+            return Ok(known);
+        }
+        sign_in.remove_provider()?;
+        let known = self.get_provider(sign_in).await?;
+        self.check_algorithms(&known.metadata).map(|()| known)
+    }
+
+    /// Fails if the provider lists the algorithms of its ID tokens and none of them can be used.
+    fn check_algorithms(&self, metadata: &ProviderMetadata) -> Result<(), Error> {
+        let Some(offered) = &metadata.algorithms else { return Ok(()) };
+        let verifiable: Vec<&String> = offered.iter().filter(|name| oidc::is_supported_algorithm(name)).collect();
+        let federation = &self.profile.federation;
+        if verifiable.iter().any(|name| aws::assess_algorithm(federation, name) != AlgorithmSupport::Refused) {
+            return Ok(());
+        }
+        Err(Error::NoUsableAlgorithm { offered: offered.clone(), is_verifiable: !verifiable.is_empty() })
     }
 
     /// Fails if this caller may not prompt: the profile allows it to `login` only, or an earlier prompt has failed and

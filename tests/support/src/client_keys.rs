@@ -95,7 +95,8 @@ pub(crate) fn check_assertion(world: &Common, assertion: &str, endpoint: &str) -
     let algorithm = header["alg"].as_str().filter(|name| algorithms(world).iter().any(|known| known == name));
     let algorithm = algorithm.and_then(Algorithm::named).ok_or("its algorithm is not supported")?;
     let signature = decode(signature).ok_or("its signature is not base64url")?;
-    signature::UnparsedPublicKey::new(algorithm.verification(), registered_key(algorithm))
+    let verification = algorithm.verification().ok_or("its algorithm is not supported")?;
+    signature::UnparsedPublicKey::new(verification, registered_key(algorithm))
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| "its signature is wrong")?;
     if claims["iss"] != CLIENT_ID || claims["sub"] != CLIENT_ID {

@@ -1,8 +1,12 @@
-//! The provider's signing keys: it signs, publishes and verifies tokens with ring alone.
+//! The provider's signing keys: it signs, publishes and verifies tokens, with ring except for ES512.
 //!
 //! `claims` and `sts` decide what a token says.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use p521::ecdsa::{
+    Signature, SigningKey, VerifyingKey,
+    signature::{Signer, Verifier},
+};
 use ring::{
     digest, hmac,
     rand::{SecureRandom, SystemRandom},
@@ -22,11 +26,12 @@ pub enum Algorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RS256,
         Self::RS384,
         Self::RS512,
@@ -35,6 +40,7 @@ impl Algorithm {
         Self::PS512,
         Self::ES256,
         Self::ES384,
+        Self::ES512,
         Self::EdDSA,
     ];
 
@@ -50,6 +56,7 @@ impl Algorithm {
         match self {
             Self::ES256 => Family::P256,
             Self::ES384 => Family::P384,
+            Self::ES512 => Family::P521,
             Self::EdDSA => Family::Ed25519,
             _ => Family::Rsa,
         }
@@ -60,7 +67,7 @@ impl Algorithm {
         let hash = match self {
             Self::RS256 | Self::PS256 | Self::ES256 => &digest::SHA256,
             Self::RS384 | Self::PS384 | Self::ES384 => &digest::SHA384,
-            Self::RS512 | Self::PS512 | Self::EdDSA => &digest::SHA512,
+            Self::RS512 | Self::PS512 | Self::ES512 | Self::EdDSA => &digest::SHA512,
         };
         let whole = digest::digest(hash, text.as_bytes());
         encode(&whole.as_ref()[..whole.as_ref().len() / 2])
@@ -77,8 +84,10 @@ impl Algorithm {
         }
     }
 
-    pub(crate) fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
-        match self {
+    /// `None` for ES512, which ring does not have.
+    pub(crate) fn verification(self) -> Option<&'static dyn signature::VerificationAlgorithm> {
+        Some(match self {
+            Self::ES512 => return None,
             Self::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
             Self::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
             Self::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
@@ -88,6 +97,17 @@ impl Algorithm {
             Self::ES256 => &signature::ECDSA_P256_SHA256_FIXED,
             Self::ES384 => &signature::ECDSA_P384_SHA384_FIXED,
             Self::EdDSA => &signature::ED25519,
+        })
+    }
+
+    fn verify(self, key: &Key, message: &[u8], signature: &[u8]) -> bool {
+        match (&key.pair, self.verification()) {
+            (Pair::P521 { point, .. }, None) => {
+                let key = VerifyingKey::from_sec1_bytes(point).expect("a sound key");
+                Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            }
+            (_, Some(kind)) => signature::UnparsedPublicKey::new(kind, key.public()).verify(message, signature).is_ok(),
+            (_, None) => false,
         }
     }
 }
@@ -110,12 +130,18 @@ enum Family {
     Rsa,
     P256,
     P384,
+    P521,
     Ed25519,
 }
 
 enum Pair {
     Rsa(Box<RsaKeyPair>),
     Ecdsa(EcdsaKeyPair),
+    /// `point` is the public key as an uncompressed point.
+    P521 {
+        key: Box<SigningKey>,
+        point: Vec<u8>,
+    },
     Ed25519(Ed25519KeyPair),
 }
 
@@ -210,10 +236,7 @@ impl Keys {
             .find(|key| header["kid"] == key.kid.as_str() && key.family == algorithm.family())
             .ok_or(Flaw::UnknownKey)?;
         let signature = decode(signature).ok_or(Flaw::NoJwt)?;
-        signature::UnparsedPublicKey::new(algorithm.verification(), key.public())
-            .verify(body.as_bytes(), &signature)
-            .map_err(|_| Flaw::Signature)?;
-        Ok(claims)
+        if algorithm.verify(key, body.as_bytes(), &signature) { Ok(claims) } else { Err(Flaw::Signature) }
     }
 }
 
@@ -235,11 +258,16 @@ fn generation(number: usize, random: &SystemRandom) -> Vec<Key> {
     };
     let ed = Ed25519KeyPair::generate_pkcs8(random).expect("the system has randomness");
     let ed = Ed25519KeyPair::from_pkcs8(ed.as_ref()).expect("just made");
+    let mut scalar = [u8::try_from(number % 100).expect("below 100") + 1; 66];
+    scalar[0] = 0;
+    let p521 = SigningKey::from_slice(&scalar).expect("a number below the order of the group");
+    let point = p521.verifying_key().to_sec1_point(false).to_bytes().to_vec();
     let key = |name: &str, family, pair| Key { kid: format!("{name}-{number}"), family, pair };
     vec![
         key("rsa", Family::Rsa, Pair::Rsa(Box::new(rsa))),
         key("p256", Family::P256, Pair::Ecdsa(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING))),
         key("p384", Family::P384, Pair::Ecdsa(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING))),
+        key("p521", Family::P521, Pair::P521 { key: Box::new(p521), point }),
         key("ed25519", Family::Ed25519, Pair::Ed25519(ed)),
     ]
 }
@@ -249,6 +277,7 @@ impl Key {
         match &self.pair {
             Pair::Rsa(pair) => pair.public().as_ref(),
             Pair::Ecdsa(pair) => pair.public_key().as_ref(),
+            Pair::P521 { point, .. } => point,
             Pair::Ed25519(pair) => pair.public_key().as_ref(),
         }
     }
@@ -261,6 +290,7 @@ impl Key {
                 signature
             }
             Pair::Ecdsa(pair) => pair.sign(random, message).expect("a sound key signs").as_ref().to_vec(),
+            Pair::P521 { key, .. } => Signer::<Signature>::sign(&**key, message).to_bytes().to_vec(),
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
@@ -272,11 +302,15 @@ impl Key {
                 let parts = PublicKeyComponents::<Vec<u8>>::from(pair.public());
                 json!({ "kty": "RSA", "n": encode(&parts.n), "e": encode(&parts.e) })
             }
-            Pair::Ecdsa(pair) => {
+            Pair::Ecdsa(_) | Pair::P521 { .. } => {
                 // An uncompressed point: 4, x, y.
-                let point = &pair.public_key().as_ref()[1..];
+                let point = &self.public()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
-                let curve = if self.family == Family::P256 { "P-256" } else { "P-384" };
+                let curve = match self.family {
+                    Family::P256 => "P-256",
+                    Family::P384 => "P-384",
+                    _ => "P-521",
+                };
                 json!({ "kty": "EC", "crv": curve, "x": encode(x), "y": encode(y) })
             }
             Pair::Ed25519(pair) => {

@@ -182,8 +182,8 @@ pub(crate) fn verify_token(world: &Common, token: &str) -> Result<Value, Refused
     let audiences = registered(world, issuer)
         .ok_or_else(|| invalid(&format!("No OpenIDConnect provider found in your account for {issuer}")))?;
     // The algorithms that IAM documents for OIDC providers.
-    use Algorithm::{ES256, ES384, RS256, RS384, RS512};
-    if !keys::declared_algorithm(token).is_some_and(|a| [RS256, RS384, RS512, ES256, ES384].contains(&a)) {
+    use Algorithm::{ES256, ES384, ES512, RS256, RS384, RS512};
+    if !keys::declared_algorithm(token).is_some_and(|a| [RS256, RS384, RS512, ES256, ES384, ES512].contains(&a)) {
         return Err(invalid("Unsupported signature algorithm"));
     }
     let claims = world.keys.read().unwrap().verify(token).map_err(|flaw| match flaw {

@@ -28,6 +28,18 @@ fn every_algorithm_uses_its_own_at_hash() {
 }
 
 #[test]
+fn algorithm_that_the_exchange_refuses_is_rejected() {
+    let key = TestSigningKey::for_algorithm("EdDSA", "k");
+    let token = key.sign_token(&json!({ "alg": "EdDSA", "kid": "k" }), &claims());
+    let keys = build_key_set(&[key.public_jwk()]);
+    let judged = |list| judge_by(&token, &keys, &ExpectedClaims { exchange_algorithms: list, ..expected() });
+    let token = judged(Some(&["RS256", "EdDSA"])).unwrap();
+    assert_eq!(token.signature_algorithm().as_deref(), Some("EdDSA"));
+    let named = UntrustedText::new("EdDSA");
+    assert_eq!(refusal(judged(Some(&["RS256"]))), TokenRejection::ExchangeAlgorithm { named });
+}
+
+#[test]
 fn token_type_may_be_absent_or_lower_case() {
     assert!(with_header(|header| drop(header.as_object_mut().unwrap().remove("typ"))).is_ok());
     assert!(with_header(|header| header["typ"] = json!("jwt")).is_ok());

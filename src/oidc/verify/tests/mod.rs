@@ -42,6 +42,7 @@ fn expected() -> ExpectedClaims<'static> {
         issuer_alias: None,
         client_id: "client",
         organization: None,
+        exchange_algorithms: None,
         grant: TokenGrant::AuthorizationCode { nonce: &NONCE },
         access_token: Some(&ACCESS),
         now: Timestamp::from_unix(NOW),

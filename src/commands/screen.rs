@@ -9,7 +9,9 @@ use std::{
     thread,
 };
 
-use super::{progress::ProgressLine, qr_code::DeviceCodeView, write_stderr_if_terminal, write_stdout};
+use super::{
+    progress::ProgressLine, qr_code::DeviceCodeView, write_stderr_if_terminal, write_stderr_line, write_stdout,
+};
 use crate::{
     cli::GlobalArgs,
     host::{EchoGuard, Environment, Terminal},
@@ -58,7 +60,9 @@ impl<'a> SignInScreen<'a> {
 
     /// Shows one event. Lines that the user pastes later go to the worker through `reply`.
     pub(super) fn show_event(&mut self, event: ProgressEvent<'_>, reply: &PasteSender) {
-        if let ProgressEvent::SignIn(SignInEvent::Prompt(_) | SignInEvent::BrowserFailed { .. })
+        if let ProgressEvent::SignIn(
+            SignInEvent::Prompt(_) | SignInEvent::BrowserFailed { .. } | SignInEvent::NoRefreshToken,
+        )
         | ProgressEvent::OtherProcess { .. } = event
         {
             self.progress.clear();
@@ -93,6 +97,10 @@ impl<'a> SignInScreen<'a> {
                     None => self.show_line(&text),
                 }
             }
+            ProgressEvent::SignIn(SignInEvent::NoRefreshToken) => self.show_warning(
+                "The provider issued no refresh token, so you must sign in again when these credentials expire. \
+                 Ask its administrator to allow refresh tokens (`offline_access`) for this application.",
+            ),
             ProgressEvent::OtherProcess { pid } => self.show_line(&format!(
                 "Another sign-in is in progress. Complete it in the window where you started it, or end process {pid} \
                  and sign in again"
@@ -119,6 +127,14 @@ impl<'a> SignInScreen<'a> {
     fn show_line(&self, text: &str) {
         match self.mode {
             ScreenMode::Login => write_stdout_line(text),
+            ScreenMode::Automatic => write_stderr_if_terminal(text),
+        }
+    }
+
+    /// Shows one line that the user did not ask for. The stdout of `login` has only what its callers expect there.
+    fn show_warning(&self, text: &str) {
+        match self.mode {
+            ScreenMode::Login => write_stderr_line(text),
             ScreenMode::Automatic => write_stderr_if_terminal(text),
         }
     }

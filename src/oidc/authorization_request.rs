@@ -12,7 +12,7 @@ use openidconnect::url::Url;
 use ring::digest;
 
 use super::ProviderMetadata;
-use crate::{config::Profile, secret::Secret};
+use crate::{config::Profile, log, secret::Secret};
 
 /// The method of PKCE that hides the verifier (RFC 7636 §4.2).
 pub(super) const CHALLENGE_METHOD: &str = "S256";
@@ -44,8 +44,9 @@ pub fn build_authorization_request(
     let challenge = compute_code_challenge(&code_verifier);
     let secrets = [state.expose(), nonce.expose(), &challenge];
     let scope = select_scopes(profile, metadata);
+    log_omitted_scope(profile, &scope);
     let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
-    let url = append_parameters(url, profile);
+    let url = append_parameters(url, profile, &scope);
     AuthorizationRequest { url, state, nonce, code_verifier, redirect_uri: redirect_uri.to_owned() }
 }
 
@@ -80,12 +81,36 @@ pub(super) fn build_authorization_url(
     url
 }
 
+/// The scope that requests a refresh token (OIDC Core §11).
+const OFFLINE_ACCESS: &str = "offline_access";
+
+/// Returns whether a sign-in of this profile requests a refresh token by its scope.
+pub fn requests_offline_access(profile: &Profile, metadata: &ProviderMetadata) -> bool {
+    has_offline_access(&select_scopes(profile, metadata))
+}
+
+fn has_offline_access(scopes: &str) -> bool {
+    scopes.split(' ').any(|scope| scope == OFFLINE_ACCESS)
+}
+
+/// Logs that a default scope is missing from the request. Without this line, nobody could see why the provider issues
+/// no refresh token.
+pub(super) fn log_omitted_scope(profile: &Profile, requested: &str) {
+    let is_default = profile.scopes.is_empty() && profile.provider.spec().scopes.contains(&OFFLINE_ACCESS);
+    if is_default && !has_offline_access(requested) {
+        log::info(
+            "oidc",
+            format_args!("not requesting {OFFLINE_ACCESS}, because the provider's discovery document does not list it"),
+        );
+    }
+}
+
 /// Returns the scopes: `openid`, then the configured scopes or else the provider's defaults. It omits a default
 /// `offline_access` that the provider does not list, because some providers then refuse the whole request. It never
 /// omits a configured scope.
 pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> String {
     let scopes = if profile.scopes.is_empty() {
-        let known = |scope: &&str| *scope != "offline_access" || metadata.supports_scope(scope);
+        let known = |scope: &&str| *scope != OFFLINE_ACCESS || metadata.supports_scope(scope);
         profile.provider.spec().scopes.iter().copied().filter(known).map(str::to_owned).collect()
     } else {
         profile.scopes.clone()
@@ -95,13 +120,15 @@ pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> S
 }
 
 /// Appends the provider's default parameters and the configured ones. A configured parameter replaces a default of the
-/// same name. The configuration cannot set the parameters of the protocol itself (`state`, `redirect_uri` and others):
+/// same name, and an empty one leaves the default out. The configuration cannot set the parameters of the protocol itself (`state`, `redirect_uri` and others):
 /// `config` refuses them.
-fn append_parameters(mut url: Url, profile: &Profile) -> Url {
-    let own = &profile.extra_params;
-    let habitual = profile.provider.spec().parameters.iter().filter(|(name, _)| !own.contains_key(*name));
-    let all = habitual.copied().chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    for (name, value) in all {
+fn append_parameters(mut url: Url, profile: &Profile, scope: &str) -> Url {
+    let (own, spec) = (&profile.extra_params, profile.provider.spec());
+    // OIDC Core §11: without it, a provider that follows the standard ignores the scope.
+    let consent = (spec.offline_needs_consent && has_offline_access(scope)).then_some(("prompt", "consent"));
+    let habitual = spec.parameters.iter().copied().chain(consent).filter(|(name, _)| !own.contains_key(*name));
+    let all = habitual.chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    for (name, value) in all.filter(|(_, value)| !value.is_empty()) {
         url.query_pairs_mut().append_pair(name, value);
     }
     url
@@ -225,7 +252,32 @@ mod tests {
         profile.extra_params.insert("login_hint".into(), "ada+x@example.com&prompt=none".into());
         let request = asked(&profile, &testing::test_metadata("https://id.example"));
         assert_eq!(values(&request, "login_hint"), ["ada+x@example.com&prompt=none"]);
-        assert!(values(&request, "prompt").is_empty());
+        assert_eq!(values(&request, "prompt"), ["consent"]);
+    }
+
+    /// The `prompt` of a request, with these scopes and this configured value.
+    fn prompt(provider: Provider, scopes: &[&str], configured: Option<&str>) -> Vec<String> {
+        let mut profile = testing::test_profile(provider);
+        profile.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        profile.extra_params.extend(configured.map(|value| ("prompt".to_owned(), value.to_owned())));
+        values(&asked(&profile, &testing::test_metadata("https://id.example")), "prompt")
+    }
+
+    #[test]
+    fn offline_access_needs_consent_at_unknown_providers() {
+        assert_eq!(prompt(Provider::Generic, &[], None), ["consent"]);
+        assert_eq!(prompt(Provider::Generic, &["openid", "offline_access"], None), ["consent"]);
+        assert_eq!(prompt(Provider::Generic, &["openid", "email"], None), [""; 0]);
+        for known in [Provider::Auth0, Provider::Cognito, Provider::Entra, Provider::Okta] {
+            assert_eq!(prompt(known, &[], None), [""; 0], "{known:?}");
+        }
+    }
+
+    #[test]
+    fn configured_prompt_replaces_or_removes_the_consent() {
+        assert_eq!(prompt(Provider::Generic, &[], Some("login")), ["login"]);
+        assert_eq!(prompt(Provider::Generic, &[], Some("")), [""; 0]);
+        assert_eq!(prompt(Provider::Google, &[], Some("")), [""; 0]);
     }
 
     #[test]

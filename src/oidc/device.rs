@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use super::{
     TokenResponse, UnverifiedToken,
-    authorization_request::{CHALLENGE_METHOD, compute_code_challenge, generate_request_secret, select_scopes},
+    authorization_request::{
+        CHALLENGE_METHOD, compute_code_challenge, generate_request_secret, log_omitted_scope, select_scopes,
+    },
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
     form::{ProviderForm, ProviderSession},
@@ -73,13 +75,15 @@ impl ProviderSession<'_> {
     ) -> Result<DeviceCode, Error> {
         let profile = self.application.profile;
         let scope = select_scopes(profile, self.metadata);
+        log_omitted_scope(profile, &scope);
         let code_verifier = profile.provider.spec().device_pkce.then(|| generate_request_secret(random));
         let challenge = code_verifier.as_ref().map(compute_code_challenge);
         let mut fields = vec![("scope", scope.as_str())];
         if let Some(challenge) = &challenge {
             fields.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", CHALLENGE_METHOD)]);
         }
-        fields.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let own = profile.extra_params.iter().filter(|(_, value)| !value.is_empty());
+        fields.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
         let endpoint = self.metadata.auth_endpoint(ProviderEndpoint::DeviceAuthorization, endpoint);
         let form = ProviderForm { endpoint, fields: &fields, secrets: &[], origin: None };
         let source = form.endpoint.response_source();

@@ -27,7 +27,7 @@ mod verify;
 
 pub use self::{
     application::{Application, ClientCredentialError, ClientFileFault, ClientFiles, StoredClientCredentials},
-    authorization_request::{AuthorizationRequest, build_authorization_request},
+    authorization_request::{AuthorizationRequest, build_authorization_request, requests_offline_access},
     client_probe::{ClientProbe, probe_client},
     device::{DeviceCode, DevicePollOutcome},
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},

@@ -44,6 +44,9 @@ pub enum SignInEvent {
     Answered,
     /// The browser failed, and the address has not been opened.
     BrowserFailed { why: String, address: String },
+    /// The provider issued no refresh token although the request asked for one. So the user has to sign in again when the
+    /// credentials expire.
+    NoRefreshToken,
     /// The pasted text is not the expected address; the user may paste again.
     PasteRejected(PastedTextError),
 }

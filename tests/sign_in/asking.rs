@@ -88,6 +88,39 @@ fn configured_scopes_and_parameters_reach_the_provider() {
 }
 
 #[test]
+fn provider_that_needs_consent_issues_a_refresh_token() {
+    let world = World::new();
+    world.set(Knob::Offline, "consent");
+    let desk = desk(&world);
+    let outcome = desk.run(["login"]).expect_code(0);
+    assert_eq!((outcome.stderr.as_str(), world.live_grants()), ("", 1));
+    assert_eq!(authorization_requests(&world)[0]["prompt"], "consent");
+}
+
+#[test]
+fn missing_refresh_token_is_reported_once_at_login() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    let desk = desk(&world);
+    let outcome = desk.run(["login"]).expect_code(0);
+    desk.expect_wording("output", "login without a refresh token", &outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(outcome.stderr.contains("no refresh token") && outcome.stderr.contains("offline_access"), "{outcome:?}");
+    assert!(desk.log().contains("no refresh token"), "{}", desk.log());
+    assert_eq!(desk.run(["login"]).expect_code(0).stderr, "", "no sign-in, no warning");
+    world.set(Knob::CredentialLifetime, 10);
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
+}
+
+#[test]
+fn sign_in_without_offline_access_expects_no_refresh_token() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    let outcome = desk_with(&world, "scopes = [\"openid\", \"email\"]").run(["login"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
 fn offline_access_is_omitted_if_unsupported() {
     let world = World::new();
     desk(&world).credentials();
@@ -95,6 +128,20 @@ fn offline_access_is_omitted_if_unsupported() {
     desk(&world).credentials();
     let scopes: Vec<_> = authorization_requests(&world).into_iter().map(|request| request["scope"].clone()).collect();
     assert_eq!(scopes, ["openid profile email offline_access", "openid profile email"]);
+    let prompts: Vec<_> = authorization_requests(&world).iter().map(|request| request.get("prompt").cloned()).collect();
+    assert_eq!(prompts, [Some("consent".to_owned()), None]);
+}
+
+#[test]
+fn omitted_offline_access_is_logged() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.credentials();
+    assert!(!desk.log().contains("not requesting offline_access"), "{}", desk.log());
+    world.set(Knob::DiscoveryDocument, json!({ "scopes_supported": ["openid", "email", "profile"] }));
+    let desk = self::desk(&world);
+    desk.credentials();
+    assert!(desk.log().contains("not requesting offline_access"), "{}", desk.log());
 }
 
 #[test]

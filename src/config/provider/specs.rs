@@ -42,6 +42,10 @@ pub struct ProviderSpec {
     pub(super) unknown_scopes: &'static [&'static str],
     /// The scope without which the provider issues no refresh token.
     pub(super) refresh_scope: Option<&'static str>,
+    /// Whether a request with `offline_access` also has `prompt=consent`, which OIDC Core §11 demands "unless other
+    /// conditions for processing the request permitting offline access to the requested resources are in place". The
+    /// user then sees the consent page at each sign-in.
+    pub offline_needs_consent: bool,
     /// Further parameters of the authorization request. A profile's `extra_params` win over them.
     pub parameters: &'static [(&'static str, &'static str)],
     /// Whether the device flow carries PKCE too. RFC 8628 does not mention it, so it is off only where a provider is
@@ -140,6 +144,7 @@ const STANDARD: ProviderSpec = ProviderSpec {
     scopes: &["openid", "profile", "email", "offline_access"],
     unknown_scopes: &[],
     refresh_scope: Some("offline_access"),
+    offline_needs_consent: true,
     parameters: &[],
     device_pkce: true,
     endpoint_paths: None,
@@ -169,6 +174,8 @@ static OKTA: ProviderSpec = ProviderSpec {
     check_issuer: issuer_format::check_okta,
     // Okta compares "Sign-in redirect URIs" exactly, including port and case (Okta, "OpenID Connect redirect URI").
     redirect_rule: RedirectRule::RegisteredPort,
+    // Okta issues a refresh token if the application has that grant (Okta, "Refresh access tokens").
+    offline_needs_consent: false,
     // `aud` is the full address of the endpoint (Okta, "Build a JWT for client authentication").
     assertion_audience: AssertionAudience::Endpoint,
     telemetry_organization: "okta",
@@ -200,6 +207,9 @@ static ENTRA: ProviderSpec = ProviderSpec {
     // other platform it rejects a request with it (AADSTS9002326; "Microsoft Entra authentication and authorization
     // error codes").
     origin_retry: Some(OriginRetry { value: "http://localhost", refusal: "AADSTS9002327:" }),
+    // Entra asks for consent only where nobody has granted it yet. `prompt=consent` would ask every user again, and fail
+    // in tenants where only administrators may consent (Microsoft, "OAuth 2.0 authorization code flow").
+    offline_needs_consent: false,
     // Audience and PS256: Microsoft, "Application authentication certificate credentials".
     assertion_audience: AssertionAudience::Endpoint,
     rsa_algorithm: KeyAlgorithm::Ps256,
@@ -222,6 +232,8 @@ static AUTH0: ProviderSpec = ProviderSpec {
         parameter: "organization",
         claim: |named| if named.starts_with("org_") { "org_id" } else { "org_name" },
     }),
+    // Auth0 issues a refresh token if the API allows offline access (Auth0, "Get refresh tokens").
+    offline_needs_consent: false,
     telemetry_organization: "auth0",
     sample_issuer: |sample| sample.domain.map(|domain| format!("https://{domain}/")),
     ..STANDARD

@@ -187,6 +187,13 @@ impl Ladder<'_> {
             credentials.store()?;
             sign_in.lock.remove_other_credentials()?;
         }
+        if tokens.refresh_token.is_none() && oidc::requests_offline_access(self.profile, &known.metadata) {
+            log::warn(
+                "session",
+                format_args!("the provider issued no refresh token, although offline_access was requested"),
+            );
+            (self.report)(SignInEvent::NoRefreshToken);
+        }
         sign_in.refresh_token = tokens.refresh_token;
         if sign_in.refresh_history == RefreshHistory::Refused {
             sign_in.refresh_history = RefreshHistory::Usual;

@@ -64,8 +64,9 @@ pub enum Knob {
     ClientAuth,
     /// The scopes that the provider knows and lists in its discovery document; all standard ones by default.
     Scopes,
-    /// The condition for a refresh token: the scope `offline_access` with `scope` (the default), Google's pair of
-    /// parameters with `access-type`, no condition with `always`.
+    /// The condition for a refresh token: the scope `offline_access` with `scope` (the default), that scope and
+    /// `prompt=consent` with `consent` (OIDC Core §11), Google's pair of parameters with `access-type`, no condition with
+    /// `always`.
     Offline,
     /// Entra's rules for the `Origin` header at the token endpoint: `required` or `refused`.
     Origin,

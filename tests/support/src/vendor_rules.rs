@@ -30,6 +30,7 @@ pub(crate) fn is_offline(world: &Common, asked: &Fields) -> bool {
     let has = |name, word| field(asked, name).unwrap_or_default().split(' ').any(|one| one == word);
     match world.knobs.peek(Knob::Offline).as_ref().and_then(Value::as_str) {
         Some("always") => true,
+        Some("consent") => has("scope", "offline_access") && has("prompt", "consent"),
         Some("access-type") => has("access_type", "offline") && has("prompt", "consent"),
         _ => has("scope", "offline_access"),
     }

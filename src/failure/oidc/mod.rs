@@ -334,11 +334,12 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
         TokenRejection::Audience { expected, actual } => {
             let expected = expected.to_safe_line();
             let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
-            let what = if actual.is_empty() {
-                format!("the ID token has no audience, but should have {expected}")
-            } else {
-                format!("the ID token's audience is {}, not {expected}", actual.join(", "))
-            };
+            if actual.is_empty() {
+                let what = format!("the ID token is for nobody: its audience is empty, but should be {expected}");
+                let hint = format!("ask the provider's administrator to add {expected} to the application's audience");
+                return ("audience", what, hint.into());
+            }
+            let what = format!("the ID token's audience is {}, not {expected}", actual.join(", "));
             ("audience", what, "check `client_id`".into())
         }
         // The `Date` of the provider's response shows that this computer's clock is wrong. Without it, the three cases

@@ -17,10 +17,14 @@ const DEFAULT_HINT: &str = "show this message to the administrator of your ident
 
 /// The hint for an error response with this code and description; there is always one.
 pub(super) fn find_hint(code: &str, description: &str) -> Hint {
+    let standard = || list_rows(STANDARD_HINTS).find(|(error, _)| *error == code).map(|(_, hint)| parse_hint(hint));
+    find_specific_hint(code, description).or_else(standard).unwrap_or(DEFAULT_HINT.into())
+}
+
+/// The hint for what this error response says beyond its standard code, if there is one.
+pub(super) fn find_specific_hint(code: &str, description: &str) -> Option<Hint> {
     let said = format!("{code} ({description})");
-    let vendor = list_rows(VENDOR_HINTS).find(|(mark, _)| contains_code(&said, mark));
-    let standard = || list_rows(STANDARD_HINTS).find(|(error, _)| *error == code);
-    vendor.or_else(standard).map_or(DEFAULT_HINT.into(), |(_, hint)| parse_hint(hint))
+    list_rows(VENDOR_HINTS).find(|(mark, _)| contains_code(&said, mark)).map(|(_, hint)| parse_hint(hint))
 }
 
 /// The hint for an Entra number, and for nothing else. After a rejected client authentication, texts such as "client
@@ -115,6 +119,13 @@ mod tests {
             ("admin_policy_enforced", "", "API controls"),
             ("consent_required", "", "accept the consent"),
             ("interaction_required", "", "bedrock-sso login"),
+            ("login_required", "prompt=none was requested", "bedrock-sso login"),
+            ("invalid_request", "DPoP proof is missing", "DPoP"),
+            ("invalid_request", "Pushed Authorization Request is only allowed.", "pushed"),
+            ("invalid_request", "Missing parameter: code_challenge_method", "S256"),
+            ("invalid_request", "unsupported prompt value requested", "empty value"),
+            ("invalid_request", "Invalid parameter: redirect_uri", "redirect URI"),
+            ("invalid_request", "", "`extra_params`"),
         ] {
             let said = render(&find_hint(code, description));
             assert!(said.contains(word), "{code} ({description}): {said}");
@@ -126,6 +137,15 @@ mod tests {
     fn cancelled_sign_in_suggests_login_not_an_administrator() {
         let hint = render(&find_hint("access_denied", "End-User aborted interaction"));
         assert!(hint.starts_with("run `bedrock-sso login` to start again"), "{hint}");
+    }
+
+    #[test]
+    fn denial_of_the_user_is_the_first_advice() {
+        for description in ["", "User denied access", "The resource owner or authorization server denied the request"] {
+            let hint = render(&find_hint("access_denied", description));
+            assert!(hint.starts_with("if you pressed Deny or Cancel, run `bedrock-sso login` and accept"), "{hint}");
+            assert!(hint.contains("assign you"), "{hint}");
+        }
     }
 
     #[test]

@@ -77,6 +77,7 @@ fn check(profile: &Profile) {
         revocation_auth_methods: None,
         auth_algorithms: None,
         iss_parameter: false,
+        requires_pushed_requests: false,
     };
     let redirect_uri = profile.redirect_uri.uri_for_port(8400);
     let request = oidc::build_authorization_request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));

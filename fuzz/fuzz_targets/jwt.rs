@@ -47,6 +47,7 @@ static METADATA: LazyLock<ProviderMetadata> = LazyLock::new(|| {
         revocation_auth_methods: None,
         auth_algorithms: None,
         iss_parameter: false,
+        requires_pushed_requests: false,
     }
 });
 

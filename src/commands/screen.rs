@@ -61,7 +61,10 @@ impl<'a> SignInScreen<'a> {
     /// Shows one event. Lines that the user pastes later go to the worker through `reply`.
     pub(super) fn show_event(&mut self, event: ProgressEvent<'_>, reply: &PasteSender) {
         if let ProgressEvent::SignIn(
-            SignInEvent::Prompt(_) | SignInEvent::BrowserFailed { .. } | SignInEvent::NoRefreshToken,
+            SignInEvent::Prompt(_)
+            | SignInEvent::BrowserFailed { .. }
+            | SignInEvent::RequestRefused { .. }
+            | SignInEvent::NoRefreshToken,
         )
         | ProgressEvent::OtherProcess { .. } = event
         {
@@ -96,6 +99,10 @@ impl<'a> SignInScreen<'a> {
                     Some(terminal) => terminal.show_text(&format!("{text}\n")),
                     None => self.show_line(&text),
                 }
+            }
+            // Also for automatic callers, because their users see the error page and wait for nothing.
+            ProgressEvent::SignIn(SignInEvent::RequestRefused { message, hint }) => {
+                write_stderr_line(&format!("bedrock-sso: {message}\n  hint: {hint}"));
             }
             ProgressEvent::SignIn(SignInEvent::NoRefreshToken) => self.show_warning(
                 "The provider issued no refresh token, so you must sign in again when these credentials expire. \

@@ -70,13 +70,16 @@ pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile)
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
     let host = metadata.authorization_endpoint.authority();
+    if metadata.requires_pushed_requests {
+        return Err(doctor::describe_required_pushed_requests(host).into());
+    }
     for redirect_uri in profile.redirect_uri.uris_to_probe() {
         let probe = oidc::probe_client(client, metadata, &profile.client_id, &redirect_uri);
         match run_with_timeout(host, probe).await?? {
             ClientProbe::Accepted => {}
-            ClientProbe::Rejected => {
+            ClientProbe::Rejected(refusal) => {
                 let client_id = sanitize_line(&profile.client_id);
-                return Ok(Finding::Warn(doctor::describe_unknown_client(&client_id, &redirect_uri)));
+                return Ok(Finding::Warn(doctor::describe_rejected_request(&client_id, &redirect_uri, &refusal)));
             }
             ClientProbe::Inconclusive => {
                 return Ok(Finding::Skipped(format!("{host} does not reveal whether it knows the client")));

@@ -12,10 +12,13 @@ use crate::{
         Exit, Failure,
         aws::{describe_unknown_model, make_aws_failure, require_inference_profile},
         describe_refresh_obstacle,
-        oidc::{PORTS, SUPPORTED_ALGORITHMS, describe_bind_attempt, describe_offered_algorithms, describe_skew},
+        oidc::{
+            PORTS, SUPPORTED_ALGORITHMS, advise_on_request_refusal, describe_bind_attempt, describe_offered_algorithms,
+            describe_request_refusal, describe_skew,
+        },
     },
     hint::{Hint, NextCommand},
-    oidc::{ClockSkew, callback::BindAttempt},
+    oidc::{ClockSkew, RequestRefusal, callback::BindAttempt},
     shell::{Shell, quote_shown_path},
     text::{join_with_and, sanitize_line},
     time::format_duration,
@@ -247,10 +250,19 @@ pub fn describe_missing_keys(host: &str) -> Failure {
 }
 
 /// The provider answers an authorization request with an error. It seldom says whether the client ID or the redirect
-/// URI is wrong, so the message names both.
-pub fn describe_unknown_client(client_id: &str, redirect_uri: &str) -> Failure {
-    let what = format!("the provider rejects the client {client_id} with the redirect URI {redirect_uri}");
-    let hint = format!("check `client_id`, and register exactly {redirect_uri} at the provider");
+/// URI is wrong, so the message names both, and the hint too if the provider's words lead to no other.
+pub fn describe_rejected_request(client_id: &str, redirect_uri: &str, refusal: &RequestRefusal) -> Failure {
+    let said = describe_request_refusal(refusal);
+    let what = format!("the provider rejects the client {client_id} with the redirect URI {redirect_uri}: {said}");
+    let hint = advise_on_request_refusal(refusal)
+        .unwrap_or_else(|| format!("check `client_id`, and register exactly {redirect_uri} at the provider").into());
+    Failure::new(Exit::Refused, "doctor/client", what, hint)
+}
+
+/// The provider's metadata say that it accepts only authorization requests that the client has pushed (RFC 9126 §5).
+pub fn describe_required_pushed_requests(host: &str) -> Failure {
+    let what = format!("{host} requires pushed authorization requests, and this program sends none");
+    let hint = "ask the provider's administrator not to require them for this application";
     Failure::new(Exit::Refused, "doctor/client", what, hint)
 }
 

@@ -6,7 +6,10 @@
 
 use crate::{
     cache::{DestinationChange, FailureKind, FailureReport, RefreshObstacle, SecretRecipient},
-    failure::{Exit, Failure, oidc::quote_error},
+    failure::{
+        Exit, Failure,
+        oidc::{advise_on_request_refusal, describe_request_refusal, quote_error},
+    },
     hint::{Hint, NextCommand},
     lock::LockHolder,
     oidc::RefreshRefusal,
@@ -47,10 +50,22 @@ impl From<SignInNeeded> for Failure {
                 ),
                 Hint::run(NextCommand::Login).text(" to sign in now"),
             ),
-            SignInNeeded::SignInTimedOut { after } => (
+            // An error page at the provider never returns to this program. Not every provider shows it to the probe too.
+            SignInNeeded::SignInTimedOut { after, redirect_uri } => (
                 "sign-in/unanswered",
                 format!("the sign-in was not completed within {}", format_duration(after)),
-                Hint::run(NextCommand::Login).text(" and complete it in the browser"),
+                Hint::run(NextCommand::Login)
+                    .text(" and complete it in the browser; if its page shows an error, run ")
+                    .command(NextCommand::Doctor)
+                    .text(format!(" and register exactly {redirect_uri}")),
+            ),
+            SignInNeeded::RequestRefused { refusal, redirect_uri } => (
+                "sign-in/request_refused",
+                format!("the provider refuses the sign-in request: {}", describe_request_refusal(&refusal)),
+                advise_on_request_refusal(&refusal).unwrap_or_else(|| {
+                    Hint::from(format!("register exactly {redirect_uri} at the provider, check `client_id`, and run "))
+                        .command(NextCommand::Doctor)
+                }),
             ),
             SignInNeeded::NoBrowser { why } => (
                 "sign-in/no_browser",

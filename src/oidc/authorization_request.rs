@@ -40,11 +40,21 @@ pub fn build_authorization_request(
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
 ) -> AuthorizationRequest {
+    log_omitted_scope(profile, &select_scopes(profile, metadata));
+    compose_request(profile, metadata, redirect_uri, random)
+}
+
+/// Builds the request without a line in the log.
+pub(super) fn compose_request(
+    profile: &Profile,
+    metadata: &ProviderMetadata,
+    redirect_uri: &str,
+    random: &dyn Fn(&mut [u8]),
+) -> AuthorizationRequest {
     let [state, nonce, code_verifier] = [(); 3].map(|()| generate_request_secret(random));
     let challenge = compute_code_challenge(&code_verifier);
     let secrets = [state.expose(), nonce.expose(), &challenge];
     let scope = select_scopes(profile, metadata);
-    log_omitted_scope(profile, &scope);
     let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
     let url = append_parameters(url, profile, &scope);
     AuthorizationRequest { url, state, nonce, code_verifier, redirect_uri: redirect_uri.to_owned() }

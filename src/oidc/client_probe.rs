@@ -1,28 +1,47 @@
-//! Checks before the first sign-in whether the provider accepts a client ID and a redirect URI.
+//! Asks the provider an authorization question without a user: does it accept this client ID and this redirect URI?
 //!
-//! `setup` and `doctor` use the result as a hint only. The probe starts no sign-in, and the program trusts no content
-//! of the page, which is meant for a browser.
+//! `setup` and `doctor` ask before the first sign-in, and `session` while a browser is open, because the error page of
+//! RFC 6749 §4.1.2.1 stays in the browser. The answer is a hint only: the user's browser has cookies, so the provider may
+//! answer it in another way. The probe starts no sign-in, and the program trusts no content of the page.
 
 use ::http::{StatusCode, header};
 use openidconnect::url::Url;
+use serde::Deserialize;
 
-use super::{ProviderMetadata, authorization_request::build_authorization_url, error::Error};
-use crate::http::Client;
+use super::{
+    ProviderMetadata,
+    authorization_request::{build_authorization_url, compose_request},
+    error::Error,
+};
+use crate::{
+    config::Profile,
+    http::{self, Client, FullResponse},
+    text::UntrustedText,
+};
 
 /// The challenge of RFC 7636 appendix B. The program stores no verifier for it, so it can never redeem a code.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// What the provider's answer shows about the client ID and the redirect URI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientProbe {
     Accepted,
-    /// The provider answered with an error, or redirected to the redirect URI with one (RFC 6749 §4.1.2.1).
-    Rejected,
+    Rejected(RequestRefusal),
     /// The answer is about something else: an outage, a proxy, or too many requests.
     Inconclusive,
 }
 
-/// Sends an authorization request that is never completed. Fails if the provider does not answer.
+/// How the provider refuses an authorization request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestRefusal {
+    /// It redirects with an error (RFC 6749 §4.1.2.1), to the redirect URI or to a page of its own, or answers with one.
+    Error { error: UntrustedText, description: UntrustedText },
+    /// It shows an error page.
+    Page { status: StatusCode },
+}
+
+/// Sends an authorization request that is never completed, with nothing but a client ID and a redirect URI. Fails if the
+/// provider does not answer.
 pub async fn probe_client(
     client: &Client,
     metadata: &ProviderMetadata,
@@ -30,39 +49,95 @@ pub async fn probe_client(
     redirect_uri: &str,
 ) -> Result<ClientProbe, Error> {
     let secrets = ["knock", "knock", CHALLENGE];
-    let url = build_authorization_url(metadata, client_id, redirect_uri, "openid", secrets);
+    send_probe(client, &build_authorization_url(metadata, client_id, redirect_uri, "openid", secrets)).await
+}
+
+/// Sends the authorization request of this profile with a state, a nonce and a challenge of its own, so that it cannot
+/// interfere with the request in the browser. It is never completed. Fails if the provider does not answer.
+pub async fn probe_request(
+    client: &Client,
+    profile: &Profile,
+    metadata: &ProviderMetadata,
+    redirect_uri: &str,
+    random: &dyn Fn(&mut [u8]),
+) -> Result<ClientProbe, Error> {
+    send_probe(client, &compose_request(profile, metadata, redirect_uri, random).url).await
+}
+
+async fn send_probe(client: &Client, url: &Url) -> Result<ClientProbe, Error> {
     let answer = client.get(url.as_str(), "text/html").await?;
-    let to = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
     Ok(match answer.status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             ClientProbe::Inconclusive
         }
         status if status.is_server_error() => ClientProbe::Inconclusive,
         // GitLab answers 403 to a redirect URI that is not registered.
-        status if status.is_client_error() => ClientProbe::Rejected,
-        _ if to.is_some_and(|to| redirects_with_error(to, redirect_uri)) => ClientProbe::Rejected,
-        _ => ClientProbe::Accepted,
+        status if status.is_client_error() => ClientProbe::Rejected(
+            http::parse_json_object::<RefusalParameters>(&answer.body)
+                .and_then(RefusalParameters::into_refusal)
+                .unwrap_or(RequestRefusal::Page { status }),
+        ),
+        _ => read_redirect_error(&answer, url).map_or(ClientProbe::Accepted, judge_error),
     })
 }
 
-fn redirects_with_error(to: &str, redirect_uri: &str) -> bool {
-    let Ok(to) = Url::parse(to) else { return false };
-    to.as_str().starts_with(redirect_uri) && to.query_pairs().any(|(name, _)| name == "error")
+/// The error in the target of a redirect. better-auth redirects to a page of its own with it, by a relative address.
+fn read_redirect_error(answer: &FullResponse, url: &Url) -> Option<RefusalParameters> {
+    let to = url.join(answer.headers.get(header::LOCATION)?.to_str().ok()?).ok()?;
+    let find = |wanted| to.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    Some(RefusalParameters { error: Some(find("error")?), error_description: find("error_description") })
+}
+
+/// The codes of OIDC Core §3.1.2.6 that mean that the provider has to show the user a page. A request with
+/// `prompt=none` gets them without a session, and the browser may have one.
+const NEEDS_USER: [&str; 4] =
+    ["login_required", "interaction_required", "consent_required", "account_selection_required"];
+
+/// The codes of RFC 6749 §4.1.2.1 for an outage.
+const OUTAGE: [&str; 2] = ["server_error", "temporarily_unavailable"];
+
+fn judge_error(parameters: RefusalParameters) -> ClientProbe {
+    match parameters.error.as_deref() {
+        Some(error) if OUTAGE.contains(&error) => ClientProbe::Inconclusive,
+        Some(error) if NEEDS_USER.contains(&error) => ClientProbe::Accepted,
+        _ => parameters.into_refusal().map_or(ClientProbe::Accepted, ClientProbe::Rejected),
+    }
+}
+
+/// An error, in a query or in JSON.
+#[derive(Deserialize)]
+struct RefusalParameters {
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+impl RefusalParameters {
+    /// `None` if the code is empty.
+    fn into_refusal(self) -> Option<RequestRefusal> {
+        let error = self.error.filter(|error| !error.trim().is_empty())?;
+        let description = UntrustedText::new(self.error_description.unwrap_or_default());
+        Some(RequestRefusal::Error { error: UntrustedText::new(error), description })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        config::Provider,
         http::{
             TrustConfig,
             testing::{block_on, test_client},
         },
-        oidc::testing::{server_base_url, start_provider, test_metadata},
+        oidc::testing::{server_base_url, start_provider, test_metadata, test_profile},
     };
 
     fn probe(status: &str, headers: &str) -> ClientProbe {
-        let server = start_provider(status, headers, "");
+        probe_with(status, headers, "")
+    }
+
+    fn probe_with(status: &str, headers: &str, body: &str) -> ClientProbe {
+        let server = start_provider(status, headers, body);
         let metadata = test_metadata(&server_base_url(&server));
         let (client, redirect) = (test_client(&TrustConfig::default()), "http://127.0.0.1:8400/callback");
         let known = block_on(probe_client(&client, &metadata, "c&d", redirect)).unwrap();
@@ -76,10 +151,25 @@ mod tests {
         known
     }
 
+    fn page(status: u16) -> ClientProbe {
+        ClientProbe::Rejected(RequestRefusal::Page { status: StatusCode::from_u16(status).unwrap() })
+    }
+
+    fn error(error: &str, description: &str) -> ClientProbe {
+        let [error, description] = [error, description].map(UntrustedText::new);
+        ClientProbe::Rejected(RequestRefusal::Error { error, description })
+    }
+
+    fn redirect(to: &str) -> ClientProbe {
+        probe("302 Found", &format!("Location: {to}\r\n"))
+    }
+
     #[test]
     fn sign_in_page_or_redirect_to_one_is_acceptance() {
         assert_eq!(probe("200 OK", ""), ClientProbe::Accepted);
-        assert_eq!(probe("302 Found", "Location: https://login.example/start\r\n"), ClientProbe::Accepted);
+        assert_eq!(redirect("https://login.example/start"), ClientProbe::Accepted);
+        assert_eq!(redirect("/login?error=&next=1"), ClientProbe::Accepted);
+        assert_eq!(redirect("http://127.0.0.1:8400/callback?error=login_required"), ClientProbe::Accepted);
     }
 
     #[test]
@@ -87,13 +177,39 @@ mod tests {
         for status in ["503 Unavailable", "500 Error", "429 Too Many Requests", "407 Who Are You", "408 Timeout"] {
             assert_eq!(probe(status, ""), ClientProbe::Inconclusive, "{status}");
         }
+        assert_eq!(redirect("http://127.0.0.1:8400/callback?error=server_error"), ClientProbe::Inconclusive);
     }
 
     #[test]
     fn error_is_rejection_wherever_it_is_shown() {
-        assert_eq!(probe("400 Bad Request", ""), ClientProbe::Rejected);
-        assert_eq!(probe("403 Forbidden", ""), ClientProbe::Rejected);
-        let redirect = "Location: http://127.0.0.1:8400/callback?error=unauthorized_client&state=knock\r\n";
-        assert_eq!(probe("302 Found", redirect), ClientProbe::Rejected);
+        assert_eq!(probe("400 Bad Request", ""), page(400));
+        assert_eq!(probe("403 Forbidden", ""), page(403));
+        assert_eq!(probe_with("400 Bad Request", "", r#"{"message":"no"}"#), page(400));
+        let body = r#"{"error":"invalid_client","error_description":"unknown"}"#;
+        assert_eq!(probe_with("401 Unauthorized", "", body), error("invalid_client", "unknown"));
+        let callback = "http://127.0.0.1:8400/callback?error=invalid_request&error_description=DPoP+proof+is+missing";
+        assert_eq!(redirect(callback), error("invalid_request", "DPoP proof is missing"));
+    }
+
+    #[test]
+    fn redirect_to_an_error_page_of_the_provider_is_rejection() {
+        assert_eq!(redirect("/api/auth/error?error=invalid_redirect"), error("invalid_redirect", ""));
+        assert_eq!(redirect("error?error=invalid_client&x=y"), error("invalid_client", ""));
+    }
+
+    #[test]
+    fn probe_of_a_request_has_secrets_of_its_own() {
+        let server = start_provider("302 Found", "Location: /error?error=unauthorized_client\r\n", "");
+        let metadata = test_metadata(&server_base_url(&server));
+        let (client, mut profile) = (test_client(&TrustConfig::default()), test_profile(Provider::Generic));
+        profile.extra_params.insert("audience".into(), "x".into());
+        let redirect = "http://127.0.0.1:8400/callback";
+        let random = |bytes: &mut [u8]| bytes.fill(7);
+        let probed = block_on(probe_request(&client, &profile, &metadata, redirect, &random));
+        assert_eq!(probed.unwrap(), error("unauthorized_client", ""));
+        let request = server.requests.recv().unwrap();
+        let expected = compose_request(&profile, &metadata, redirect, &random).url;
+        assert!(request.starts_with(&format!("GET {}?{} ", expected.path(), expected.query().unwrap())), "{request}");
+        assert!(!request.to_lowercase().contains("\r\ncookie:"), "{request}");
     }
 }

@@ -43,6 +43,9 @@ pub struct ProviderMetadata {
     /// `authorization_response_iss_parameter_supported`. If true, a callback without `iss` does not come from this
     /// provider (RFC 9207 §2.4), and the callback server rejects it.
     pub iss_parameter: bool,
+    /// `require_pushed_authorization_requests` (RFC 9126 §5). This program pushes no request.
+    #[serde(default)]
+    pub requires_pushed_requests: bool,
 }
 
 /// Fetches and checks the document of the profile's issuer. Fails when the provider does not answer, when the document
@@ -95,6 +98,7 @@ struct DiscoveryDocument {
     revocation_endpoint_auth_methods_supported: Option<Vec<String>>,
     token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: Option<bool>,
+    require_pushed_authorization_requests: Option<bool>,
 }
 
 impl DiscoveryDocument {
@@ -147,6 +151,7 @@ impl DiscoveryDocument {
             revocation_auth_methods: self.revocation_endpoint_auth_methods_supported,
             auth_algorithms: self.token_endpoint_auth_signing_alg_values_supported,
             iss_parameter: self.authorization_response_iss_parameter_supported.unwrap_or_default(),
+            requires_pushed_requests: self.require_pushed_authorization_requests.unwrap_or_default(),
         })
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
         revocation_auth_methods: None,
         auth_algorithms: None,
         iss_parameter: false,
+        requires_pushed_requests: false,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     cache::{DestinationChange, FailureKind, FailureReport},
     files, http,
     oidc::{
-        self, ClientCredentialError, RefreshRefusal, TokenRejection, VerifiedToken,
+        self, ClientCredentialError, RefreshRefusal, RequestRefusal, TokenRejection, VerifiedToken,
         callback::{BindError, CallbackError},
     },
     quota::QuotaError,
@@ -81,6 +81,13 @@ pub enum SignInNeeded {
     /// The user did not finish the sign-in in time.
     SignInTimedOut {
         after: Duration,
+        redirect_uri: String,
+    },
+    /// The provider refuses the request that the browser was opened with, as far as a request without cookies shows. So
+    /// the browser probably shows an error page, from which nothing returns to this program.
+    RequestRefused {
+        refusal: RequestRefusal,
+        redirect_uri: String,
     },
     /// No browser could be started, and the caller hides a printed address from the user.
     NoBrowser {
@@ -180,6 +187,7 @@ impl SignInNeeded {
             Self::IdTokenExpired
             | Self::BackoffActive { .. }
             | Self::SignInTimedOut { .. }
+            | Self::RequestRefused { .. }
             | Self::NoBrowser { .. }
             | Self::BrowserFailed { .. }
             | Self::NoMethod(_)

@@ -44,6 +44,9 @@ pub enum SignInEvent {
     Answered,
     /// The browser failed, and the address has not been opened.
     BrowserFailed { why: String, address: String },
+    /// The provider probably shows an error page in the browser. The texts are those of the failure that follows if
+    /// nobody finishes the sign-in.
+    RequestRefused { message: String, hint: String },
     /// The provider issued no refresh token although the request asked for one. So the user has to sign in again when the
     /// credentials expire.
     NoRefreshToken,

@@ -351,7 +351,10 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
                 return self.begin_user_wait(shown, ProgressEvent::SignIn(event));
             }
             SignInEvent::Answered => self.prompt_deadline = None,
-            SignInEvent::BrowserFailed { .. } | SignInEvent::NoRefreshToken | SignInEvent::PasteRejected(_) => {}
+            SignInEvent::BrowserFailed { .. }
+            | SignInEvent::RequestRefused { .. }
+            | SignInEvent::NoRefreshToken
+            | SignInEvent::PasteRejected(_) => {}
         }
         (self.report)(ProgressEvent::SignIn(event), &self.paste_sender);
     }

@@ -90,5 +90,29 @@ fn doctor_reports_an_unregistered_redirect_uri() {
     let desk = laptop(&world);
     world.set(Knob::RedirectUris, json!(["http://127.0.0.1:8400/other"]));
     let uri = "http://127.0.0.1:8400/callback";
-    complains(&desk, "client", "warn", &["demo-client", uri, "`client_id`"]);
+    complains(&desk, "client", "warn", &["demo-client", uri, "HTTP status 400", "`client_id`"]);
+}
+
+#[test]
+fn doctor_quotes_how_the_provider_refuses_the_client() {
+    let world = World::new();
+    let desk = laptop(&world);
+    for (fault, facts) in [
+        // better-auth redirects to a page of its own.
+        (Fault::Redirect("/api/auth/error?error=invalid_redirect".into()), ["invalid_redirect", "register exactly"]),
+        (Fault::oauth("invalid_request", "DPoP proof is missing"), ["DPoP proof is missing", "switch off DPoP"]),
+        (Fault::oauth("invalid_request", "Pushed Authorization Request is only allowed."), ["only allowed", "pushed"]),
+        (Fault::oauth("invalid_client", ""), ["invalid_client", "`client_id`"]),
+    ] {
+        world.set(Knob::AuthorizeFault, json!(fault));
+        complains(&desk, "client", "warn", &facts);
+    }
+}
+
+#[test]
+fn doctor_reports_required_pushed_requests() {
+    let world = World::new();
+    let desk = laptop(&world);
+    world.set(Knob::DiscoveryDocument, json!({ "require_pushed_authorization_requests": true }));
+    complains(&desk, "client", "bad", &[&host(&world), "pushed"]);
 }

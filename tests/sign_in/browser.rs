@@ -66,7 +66,7 @@ fn failed_browser_ends_a_hidden_sign_in() {
     desk.configure(&failing_browser(&world, "true", ""));
     let failed = fails(&desk, 4, "sign-in/browser_failed");
     failed.message_has(&["/bin/sh: exit status: 3"]).hint_has(&["`bedrock-sso login --no-browser`"]);
-    assert_eq!(world.count(Endpoint::Authorize), 0);
+    assert_eq!(world.count(Endpoint::Login), 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod address;
 mod browser;
 mod device;
 mod provider;
+mod refused_request;
 mod terminal;
 mod verification;
 mod trust;

@@ -114,7 +114,7 @@ impl ProviderQuestions<'_> {
         let client_id = prompt_until_valid("Client ID of the application", None, parse_client_id)?;
         let redirect = self.choose_redirect(&client_id, &self.redirect, asks_ports)?;
         let mut answers = (client_id, redirect);
-        while self.report_probe(&answers.0, &answers.1) == ClientProbe::Rejected {
+        while matches!(self.report_probe(&answers.0, &answers.1), ClientProbe::Rejected(_)) {
             let question = "Another client ID, or Enter to continue with this one";
             let client_id = prompt_until_valid(question, Some(&answers.0), parse_client_id)?;
             let redirect = self.choose_redirect(&client_id, &answers.1, asks_ports)?;
@@ -147,7 +147,7 @@ impl ProviderQuestions<'_> {
             let uri = self.redirect.uri_for_port(port);
             http::block_on(oidc::probe_client(self.client, self.metadata, client_id, &uri))
         };
-        matches!(probe(UNREGISTERED_PORT), Ok(Ok(ClientProbe::Rejected)))
+        matches!(probe(UNREGISTERED_PORT), Ok(Ok(ClientProbe::Rejected(_))))
             && REGISTERED_PORTS.iter().any(|port| matches!(probe(*port), Ok(Ok(ClientProbe::Accepted))))
     }
 
@@ -161,12 +161,12 @@ impl ProviderQuestions<'_> {
         for uri in &uris {
             match http::block_on(oidc::probe_client(self.client, self.metadata, client_id, uri)) {
                 Ok(Ok(ClientProbe::Accepted)) => {}
-                Ok(Ok(ClientProbe::Rejected)) => {
+                Ok(Ok(rejected @ ClientProbe::Rejected(_))) => {
                     write_stderr(&format!(
                         "  ! the provider answered with an error: \
                          check the client ID, and that the redirect URI {uri} is registered\n"
                     ));
-                    return ClientProbe::Rejected;
+                    return rejected;
                 }
                 Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => return ClientProbe::Inconclusive,
             }

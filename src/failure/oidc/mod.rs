@@ -10,7 +10,7 @@ use crate::{
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     oidc::{
-        ClockSkew, Error, ProviderEndpoint, ResponseSource, TokenRejection,
+        ClockSkew, Error, ProviderEndpoint, RequestRefusal, ResponseSource, TokenRejection,
         callback::{BindAttempt, BindError, BindObstacle, CallbackError},
     },
     text::{UntrustedText, join_with_and, sanitize_line},
@@ -21,7 +21,7 @@ mod provider_hints;
 mod client_auth;
 mod pasted_redirect;
 
-use provider_hints::find_hint;
+use provider_hints::{find_hint, find_specific_hint, find_standard_hint};
 
 impl From<Error> for Failure {
     /// Exit code 9 (network) where the response probably came from something else than the provider, such as a captive
@@ -153,6 +153,26 @@ fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) 
     let is_code = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let slug = if is_code { format!("sign-in/{code}") } else { "sign-in/refused".to_owned() };
     Failure::new(Exit::Refused, slug, what, find_hint(&code, &said))
+}
+
+/// How the provider refuses an authorization request: its own words, or the status of its error page.
+pub(super) fn describe_request_refusal(refusal: &RequestRefusal) -> String {
+    match refusal {
+        RequestRefusal::Error { error, description } => quote_error(error, description),
+        RequestRefusal::Page { status } => format!("an error page with HTTP status {}", status.as_u16()),
+    }
+}
+
+/// The hint for the provider's words. `None` for an error page and for `invalid_request` without more words: most often
+/// the client ID or the redirect URI is wrong then.
+pub(super) fn advise_on_request_refusal(refusal: &RequestRefusal) -> Option<Hint> {
+    match refusal {
+        RequestRefusal::Error { error, description } => {
+            let (code, said) = (error.to_safe_line(), description.to_safe_line());
+            find_specific_hint(&code, &said).or_else(|| find_standard_hint(&code).filter(|_| code != "invalid_request"))
+        }
+        RequestRefusal::Page { .. } => None,
+    }
 }
 
 /// `code (description)`, as the provider sent them but escaped: administrators search for this text.

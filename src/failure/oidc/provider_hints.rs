@@ -17,8 +17,12 @@ const DEFAULT_HINT: &str = "show this message to the administrator of your ident
 
 /// The hint for an error response with this code and description; there is always one.
 pub(super) fn find_hint(code: &str, description: &str) -> Hint {
-    let standard = || list_rows(STANDARD_HINTS).find(|(error, _)| *error == code).map(|(_, hint)| parse_hint(hint));
-    find_specific_hint(code, description).or_else(standard).unwrap_or(DEFAULT_HINT.into())
+    find_specific_hint(code, description).or_else(|| find_standard_hint(code)).unwrap_or(DEFAULT_HINT.into())
+}
+
+/// The hint for a code of the standards.
+pub(super) fn find_standard_hint(code: &str) -> Option<Hint> {
+    list_rows(STANDARD_HINTS).find(|(error, _)| *error == code).map(|(_, hint)| parse_hint(hint))
 }
 
 /// The hint for what this error response says beyond its standard code, if there is one.

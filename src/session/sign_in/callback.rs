@@ -4,7 +4,11 @@
 //! The listener accepts connections before any address is shown. It closes after the browser's page has shown whether
 //! the user has credentials now, so the page never reports a success that did not happen.
 
-use std::{future::pending, pin::pin, time::Duration};
+use std::{
+    future::{Future, pending},
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::{
     sync::mpsc::{self, Receiver, Sender},
@@ -18,7 +22,7 @@ use crate::{
     host::{Browser, BrowserLaunch, format_local_time},
     log,
     oidc::{
-        self, Application, AuthorizationRequest,
+        self, Application, AuthorizationRequest, ClientProbe, RequestRefusal,
         callback::{AwaitedCallback, CallbackError, CallbackListener, OpenListener, SignInEnding},
     },
     race::{RaceWinner, race_futures},
@@ -32,6 +36,13 @@ use crate::{
 
 /// How long to wait for the page to be opened after the browser has reported a failure.
 const BROWSER_FAILURE_GRACE: Duration = Duration::from_secs(3);
+
+/// How long the browser has been open when the provider is asked the same question without it. Most sign-ins without a
+/// page end earlier, and then cost the provider no further request.
+const PROBE_DELAY: Duration = Duration::from_secs(2);
+
+/// How long the answer to that question may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this time `login` shows the address even if the provider's metadata has not arrived. Hosts show the output of
 /// `login` as it arrives, and the first line should appear within a second.
@@ -71,7 +82,8 @@ impl Ladder<'_> {
         open.set_awaited_callback(build_awaited_callback(&known, &request));
         let (failures, mut failure) = mpsc::channel(1);
         self.show_prompt(records.sign_in.lock, &open, way, browser, failures, &request)?;
-        let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, user).await {
+        let refusal = self.find_request_refusal(&known, &redirect_uri);
+        let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, refusal, user).await {
             Ok(answer) => {
                 let ended = match answer {
                     Ok(code) => self.finish_with_code(records, application, &mut known, &request, &code).await,
@@ -157,24 +169,47 @@ impl Ladder<'_> {
         self.context.terminal || self.purpose.is_login()
     }
 
+    /// Resolves if the provider refuses the request that the browser was opened with, and never otherwise.
+    ///
+    /// The provider shows the error page of RFC 6749 §4.1.2.1 in the browser only. So this asks the same question without
+    /// the browser's cookies, once, after a delay in which a sign-in without a page has ended already.
+    async fn find_request_refusal(&self, known: &CachedProvider, redirect_uri: &str) -> RequestRefusal {
+        sleep(PROBE_DELAY).await;
+        let client = self.client.with_total_timeout(PROBE_TIMEOUT);
+        let random = &self.host.fill_random;
+        match oidc::probe_request(&client, self.profile, &known.metadata, redirect_uri, random).await {
+            Ok(ClientProbe::Rejected(refusal)) => refusal,
+            other => {
+                log::debug("session", format_args!("the request in the browser, asked without cookies: {other:?}"));
+                pending().await
+            }
+        }
+    }
+
     /// Waits for the provider's answer: a callback from the browser, or an address that the user pastes.
     ///
     /// A wrong paste is reported, and the wait continues. It also continues after the browser has failed, if the user
-    /// sees the address and can open it by hand. It ends with an error when the user cancels or the time is up.
+    /// sees the address and can open it by hand, and after the provider has refused the request in `refusal`, because the
+    /// browser's cookies may lead elsewhere. It ends with an error when the user cancels or the time is up.
     async fn await_callback(
         &self,
         open: &mut OpenListener,
         redirect_uri: &str,
         failure: &mut Receiver<String>,
+        refusal: impl Future<Output = RequestRefusal>,
         UserInput { cancel_signal: cancelled, pasted_lines: pasted }: &mut UserInput<'_>,
     ) -> Result<Result<Secret, CallbackError>, Error> {
         let mut time_is_up = pin!(sleep(self.time_left()));
         let mut failing = pin!(await_browser_failure(failure));
-        let mut failed = None;
+        let mut refusing = pin!(refusal);
+        let (mut failed, mut refused) = (None, None);
         loop {
             let is_running = failed.is_none();
             let browser = async { if is_running { failing.as_mut().await } else { pending().await } };
-            let ended = race_futures(race_futures(cancelled.as_mut(), time_is_up.as_mut()), browser);
+            let is_asking = refused.is_none();
+            let refusal = async { if is_asking { refusing.as_mut().await } else { pending().await } };
+            let trouble = race_futures(browser, refusal);
+            let ended = race_futures(race_futures(cancelled.as_mut(), time_is_up.as_mut()), trouble);
             let first = race_futures(race_futures(open.wait_for_answer(), receive_or_wait(pasted)), ended).await;
             match first {
                 RaceWinner::Left(RaceWinner::Left(answer)) => return Ok(answer),
@@ -190,11 +225,22 @@ impl Ladder<'_> {
                     return Err(Error::Interrupted);
                 }
                 RaceWinner::Right(RaceWinner::Left(RaceWinner::Right(()))) => {
-                    let unanswered = SignInNeeded::SignInTimedOut { after: self.profile.login_timeout };
+                    let redirect_uri = redirect_uri.to_owned();
                     let failed = failed.filter(|_| !open.was_start_opened());
-                    return Err(failed.map_or(unanswered, |why| SignInNeeded::BrowserFailed { why }).into());
+                    return Err(match (failed, refused) {
+                        (Some(why), _) => SignInNeeded::BrowserFailed { why },
+                        (None, Some(refusal)) => SignInNeeded::RequestRefused { refusal, redirect_uri },
+                        (None, None) => {
+                            SignInNeeded::SignInTimedOut { after: self.profile.login_timeout, redirect_uri }
+                        }
+                    }
+                    .into());
                 }
-                RaceWinner::Right(RaceWinner::Right(why)) => {
+                RaceWinner::Right(RaceWinner::Right(RaceWinner::Right(refusal))) => {
+                    self.report_refusal(&refusal, redirect_uri);
+                    refused = Some(refusal);
+                }
+                RaceWinner::Right(RaceWinner::Right(RaceWinner::Left(why))) => {
                     if !open.was_start_opened() {
                         self.report_browser_failure(open.start_address(), &why)?;
                     }
@@ -202,6 +248,15 @@ impl Ladder<'_> {
                 }
             }
         }
+    }
+
+    /// Reports that the browser probably shows an error page.
+    fn report_refusal(&self, refusal: &RequestRefusal, redirect_uri: &str) {
+        let (refusal, redirect_uri) = (refusal.clone(), redirect_uri.to_owned());
+        let report = (self.describe)(SignInNeeded::RequestRefused { refusal, redirect_uri }.into());
+        log::warn("session", format_args!("{}", report.message));
+        let hint = report.hint.render(self.invocation);
+        (self.report)(SignInEvent::RequestRefused { message: report.message, hint });
     }
 
     /// Reports the failure so that the user opens the address by hand; fails if the user would not see the report.

@@ -3,10 +3,7 @@
 //! The version comes from the files of the installation. Claude Code is not started, because the program of that name
 //! could be any program.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use serde::Deserialize;
 
@@ -113,11 +110,11 @@ fn read_version(program: &Path) -> Option<Version> {
     // npm for Windows puts a script beside the folder `node_modules`.
     let beside = program.parent().map(|folder| folder.join("node_modules").join(PACKAGE));
     let above = real.ancestors().skip(1).take(MAX_PARENTS).map(Path::to_owned);
-    in_path.or_else(|| above.chain(beside).find_map(|folder| read_package_version(folder.join("package.json"))))
+    in_path.or_else(|| above.chain(beside).find_map(|folder| read_package_version(&folder.join("package.json"))))
 }
 
-fn read_package_version(file: PathBuf) -> Option<Version> {
-    let file = files::read_untrusted(&file, files::MAX_FILE_SIZE).ok()??;
+fn read_package_version(file: &Path) -> Option<Version> {
+    let file = files::read_untrusted(file, files::MAX_FILE_SIZE).ok()??;
     let package: Package = serde_json::from_slice(&file.bytes).ok()?;
     config::parse_version(&package.version).filter(|_| package.name.starts_with(PACKAGE))
 }

@@ -18,7 +18,7 @@ use std::{
 };
 
 use session::{Session, forget_copy, has_copy, plant_copy};
-use testworld::{Desk, Endpoint, KeyringWorks, Knob, Outcome, STORAGE_QUESTION, World};
+use testworld::{Desk, Endpoint, FirstSignIn, KeyringWorks, Knob, Outcome, STORAGE_QUESTION, World};
 
 const SPENT: u32 = 10;
 
@@ -72,7 +72,7 @@ fn keyring_serves_sign_in_cache_and_renewal() {
 fn first_hour_on_a_desktop_stores_the_key_in_its_keyring() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    let outcome = desk.spend_first_hour(KeyringWorks::Yes);
+    let outcome = desk.spend_first_hour(KeyringWorks::Yes, FirstSignIn::Browser);
     assert_eq!(outcome.code, Some(0), "{}", outcome.shown);
     for fact in ["✓ the keyring stores and returns an item", "✓ AWS accepts the credentials"] {
         assert!(outcome.shown.contains(fact), "{fact}: {}", outcome.shown);
@@ -90,7 +90,7 @@ fn first_hour_with_a_locked_keyring_over_ssh_uses_a_file() {
     session.lock();
     let desk = desk(&world, &session);
     desk.set_variable("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
-    let outcome = desk.spend_first_hour(KeyringWorks::No);
+    let outcome = desk.spend_first_hour(KeyringWorks::No, FirstSignIn::Browser);
     assert_eq!(outcome.code, Some(0), "{}", outcome.shown);
     assert!(outcome.shown.contains("is locked") && outcome.shown.contains("✓ AWS accepts"), "{}", outcome.shown);
     assert!(stored_files(&desk).contains(&"key".to_owned()));

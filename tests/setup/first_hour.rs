@@ -4,7 +4,8 @@
 
 use std::{fs, path::Path};
 
-use testworld::{Desk, KeyringWorks, STORAGE_QUESTION, TerminalPicture, World};
+use serde_json::json;
+use testworld::{Desk, FirstSignIn, KeyringWorks, Knob, STORAGE_QUESTION, TerminalPicture, World};
 
 use super::desk;
 
@@ -18,9 +19,11 @@ fn draw(name: &str, shown: &str) {
 }
 
 /// Runs the wizard without a keyring, and asserts that programs have credentials afterwards.
-fn ends_signed_in(desk: &Desk<'_>, name: &str, cause: &str) {
-    desk.set_variable("TERM", "xterm-256color");
-    let outcome = desk.spend_first_hour(KeyringWorks::No);
+fn ends_signed_in(desk: &Desk<'_>, name: &str, sign_in: FirstSignIn, cause: &str) {
+    for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8")] {
+        desk.set_variable(name, value);
+    }
+    let outcome = desk.spend_first_hour(KeyringWorks::No, sign_in);
     draw(name, &outcome.shown);
     let shown = outcome.shown.replace('\r', "");
     assert_eq!(outcome.code, Some(0), "{shown}");
@@ -29,15 +32,16 @@ fn ends_signed_in(desk: &Desk<'_>, name: &str, cause: &str) {
     }
     assert!(desk.data().join("key").exists());
     assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
-    assert_eq!(desk.run(["status", "--json"]).document()["storage"], "file");
+    assert_eq!(desk.run(["status", "--json"]).document().get("storage"), Some(&json!("file")));
 }
 
 #[test]
 fn first_hour_in_a_container_ends_signed_in() {
     let world = World::new();
+    world.set(Knob::DeviceCodes, json!({}));
     let desk = desk(&world);
     desk.set_variable("container", "podman");
-    ends_signed_in(&desk, "container", "no keyring is available: a container has none");
+    ends_signed_in(&desk, "container", FirstSignIn::DeviceCode, "no keyring is available: a container has none");
 }
 
 #[test]
@@ -50,15 +54,16 @@ fn first_hour_in_wsl_ends_signed_in() {
     // A build machine can be a container itself, which then is the innermost surrounding.
     let is_container = ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
     let cause = if is_container { "a container has none" } else { "WSL has none" };
-    ends_signed_in(&desk, "wsl", &format!("no keyring is available: {cause}"));
+    ends_signed_in(&desk, "wsl", FirstSignIn::Browser, &format!("no keyring is available: {cause}"));
 }
 
 #[test]
 fn first_hour_over_ssh_ends_signed_in() {
     let world = World::new();
+    world.set(Knob::DeviceCodes, json!({}));
     let desk = desk(&world);
     for (name, value) in [("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22"), ("SSH_TTY", "/dev/pts/1")] {
         desk.set_variable(name, value);
     }
-    ends_signed_in(&desk, "ssh", "no keyring is available: a session over SSH has none");
+    ends_signed_in(&desk, "ssh", FirstSignIn::DeviceCode, "no keyring is available: a session over SSH has none");
 }

@@ -55,7 +55,7 @@ pub use desk::{Desk, Running};
 pub use executable::{copy_program, make_fifo, write_script};
 pub use fault::Fault;
 #[cfg(target_os = "linux")]
-pub use first_hour::{KeyringWorks, STORAGE_QUESTION};
+pub use first_hour::{FirstSignIn, KeyringWorks, STORAGE_QUESTION};
 pub use golden::{expect_bytes, expect_failure, expect_file, expect_listed, expect_part, expect_wording};
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};

@@ -128,6 +128,9 @@ fn wizard_asks_for_ports_if_the_provider_compares_them() {
     assert!(shown.contains("Registered redirect ports [8400, 8401]: "), "{shown}");
     desk.expect_wording("output", "setup: registered ports", &verdicts(&shown));
     assert!(fs::read_to_string(desk.config_file()).unwrap().contains("redirect_ports = [8405, 8400]\n"));
+    let next = "Sign in now? [Y/n]: ";
+    let (before, after) = shown.split_once(next).unwrap();
+    assert!(before.contains("Done.\n") && after.contains("Sign in with `bedrock-sso login`"), "{shown}");
 }
 
 #[test]

@@ -78,10 +78,12 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     context.set_invocation(planned.default.invocation(place.named_config()));
     place.plan_tool_config(&mut plan, &planned)?;
     place.warn_about_conflicts(&planned)?;
-    let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
-    let done = done.render(&context.invocation()) + &planned.describe_choice();
+    let next = Hint::from("Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
+    let next = next.render(&context.invocation()) + &planned.describe_choice();
+    // The wizard itself offers the next step.
+    let done = if can_sign_in { "Done.\n".to_owned() } else { format!("Done. {next}") };
     match confirm_and_apply(plan, arguments, "Everything is already set up.\n", &done)? {
-        true if can_sign_in => wizard::run_first_sign_in(context, &planned.default.name),
+        true if can_sign_in => wizard::run_first_sign_in(context, &planned.default.name, &next),
         _ => Ok(()),
     }
 }

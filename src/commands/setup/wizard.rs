@@ -287,12 +287,14 @@ fn discover_issuer(client: &Client, answer: &str) -> Result<(Issuer, ProviderMet
     Err(problem)
 }
 
-/// Offers a first sign-in to the new profile, and checks the credentials with `sts:GetCallerIdentity`.
+/// Offers a first sign-in to the new profile, and checks the credentials with `sts:GetCallerIdentity`. Prints `later`
+/// for a user who declines.
 ///
 /// It runs after the files were written, so a failure here is the failure of a sign-in. It loads the configuration from
 /// the disk again, which proves that the new files work.
-pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> Result<(), Failure> {
+pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str, later: &str) -> Result<(), Failure> {
     if !prompt_yes_no("Sign in now?", true)? {
+        write_stderr(later);
         return Ok(());
     }
     let global = GlobalArgs { profile: Some(profile.to_owned()), ..context.global.clone() };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::json;
-use testworld::{Desk, Endpoint, Knob, Outcome, World};
+use testworld::{Desk, Endpoint, Knob, Outcome, STORAGE_QUESTION, World};
 
 use super::{desk, snapshot};
 
@@ -260,6 +260,22 @@ fn setup_record_owned_by_another_user_is_refused() {
     let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_without_golden(3, "config/untrusted");
     failed.message_has(&["/etc/bedrock-sso/setup.json", "user 1000"]);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}
+
+/// Neither the keyring of root nor a sign-in of root is of use to the users.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn system_wizard_offers_root_no_sign_in_and_no_key_file() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    fs::remove_dir_all(machine.file().parent().unwrap()).unwrap();
+    let answers = [&world.issuer(), testworld::CLIENT_ID, testworld::ROLE_ARN, "", "", "y", "y"];
+    desk.set_variable("ANSWERS", answers.join("\n"));
+    let terminal = r#"printf '%s\n' "$ANSWERS" | script -qec "'$1' setup --system" /dev/null; :"#;
+    let shown = machine.run_by(terminal, &[]).stdout;
+    assert!(shown.contains("Done.") && machine.file().exists(), "{shown}");
+    assert!(!shown.contains("Sign in now?") && !shown.contains(STORAGE_QUESTION), "{shown}");
 }
 
 #[test]

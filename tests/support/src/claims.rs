@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     keys::{Algorithm, Forgery},
     knobs::{Knob, merge},
+    wire::{Reply, Request},
     world::{CLIENT_ID, Common},
 };
 
@@ -26,7 +27,8 @@ pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) 
     if let Some(nonce) = nonce {
         claims["nonce"] = json!(nonce);
     }
-    merge(&mut claims, Some(user_claims(world)));
+    merge(&mut claims, Some(user_claims()));
+    merge(&mut claims, world.knobs.take(Knob::Claims));
     if let Some(Value::Object(times)) = world.knobs.take(Knob::IdTokenTimes) {
         for (claim, seconds) in times {
             claims[claim] = json!(now + seconds.as_i64().expect("seconds from now"));
@@ -37,14 +39,23 @@ pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) 
     world.ledger.record_secret("ID token", token)
 }
 
-fn user_claims(world: &Common) -> Value {
-    let mut user = json!({
+fn user_claims() -> Value {
+    json!({
         "sub": "00u-demo-1",
         "email": "demo@example.com",
         "email_verified": true,
         "preferred_username": "demo",
         "name": "Demo Person",
-    });
-    merge(&mut user, world.knobs.take(Knob::Claims));
-    user
+    })
+}
+
+/// UserInfo for an access token that the provider has issued (OIDC Core §5.3.1).
+pub(crate) fn user_info(world: &Common, request: &Request) -> Reply {
+    let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    if !token.is_some_and(|token| world.ledger.issued("access token", token)) {
+        return Reply::json(401, &json!({ "error": "invalid_token" }));
+    }
+    let mut answer = user_claims();
+    merge(&mut answer, world.knobs.peek(Knob::UserInfo));
+    Reply::json(200, &answer)
 }

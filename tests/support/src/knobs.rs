@@ -23,6 +23,7 @@ pub enum Knob {
     CodeFault,
     RefreshFault,
     RevokeFault,
+    UserInfoFault,
     DeviceCodeFault,
     PollFault,
     AssumeFault,
@@ -86,6 +87,9 @@ pub enum Knob {
     Claims,
     /// Like `Claims`, but applied last, so that any claim can be made wrong.
     IdTokenClaims,
+    /// The provider has a UserInfo endpoint. The value replaces or removes members of its answer, which has all claims about
+    /// the user.
+    UserInfo,
     /// Seconds from the provider's current time, by claim: `{"exp": -100}`.
     IdTokenTimes,
     /// Lifetime of an ID token in seconds, 3600 by default.
@@ -129,7 +133,7 @@ impl Knob {
         use Knob::{
             AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream, ChainRoles,
             ClientAuth, Clock, DeviceCodes, FurtherRoles, IssuerSuffix, Offline, Origin, PoolLogin, ProviderClock,
-            RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes,
+            RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes, UserInfo,
         };
         matches!(
             self,
@@ -153,6 +157,7 @@ impl Knob {
                 | Registered
                 | RoleMaximum
                 | Scopes
+                | UserInfo
         )
     }
 }

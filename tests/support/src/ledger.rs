@@ -27,6 +27,7 @@ pub enum Endpoint {
     /// The page on which the user enters the device code.
     DevicePage,
     Revoke,
+    UserInfo,
     Assume,
     Identity,
     /// AssumeRole, for one step of a role chain.
@@ -98,6 +99,11 @@ impl Ledger {
             secrets.push(secret);
         }
         value
+    }
+
+    /// Whether a secret of this kind was issued.
+    pub(crate) fn issued(&self, kind: &str, value: &str) -> bool {
+        self.secrets.lock().unwrap().iter().any(|secret| secret.kind == kind && secret.value == value)
     }
 
     pub fn requests(&self) -> Vec<Entry> {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use crate::{
+    claims,
     client::Browser,
     client_auth, client_keys,
     devices::{self, Device},
@@ -99,6 +100,7 @@ fn endpoint(world: &Common, request: &Request) -> Endpoint {
         ("POST", "/device_authorization") => Endpoint::DeviceCode,
         ("GET" | "POST", "/device") => Endpoint::DevicePage,
         ("POST", "/revoke") => Endpoint::Revoke,
+        ("GET", "/userinfo") => Endpoint::UserInfo,
         ("POST", "/token") => {
             let form = request.form().unwrap_or_default();
             match field(&form, "grant_type") {
@@ -119,6 +121,7 @@ fn knob(endpoint: Endpoint) -> Option<Knob> {
         Endpoint::Code => Knob::CodeFault,
         Endpoint::Refresh => Knob::RefreshFault,
         Endpoint::Revoke => Knob::RevokeFault,
+        Endpoint::UserInfo => Knob::UserInfoFault,
         Endpoint::DeviceCode => Knob::DeviceCodeFault,
         Endpoint::Poll => Knob::PollFault,
         _ => return None,
@@ -135,6 +138,7 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
         }
         Endpoint::Authorize => authorize(world, &request.query()),
         Endpoint::Login => login(world, request),
+        Endpoint::UserInfo => claims::user_info(world, request),
         Endpoint::DevicePage => devices::answer_page(world, request),
         Endpoint::Code | Endpoint::Refresh | Endpoint::Revoke | Endpoint::DeviceCode | Endpoint::Poll => {
             tokens::answer(world, endpoint, request)
@@ -165,6 +169,9 @@ fn discovery(world: &Common) -> Value {
     if world.knobs.peek(Knob::DeviceCodes).is_some() {
         document["device_authorization_endpoint"] = json!(format!("{origin}/device_authorization"));
         document["grant_types_supported"] = json!(["authorization_code", "refresh_token", devices::GRANT]);
+    }
+    if world.knobs.peek(Knob::UserInfo).is_some() {
+        document["userinfo_endpoint"] = json!(format!("{origin}/userinfo"));
     }
     merge(&mut document, world.knobs.take(Knob::DiscoveryDocument));
     document

@@ -116,3 +116,19 @@ fn changed_token_endpoint_gets_no_refresh_token() {
     assert!(signed_out.stderr.contains(&stranger.issuer()), "{}", signed_out.stderr);
     assert_eq!((stranger.ledger().total(), desk.tabs()), (0, 1));
 }
+
+#[test]
+fn changed_user_info_endpoint_gets_nothing_before_consent() {
+    let (world, stranger) = (World::new(), World::new());
+    world.set(Knob::Claims, json!({ "email": null, "preferred_username": null }));
+    world.set(Knob::UserInfo, json!({}));
+    world.set(Knob::CredentialLifetime, 10);
+    let desk = Desk::with(&world, PROGRAM, "session_name = [\"userinfo:email\"]");
+    desk.run(["credentials"]).expect_code(0);
+    delete_cached_discovery(&desk);
+    world.set(Knob::DiscoveryDocument, json!({ "userinfo_endpoint": format!("{}/userinfo", stranger.issuer()) }));
+    // A refresh sends nothing there, so it continues.
+    desk.run(["credentials"]).expect_code(0);
+    desk.run(["login", "--force"]).fails(4, SLUG).message_has(&[&stranger.issuer()]);
+    assert_eq!((stranger.ledger().total(), world.count(Endpoint::UserInfo), desk.tabs()), (0, 1, 1));
+}

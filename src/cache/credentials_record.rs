@@ -12,6 +12,8 @@ use crate::{config::RoleArn, credentials::AwsCredentials, store, time::Timestamp
 pub struct CredentialsRecord {
     pub credentials: Option<AwsCredentials>,
     pub session_name: Option<String>,
+    /// The session is named after the user's subject, because the token has no claim that the profile wants.
+    pub is_named_by_subject: bool,
     /// The role that AWS returned with the credentials.
     pub role: Option<RoleArn>,
     /// The number of the ID token that was exchanged for them, see [`SignInRecord::token_count`](super::SignInRecord).

@@ -13,7 +13,6 @@ use crate::{
     config::{ConfigKey, Profile, keys},
     host::Environment,
     oidc::ProviderMetadata,
-    url::SecureUrl,
 };
 
 /// A party that receives a secret of the sign-in.
@@ -24,6 +23,8 @@ pub enum SecretRecipient {
     TokenEndpoint,
     /// The provider's endpoint that receives the refresh token at sign-out.
     RevocationEndpoint,
+    /// The provider's endpoint that receives the access token at a sign-in, if the profile wants claims of UserInfo.
+    UserInfoEndpoint,
     /// AWS services, which receive the ID token or requests signed with the credentials.
     Sts,
     Cognito,
@@ -68,7 +69,7 @@ impl From<BTreeMap<String, Value>> for Destinations {
 impl SecretRecipient {
     fn is_provider(self) -> bool {
         match self {
-            Self::TokenEndpoint | Self::RevocationEndpoint => true,
+            Self::TokenEndpoint | Self::RevocationEndpoint | Self::UserInfoEndpoint => true,
             Self::Sts | Self::Cognito | Self::Bedrock | Self::BedrockRuntime | Self::Console | Self::Quota => false,
         }
     }
@@ -76,7 +77,7 @@ impl SecretRecipient {
     /// The configuration key that names the host.
     fn config_key(self) -> Option<&'static ConfigKey> {
         match self {
-            Self::TokenEndpoint | Self::RevocationEndpoint => None,
+            Self::TokenEndpoint | Self::RevocationEndpoint | Self::UserInfoEndpoint => None,
             Self::Sts => Some(&keys::STS_ENDPOINT),
             Self::Cognito => Some(&keys::COGNITO_ENDPOINT),
             Self::Bedrock | Self::BedrockRuntime => Some(&keys::BEDROCK_ENDPOINT),
@@ -103,12 +104,16 @@ impl Destinations {
         Self::from_hosts(aws.chain(quota))
     }
 
-    /// The hosts that the provider's discovery document names.
-    pub fn from_provider(metadata: &ProviderMetadata) -> Self {
-        let revocation = metadata.revocation_endpoint.as_ref().map(SecureUrl::origin);
-        let token = (SecretRecipient::TokenEndpoint, metadata.token_endpoint.origin());
-        let revocation = revocation.map(|host| (SecretRecipient::RevocationEndpoint, host));
-        Self::from_hosts([token].into_iter().chain(revocation))
+    /// The hosts that the provider's discovery document names, for the endpoints that this profile uses.
+    pub fn from_provider(metadata: &ProviderMetadata, profile: &Profile) -> Self {
+        let revocation = metadata.revocation_endpoint.as_ref();
+        let user_info = metadata.userinfo_endpoint.as_ref().filter(|_| !profile.user_info_claims().is_empty());
+        let endpoints = [
+            (SecretRecipient::TokenEndpoint, Some(&metadata.token_endpoint)),
+            (SecretRecipient::RevocationEndpoint, revocation),
+            (SecretRecipient::UserInfoEndpoint, user_info),
+        ];
+        Self::from_hosts(endpoints.into_iter().filter_map(|(recipient, url)| Some((recipient, url?.origin()))))
     }
 
     fn from_hosts(hosts: impl Iterator<Item = (SecretRecipient, String)>) -> Self {
@@ -175,7 +180,10 @@ impl Destinations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{QuotaErrorPolicy, QuotaSettings, testing};
+    use crate::{
+        config::{QuotaErrorPolicy, QuotaSettings, testing},
+        url::SecureUrl,
+    };
 
     fn with_quota(endpoint: &str) -> Profile {
         let quota = QuotaSettings {

@@ -4,6 +4,8 @@
 //! The text of an ID token becomes a [`VerifiedToken`] again only if the record came out of a sealed file, or the token
 //! was verified in this process. A record that was parsed from anything else holds text that proves nothing.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, CachedProvider, Destinations, PROVIDER, PROVIDER_LIFETIME, parse_record};
@@ -37,6 +39,9 @@ pub struct SignInRecord {
     pub refresh_history: RefreshHistory,
     /// The hosts that may receive the tokens. Empty in records of earlier versions.
     pub destinations: Destinations,
+    /// Claims of the provider's UserInfo about `subject`, fetched at the sign-in. A refresh does not fetch them again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_info: BTreeMap<String, String>,
 }
 
 /// What the last refresh of a sign-in showed about the next one.
@@ -97,7 +102,8 @@ impl SignInRecord {
 
     /// The stored token, even if it has expired or was refused: it names the user, and must not be presented.
     pub fn recall_token(&self) -> Option<VerifiedToken> {
-        VerifiedToken::from_sealed_store(self.id_token.clone()?, self.token_origin.0?)
+        let token = VerifiedToken::from_sealed_store(self.id_token.clone()?, self.token_origin.0?)?;
+        Some(token.with_user_info(self.user_info.clone()))
     }
 
     /// The stored token, if it expires after `until` and neither the provider nor AWS has refused it.

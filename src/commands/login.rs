@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cli::LoginArgs,
     config::{CallerKind, FlagOverride, keys},
-    failure::{Failure, describe_change},
+    failure::{Failure, describe_change, doctor},
     host::format_local_time,
     session::{DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes},
     text::sanitize_line,
@@ -58,6 +58,10 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
     );
     write_stdout(result.as_bytes())?;
     ready.notice.map_or(Ok(()), |notice| write_stdout(format!("{notice}\n").as_bytes()))?;
+    if ready.is_named_by_subject {
+        let advice = doctor::describe_opaque_session_name(&work.profile);
+        write_stderr_line(&format!("{}\n  hint: {}", advice.what(), advice.hint(&context.invocation())));
+    }
     setup::give_aws_profile(context, &work.profile)
 }
 

@@ -18,6 +18,8 @@ pub enum ConfigFinding {
     WritableFile { file: String },
     /// A variable whose name begins like one of this program's but that it does not read, and the most similar name.
     UnknownVariable { name: String, nearest: Option<String> },
+    /// A correct value with a consequence that the administrator must know.
+    Note { location: ValueLocation, profile: String, key: &'static str, reason: String },
     /// A value that is legal but probably a mistake.
     Suspicious { location: ValueLocation, profile: String, key: &'static str, reason: String },
 }
@@ -25,7 +27,7 @@ pub enum ConfigFinding {
 impl ConfigFinding {
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Profiles { .. } => false,
+            Self::Profiles { .. } | Self::Note { .. } => false,
             Self::UnusedDefaults { .. }
             | Self::WritableFile { .. }
             | Self::UnknownVariable { .. }
@@ -40,12 +42,16 @@ impl ConfigFinding {
             (
                 Self::Suspicious { location, profile: _, key, reason },
                 Self::Suspicious { location: other_location, profile: _, key: other_key, reason: other_reason },
+            )
+            | (
+                Self::Note { location, profile: _, key, reason },
+                Self::Note { location: other_location, profile: _, key: other_key, reason: other_reason },
             ) => (location, key, reason) == (other_location, other_key, other_reason),
             (one, other) => one == other,
         }
     }
 
-    /// The finding as text, without the prefix `ok:` or `warning:`.
+    /// The finding as text, without the prefix `ok:`, `note:` or `warning:`.
     pub fn message(&self) -> String {
         match self {
             Self::Profiles { source, count: 1 } => format!("{source}: 1 profile"),
@@ -62,15 +68,26 @@ impl ConfigFinding {
                 let meant = nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default();
                 format!("{}: bedrock-sso reads no variable of this name{meant}", sanitize_line(name))
             }
-            Self::Suspicious { location, profile, key, reason } => {
+            Self::Note { location, profile, key, reason } | Self::Suspicious { location, profile, key, reason } => {
                 format!("{location}: [profiles.{profile}] {key}: {reason}")
             }
+        }
+    }
+
+    fn prefix(&self) -> &'static str {
+        match self {
+            Self::Profiles { .. } => "ok",
+            Self::Note { .. } => "note",
+            Self::UnusedDefaults { .. }
+            | Self::WritableFile { .. }
+            | Self::UnknownVariable { .. }
+            | Self::Suspicious { .. } => "warning",
         }
     }
 }
 
 impl fmt::Display for ConfigFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", if self.is_warning() { "warning" } else { "ok" }, self.message())
+        write!(f, "{}: {}", self.prefix(), self.message())
     }
 }

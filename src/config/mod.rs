@@ -51,7 +51,7 @@ pub(crate) mod testing;
 use std::path::{Path, PathBuf};
 
 pub use arn::{IdentityPoolId, RoleArn};
-pub use claim_template::{ClaimTemplate, TemplatePart};
+pub use claim_template::{ClaimTemplate, TemplatePart, list_user_info_claims, strip_user_info_prefix};
 pub use claude_code::{ClaudeCodeConfig, MODEL_VARIABLES};
 pub use client_auth::{AssertionAudience, ClientAuth, ClientAuthChoice, ClientKey, KeyAlgorithm};
 pub use error::{ConfigFault, ConfigProblem, Error, FileNaming, UnreadableReason, ValueLocation};
@@ -215,15 +215,25 @@ fn find_suspicious_values(layers: &Layers<'_>, name: &str, inputs: &ConfigInputs
         None => layers.profile_location(name),
     };
     let found = provider::collect_warnings(&profile).into_iter().chain(warn_bypassable_quota(&profile));
-    found
-        .map(|(key, reason)| ConfigFinding::Suspicious {
-            location: location(key),
-            profile: name.to_owned(),
-            key: key.name,
-            reason,
-        })
-        .collect()
+    let warnings = found.map(|(key, reason)| ConfigFinding::Suspicious {
+        location: location(key),
+        profile: name.to_owned(),
+        key: key.name,
+        reason,
+    });
+    let key = &keys::SESSION_NAME;
+    let note = (!profile.user_info_claims().is_empty()).then(|| ConfigFinding::Note {
+        location: location(key),
+        profile: name.to_owned(),
+        key: key.name,
+        reason: UNPROVEN_NAME.to_owned(),
+    });
+    warnings.chain(note).collect()
 }
+
+/// AWS reads only the ID token, so it cannot compare a name from UserInfo with a claim.
+const UNPROVEN_NAME: &str = "AWS does not see a claim of UserInfo, so a trust policy that compares sts:RoleSessionName \
+                             with a claim refuses such a name";
 
 /// Warns about an enforced quota that a user can bypass: with `on_error = "allow"` it is enough to block the service.
 fn warn_bypassable_quota(profile: &Profile) -> Option<(&'static ConfigKey, String)> {

@@ -11,6 +11,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::{
     BedrockEndpoints, ClaimTemplate, ConfigFault, Issuer, MODEL_VARIABLES, RoleArn,
     choice::NamedChoice,
+    claim_template::is_claim_name,
     error::ParseResult,
     partition::is_region,
     syntax::is_token,
@@ -239,7 +240,7 @@ pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResu
 /// A list of claim names or templates, with at least one item.
 pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let claims = parse_string_list(key, value)?;
-    let has_names = !claims.is_empty() && claims.iter().all(|claim| !claim.trim().is_empty());
+    let has_names = !claims.is_empty() && claims.iter().all(|claim| is_claim_name(claim));
     require(has_names, key, value, "it must name at least one claim, and no name may be empty")?;
     require(claims.iter().all(|claim| ClaimTemplate::parse(claim).is_some()), key, value, TEMPLATE_RULE)?;
     Ok(claims)

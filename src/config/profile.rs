@@ -12,6 +12,7 @@ use std::{
 use super::{
     AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, IdentityPoolId, Provider,
     QuotaSettings, RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
+    list_user_info_claims,
 };
 use crate::{hint::Invocation, http::ProxyChoice, trait_impls::impl_debug, url::SecureUrl};
 
@@ -145,6 +146,17 @@ impl Profile {
         credentials.add_text(url_text(console.as_ref()));
         credentials.add_text(url_text(quota.as_ref().map(|quota| &quota.endpoint)));
         ProfileFingerprints { sign_in: sign_in.finish(), credentials: credentials.finish() }
+    }
+
+    /// Whether AWS learns the session name. An identity pool gives its sessions a name of its own, and only a role that
+    /// is assumed from there gets ours.
+    pub fn names_aws_session(&self) -> bool {
+        self.federation.pool().is_none() || !self.role_chain.is_empty()
+    }
+
+    /// The claims that the profile wants from the provider's UserInfo.
+    pub fn user_info_claims(&self) -> BTreeSet<&str> {
+        self.session_name.iter().flat_map(|item| list_user_info_claims(item)).collect()
     }
 
     /// The key under which version 0.1 stored the sign-in and the credentials together. The cache moves such a record

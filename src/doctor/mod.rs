@@ -106,7 +106,7 @@ pub enum CheckResult {
 
 /// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
 /// them up in `doctor --json`.
-const CHECKS: [(&str, CheckFunction); 30] = [
+const CHECKS: [(&str, CheckFunction); 31] = [
     ("version", Machine(version::check_version)),
     ("configuration", Machine(configuration::check_configuration)),
     ("variables", Local(variables::check_variables)),
@@ -114,6 +114,7 @@ const CHECKS: [(&str, CheckFunction); 30] = [
     ("key", Local(storage::check_key)),
     ("lock", Local(storage::check_lock)),
     ("session", Local(session::check_session)),
+    ("session-name", Local(session::check_session_name)),
     ("last-error", Local(session::check_last_error)),
     ("clock", Network(|context, profile| Box::pin(network::check_clock(context, profile)))),
     ("proxy", Network(|context, profile| Box::pin(network::check_proxy(context, profile)))),

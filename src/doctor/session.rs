@@ -61,6 +61,19 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
     })
 }
 
+/// Under which name AWS records the user.
+pub(super) fn check_session_name(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
+    if !profile.names_aws_session() {
+        return Ok(Finding::Skipped("an identity pool names its sessions itself".to_owned()));
+    }
+    let stored = context.records(profile).ok().map(|(_, stored)| stored);
+    Ok(match stored.as_ref().and_then(|stored| Some((stored, stored.session_name.as_deref()?))) {
+        None => Finding::Skipped("no AWS session is stored".to_owned()),
+        Some((stored, _)) if stored.is_named_by_subject => Finding::Warn(doctor::describe_opaque_session_name(profile)),
+        Some((_, name)) => Finding::Ok(format!("AWS records you as {}", sanitize_line(name))),
+    })
+}
+
 /// Repeats the last failure with its own hint, because hosts and SDKs often hide what a command prints.
 pub(super) fn check_last_error(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let Some(last) = context.cache(profile).load_last_failure() else {

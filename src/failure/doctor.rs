@@ -52,6 +52,23 @@ pub fn describe_missing_session(obstacle: RefreshObstacle) -> Failure {
     Failure::new(Exit::SignInNeeded, "doctor/not_signed_in", what, Hint::run(NextCommand::Login))
 }
 
+/// The AWS session is named after the user's subject, because the ID token has none of the claims that `session_name`
+/// prefers to it. CloudTrail and cost reports then show an identifier that does not say who the user is.
+pub fn describe_opaque_session_name(profile: &Profile) -> Failure {
+    let wanted: Vec<&str> = profile.session_name.iter().map(String::as_str).filter(|item| *item != "sub").collect();
+    let wanted = match wanted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => wanted.concat(),
+    };
+    let what = format!("AWS records you under an identifier of the provider, because the ID token has no {wanted}");
+    let hint = Hint::from(profile.provider.spec().email_claim_remedy);
+    let hint = match profile.user_info_claims().is_empty() {
+        true => hint.text(", or set session_name = [\"email\", \"userinfo:email\", \"sub\"]"),
+        false => hint.text("; ").command(NextCommand::LoginForce).text(" with -vv says why UserInfo has no name"),
+    };
+    make_finding("doctor/opaque_name", what, hint)
+}
+
 /// Other programs use some registered ports. `free_port` is one that is still free, if there is one.
 pub fn describe_taken_ports(attempts: &[BindAttempt], free_port: Option<u16>) -> Failure {
     let tried: Vec<String> = attempts.iter().map(describe_bind_attempt).collect();

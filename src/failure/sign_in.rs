@@ -209,6 +209,7 @@ fn describe_recipient(recipient: SecretRecipient) -> &'static str {
     match recipient {
         SecretRecipient::TokenEndpoint => "the provider's token endpoint",
         SecretRecipient::RevocationEndpoint => "the provider's revocation endpoint",
+        SecretRecipient::UserInfoEndpoint => "the provider's UserInfo endpoint",
         SecretRecipient::Sts => "AWS STS",
         SecretRecipient::Cognito => "Amazon Cognito",
         SecretRecipient::Bedrock => "Amazon Bedrock",

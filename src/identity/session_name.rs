@@ -6,7 +6,11 @@
 use ring::digest;
 
 use super::{fill_template, read_claim};
-use crate::{config::ClaimTemplate, oidc::VerifiedToken, text::encode_hex};
+use crate::{
+    config::{ClaimTemplate, list_user_info_claims},
+    oidc::VerifiedToken,
+    text::encode_hex,
+};
 
 const MAX_NAME_LENGTH: usize = 64;
 
@@ -17,18 +21,46 @@ const DIGEST_MARK: char = '=';
 /// of another user.
 const DIGEST_DIGITS: usize = 20;
 
+/// The name of an AWS session, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionName {
+    pub name: String,
+    /// The profile wants other claims, and the token has none of them. The subject of most providers is a random
+    /// identifier, which does not say who the user is.
+    pub is_last_resort: bool,
+}
+
 /// The session name from the first item of `claims` that the token can fill, or else from the subject, which is never
 /// empty. An item is the name of a claim, or a template such as `{email}+{team}`, which requires all of its claims.
 ///
 /// A legal value is used as it is. Every other value is made legal and gets a digest of the whole value, so that two
 /// users never share a name. A legal value that looks like an altered name is altered too; otherwise a user could
 /// choose a claim that equals the altered name of another user.
-pub fn derive_session_name(token: &VerifiedToken, claims: &[String]) -> String {
-    let value = claims.iter().find_map(|claim| match claim.contains('{') {
+pub fn derive_session_name(token: &VerifiedToken, claims: &[String]) -> SessionName {
+    let found = claims.iter().find_map(|claim| Some((claim, fill_item(claim, token)?)));
+    let is_last_resort = match &found {
+        Some((claim, _)) => *claim == SUBJECT_CLAIM && claims.first() != Some(claim),
+        None => !claims.is_empty(),
+    };
+    let name = make_legal_name(found.as_ref().map_or(token.subject(), |(_, value)| value));
+    SessionName { name, is_last_resort }
+}
+
+/// Whether an item with a claim of UserInfo precedes every item that the ID token can fill.
+pub fn needs_user_info(token: &VerifiedToken, claims: &[String]) -> bool {
+    let first =
+        claims.iter().find(|claim| !list_user_info_claims(claim).is_empty() || fill_item(claim, token).is_some());
+    first.is_some_and(|claim| !list_user_info_claims(claim).is_empty())
+}
+
+const SUBJECT_CLAIM: &str = "sub";
+
+/// The value of an item; `None` if the token lacks a claim of it.
+fn fill_item(claim: &str, token: &VerifiedToken) -> Option<String> {
+    match claim.contains('{') {
         true => fill_template(&ClaimTemplate::parse(claim)?, token).ok(),
         false => read_claim(token, claim).map(str::to_owned),
-    });
-    make_legal_name(value.as_deref().unwrap_or(token.subject()))
+    }
 }
 
 /// Turns a text into a legal session name. Different texts have different names. Source identities follow the same
@@ -72,7 +104,7 @@ mod tests {
 
     fn name_of(claims: &serde_json::Value) -> String {
         let order = ["email", "preferred_username", "sub"].map(str::to_owned);
-        derive_session_name(&build_token_with(claims), &order)
+        derive_session_name(&build_token_with(claims), &order).name
     }
 
     #[test]
@@ -87,7 +119,51 @@ mod tests {
         ] {
             assert_eq!(name_of(&claims), name, "{claims}");
         }
-        assert_eq!(derive_session_name(&build_token_with(&json!({})), &[]), "subject");
+        assert_eq!(derive_session_name(&build_token_with(&json!({})), &[]).name, "subject");
+    }
+
+    #[test]
+    fn subject_is_a_last_resort_unless_the_profile_prefers_it() {
+        let token = build_token_with(&json!({ "team": "a" }));
+        for (order, is_last_resort) in [
+            (&["email", "sub"][..], true),
+            (&["email"], true),
+            (&["{email}+{sub}", "{team}+{sub}", "sub"], false),
+            (&["sub", "email"], false),
+            (&["sub"], false),
+            (&["team", "sub"], false),
+            (&[], false),
+        ] {
+            let order: Vec<String> = order.iter().map(|claim| (*claim).to_owned()).collect();
+            assert_eq!(derive_session_name(&token, &order).is_last_resort, is_last_resort, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn user_info_is_needed_only_if_no_earlier_claim_exists() {
+        let token = build_token_with(&json!({ "upn": "jane" }));
+        for (order, is_needed) in [
+            (["email", "userinfo:email", "sub"], true),
+            (["email", "{userinfo:email}+{sub}", "sub"], true),
+            (["userinfo:email", "upn", "sub"], true),
+            (["upn", "userinfo:email", "sub"], false),
+            (["email", "sub", "userinfo:email"], false),
+            (["email", "upn", "sub"], false),
+        ] {
+            assert_eq!(needs_user_info(&token, &order.map(str::to_owned)), is_needed, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn user_info_names_the_session_like_a_claim() {
+        let order = ["email", "userinfo:email", "sub"].map(str::to_owned);
+        let with = |email: &str| {
+            let info = [("email".to_owned(), email.to_owned())].into();
+            derive_session_name(&build_token_with(&json!({})).with_user_info(info), &order)
+        };
+        assert_eq!(with("jane@example.com"), SessionName { name: "jane@example.com".into(), is_last_resort: false });
+        assert!(with("jane doe\r\n").name.starts_with("jane-doe--="));
+        assert_eq!(with(" "), SessionName { name: "subject".into(), is_last_resort: true });
     }
 
     #[test]
@@ -98,7 +174,7 @@ mod tests {
             (["{email}+{unit}", "email"], "jane@example.com"),
             (["{unit}", "none"], "subject"),
         ] {
-            assert_eq!(derive_session_name(&build_token_with(&claims), &order.map(str::to_owned)), name);
+            assert_eq!(derive_session_name(&build_token_with(&claims), &order.map(str::to_owned)).name, name);
         }
     }
 

@@ -32,6 +32,10 @@ pub struct ProviderMetadata {
     /// the endpoint.
     #[serde(deserialize_with = "Option::deserialize")]
     pub device_authorization_endpoint: Option<SecureUrl>,
+    /// OIDC Core §5.3. `None` also if the stated address is unusable: only a few profiles need the endpoint. Required
+    /// in a cached record for the same reason as the member above.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub userinfo_endpoint: Option<SecureUrl>,
     /// `id_token_signing_alg_values_supported`. Some providers leave it out although OIDC Discovery §3 requires it.
     pub algorithms: Option<Vec<String>>,
     pub scopes_supported: Option<Vec<String>>,
@@ -92,6 +96,7 @@ struct DiscoveryDocument {
     jwks_uri: Option<String>,
     revocation_endpoint: Option<String>,
     device_authorization_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -135,6 +140,8 @@ impl DiscoveryDocument {
             |name, stated: Option<String>| parse_endpoint(configured, name, &stated.ok_or_else(|| lacks(name))?);
         let offered =
             |name, stated: Option<String>| stated.map(|stated| parse_endpoint(configured, name, &stated)).transpose();
+        let usable =
+            |name, stated: Option<String>| stated.and_then(|stated| parse_endpoint(configured, name, &stated).ok());
         Ok(ProviderMetadata {
             issuer,
             authorization_endpoint: endpoint("authorization_endpoint", self.authorization_endpoint)?,
@@ -145,6 +152,7 @@ impl DiscoveryDocument {
                 "device_authorization_endpoint",
                 self.device_authorization_endpoint,
             )?,
+            userinfo_endpoint: usable("userinfo_endpoint", self.userinfo_endpoint),
             algorithms: self.id_token_signing_alg_values_supported.filter(|list| !list.is_empty()),
             scopes_supported: self.scopes_supported,
             token_auth_methods: self.token_endpoint_auth_methods_supported,
@@ -254,6 +262,7 @@ mod tests {
             let mut document = but(base, "id_token_signing_alg_values_supported", json!(["RS256"]));
             document["revocation_endpoint"] = json!(format!("{base}/revoke"));
             document["device_authorization_endpoint"] = json!(format!("{base}/device"));
+            document["userinfo_endpoint"] = json!(format!("{base}/userinfo"));
             document["scopes_supported"] = json!(["openid"]);
             document["authorization_response_iss_parameter_supported"] = json!(true);
             document["something_else"] = json!({ "new": [1] });
@@ -261,7 +270,7 @@ mod tests {
         });
         let metadata = asked(&server).unwrap();
         assert!(metadata.iss_parameter && metadata.revocation_endpoint.is_some());
-        assert!(metadata.device_authorization_endpoint.is_some());
+        assert!(metadata.device_authorization_endpoint.is_some() && metadata.userinfo_endpoint.is_some());
         assert!(metadata.offers_algorithm("RS256") && !metadata.offers_algorithm("ES256"));
         assert!(metadata.supports_scope("openid") && !metadata.supports_scope("offline_access"));
         let sealed = serde_json::to_string(&metadata).unwrap();
@@ -269,12 +278,21 @@ mod tests {
     }
 
     #[test]
-    fn record_without_device_endpoint_member_is_invalid() {
+    fn record_without_an_optional_endpoint_member_is_invalid() {
         let metadata = crate::oidc::testing::test_metadata("https://id.example");
-        let mut record = serde_json::to_value(&metadata).unwrap();
+        let record = serde_json::to_value(&metadata).unwrap();
         assert_eq!(serde_json::from_value::<ProviderMetadata>(record.clone()).unwrap(), metadata);
-        record.as_object_mut().unwrap().remove("device_authorization_endpoint");
-        assert!(serde_json::from_value::<ProviderMetadata>(record).is_err());
+        for member in ["device_authorization_endpoint", "userinfo_endpoint"] {
+            let mut earlier = record.clone();
+            earlier.as_object_mut().unwrap().remove(member);
+            assert!(serde_json::from_value::<ProviderMetadata>(earlier).is_err(), "{member}");
+        }
+    }
+
+    #[test]
+    fn unusable_user_info_address_counts_as_absent() {
+        let server = stating(|base| but(base, "userinfo_endpoint", json!("http://id.example/userinfo")));
+        assert_eq!(asked(&server).unwrap().userinfo_endpoint, None);
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub enum ProviderEndpoint {
     Token,
     Revocation,
     DeviceAuthorization,
+    UserInfo,
 }
 
 /// What a failed refresh says about the stored session. Only a refusal by the provider itself may cost the user a

@@ -23,6 +23,7 @@ mod revocation;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;
+mod user_info;
 mod verify;
 
 pub use self::{
@@ -37,5 +38,6 @@ pub use self::{
     provider::{find_issuer_alias, find_organization},
     rejection::{ClockSkew, TokenPart, TokenRejection},
     token_endpoint::TokenResponse,
+    user_info::{UserInfoFault, fetch_user_info},
     verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
 };

@@ -44,6 +44,7 @@ pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
         jwks_uri: at("/keys"),
         revocation_endpoint: None,
         device_authorization_endpoint: None,
+        userinfo_endpoint: None,
         algorithms: None,
         scopes_supported: None,
         token_auth_methods: None,

@@ -28,7 +28,7 @@ pub fn find_unaccepted_changes(
     environment: &Environment,
     known: Option<&CachedProvider>,
 ) -> Vec<DestinationChange> {
-    let provider = known.map(|known| accepted.find_changes(&Destinations::from_provider(&known.metadata)));
+    let provider = known.map(|known| accepted.find_changes(&Destinations::from_provider(&known.metadata, profile)));
     let mut changes = accepted.find_profile_changes(profile, environment);
     changes.extend(provider.unwrap_or_default());
     changes
@@ -44,7 +44,7 @@ pub fn accept_destinations(
 ) {
     accepted.accept_hosts(Destinations::from_profile(profile, environment));
     if let Some(known) = known {
-        accepted.replace_provider_hosts(Destinations::from_provider(&known.metadata));
+        accepted.replace_provider_hosts(Destinations::from_provider(&known.metadata, profile));
     }
 }
 
@@ -60,7 +60,7 @@ impl Ladder<'_> {
     /// Fails if the provider's metadata now names another host for the token endpoint than when the refresh token was
     /// issued. An attacker who can change the metadata must not receive the token.
     pub(super) fn check_token_endpoint(&self, sign_in: &mut SignInRecord, known: &CachedProvider) -> Result<(), Error> {
-        let now = Destinations::from_provider(&known.metadata);
+        let now = Destinations::from_provider(&known.metadata, self.profile);
         let mut changes = sign_in.destinations.find_changes(&now);
         if changes.is_empty() {
             sign_in.destinations.replace_provider_hosts(now);

@@ -46,7 +46,8 @@ use crate::{
     hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
-    identity, log,
+    identity::{self, SessionName},
+    log,
     oidc::{
         self, Application, ClientFiles, ExpectedClaims, ProviderSession, TokenGrant, TokenResponse, UnverifiedToken,
         VerifiedToken,
@@ -85,7 +86,7 @@ pub enum ClimbOutcome {
 /// The credentials that AWS returned, before they are stored.
 struct NewCredentials {
     granted: GrantedCredentials,
-    session_name: String,
+    session_name: SessionName,
     notice: Option<String>,
 }
 
@@ -307,7 +308,7 @@ impl Ladder<'_> {
         // `login --force` ignores the stored maximum: the administrator may have raised what the role allows.
         let remembered = stored.longest.filter(|_| !self.purpose.is_forced_login());
         let question = ExchangeRequest {
-            session_name: &session_name,
+            session_name: &session_name.name,
             max_seconds: remembered,
             pool_identity: stored.identity.as_deref(),
             clearance: &clearance,
@@ -328,8 +329,10 @@ impl Ladder<'_> {
     ) -> SessionCredentials {
         let NewCredentials { granted, session_name, notice } = new;
         let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } = granted;
-        log::info("session", format_args!("AWS issued credentials to {session_name} until {}", credentials.expiration));
-        (stored.credentials, stored.session_name, stored.role) = (Some(credentials), Some(session_name), role);
+        let SessionName { name, is_last_resort } = session_name;
+        log::info("session", format_args!("AWS issued credentials to {name} until {}", credentials.expiration));
+        (stored.credentials, stored.session_name, stored.role) = (Some(credentials), Some(name), role);
+        stored.is_named_by_subject = is_last_resort && self.profile.names_aws_session();
         (stored.longest, stored.identity) = (longest, identity);
         stored.token_count = token_count;
         stored.destinations = Destinations::from_profile(self.profile, &self.host.environment);

@@ -191,6 +191,8 @@ impl Ladder<'_> {
             )
             .await?;
         self.set_token(sign_in, &token)?;
+        // The verification has checked that the user is the same.
+        let token = token.with_user_info(sign_in.user_info.clone());
         Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(token)))
     }
 

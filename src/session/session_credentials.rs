@@ -18,6 +18,9 @@ use crate::{
 pub struct SessionCredentials {
     pub credentials: AwsCredentials,
     pub session_name: String,
+    /// The session is named after the user's subject, because the token has no claim that the profile wants.
+    #[serde(default)]
+    pub is_named_by_subject: bool,
     /// The role of the credentials, as AWS returned it or the profile names it.
     pub role: Option<RoleArn>,
     /// A warning for the user, for example about the quota.
@@ -56,7 +59,8 @@ pub fn find_credentials(stored: &CredentialsRecord, profile: &Profile, now: Time
         credentials.expiration = credentials.expiration.min(cleared_until);
     }
     let session_name = stored.session_name.clone().unwrap_or_default();
-    Some(SessionCredentials { credentials, session_name, role: stored.role.clone(), notice: None })
+    let is_named_by_subject = stored.is_named_by_subject;
+    Some(SessionCredentials { credentials, session_name, is_named_by_subject, role: stored.role.clone(), notice: None })
 }
 
 #[cfg(test)]

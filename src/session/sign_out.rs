@@ -144,7 +144,7 @@ async fn send_revocation(
         Some(known) => known.metadata,
         None => oidc::discover_provider(client, application.profile).await?,
     };
-    let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata));
+    let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata, application.profile));
     changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
     if !changes.is_empty() {
         return Ok(RevocationOutcome::Failed(Box::new(DestinationChanged { changes }.into())));

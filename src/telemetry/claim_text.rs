@@ -6,7 +6,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::{identity, oidc::VerifiedToken};
+use crate::{config::strip_user_info_prefix, identity, oidc::VerifiedToken};
 
 /// The maximum length of a value in bytes. Servers limit all headers of a request together to a few kilobytes.
 const MAX_VALUE_LENGTH: usize = 512;
@@ -28,7 +28,10 @@ pub(super) fn read_first_claim(token: &VerifiedToken, claims: &[impl AsRef<str>]
 fn read_claim(token: &VerifiedToken, claim: &str) -> Option<String> {
     let text = match claim.strip_prefix(TAG) {
         Some(tag) => identity::read_session_tags(token).remove(tag),
-        None => format_claim(token.claim(claim)?),
+        None => match strip_user_info_prefix(claim) {
+            Some(name) => token.user_info(name).map(str::to_owned),
+            None => format_claim(token.claim(claim)?),
+        },
     };
     text.filter(|text| !text.trim().is_empty())
 }

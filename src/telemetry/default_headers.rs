@@ -12,7 +12,9 @@ use crate::{config::Provider, oidc::VerifiedToken, text::format_uuid};
 /// A header, the claims that it may take its value from, and the value if the token has none of them.
 type DefaultHeader = (&'static str, &'static [&'static str], &'static str);
 
-const EMAIL: DefaultHeader = ("x-user-email", &["email", "preferred_username", "mail"], "unknown@example.com");
+/// The last claim exists only for a profile whose `session_name` names it.
+const EMAIL: DefaultHeader =
+    ("x-user-email", &["email", "preferred_username", "mail", "userinfo:email"], "unknown@example.com");
 
 const NAME_CLAIMS: [&str; 2] = ["cognito:username", "preferred_username"];
 

@@ -82,6 +82,7 @@ mod tests {
                 expiration: Timestamp::from_unix(1_800_000_000),
             },
             session_name: "jane".to_owned(),
+            is_named_by_subject: false,
             role: None,
             notice: None,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// Each check, in the order of the output, with its result on a healthy machine.
-const FINDINGS: [(&str, &str); 30] = [
+const FINDINGS: [(&str, &str); 31] = [
     ("version", "ok"),
     ("configuration", "ok"),
     ("variables", "ok"),
@@ -13,6 +13,7 @@ const FINDINGS: [(&str, &str); 30] = [
     ("key", "ok"),
     ("lock", "ok"),
     ("session", "ok"),
+    ("session-name", "ok"),
     ("last-error", "ok"),
     ("clock", "ok"),
     ("proxy", "ok"),
@@ -115,7 +116,7 @@ fn doctor_failed_check_shows_a_hint_and_sets_the_exit_code() {
     assert!(lines[0].starts_with("bad      aws  ") && lines[0].contains(&sts), "{lines:#?}");
     assert!(lines[1].starts_with(&format!("{:27}hint: ", "")), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(), 1, "{lines:#?}");
-    assert_eq!(*lines.last().unwrap(), "30 checks: 2 bad, 23 ok, 5 skipped");
+    assert_eq!(*lines.last().unwrap(), "31 checks: 2 bad, 24 ok, 5 skipped");
     assert_eq!(outcome.stderr, "");
 }
 
@@ -128,7 +129,7 @@ fn doctor_skips_checks_without_a_configuration() {
     let found = outcome.document();
     let count =
         |result: &str| found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count();
-    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 26], "{found:#}");
+    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 27], "{found:#}");
     skips(&desk, "discovery");
 }
 

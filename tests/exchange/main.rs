@@ -15,6 +15,7 @@ mod refusals;
 mod regions;
 mod request;
 mod session;
+mod user_info;
 
 use std::collections::BTreeMap;
 

@@ -34,6 +34,17 @@ fn login_name(world: &World) -> String {
 }
 
 #[test]
+fn session_of_a_pool_has_no_opaque_name() {
+    let world = World::new();
+    world.set(Knob::Claims, json!({ "email": null, "preferred_username": null }));
+    let desk = desk(&world);
+    assert_eq!(desk.run(["login"]).expect_code(0).stderr, "");
+    let checks = desk.run(["doctor", "--json"]).document()["checks"].clone();
+    let check = checks.as_array().unwrap().iter().find(|check| check["name"] == "session-name").unwrap();
+    assert_eq!(check["result"], "skipped");
+}
+
+#[test]
 fn cognito_endpoint_variable_works_only_without_a_file() {
     let world = World::new();
     let desk = desk(&world);

@@ -50,7 +50,7 @@ fn expected_report(desk: &Desk<'_>, other: &Value) -> Value {
 
 fn identity() -> Value {
     json!({
-        "session_name": "demo@example.com", "email": "demo@example.com", "subject": "00u-demo-1", "tags": {},
+        "session_name": "demo@example.com", "named_by_subject": false, "email": "demo@example.com", "subject": "00u-demo-1", "tags": {},
         "source_identity": null,
     })
 }

@@ -19,8 +19,8 @@ use crate::{
     cache::{
         CredentialsRecord, DestinationChange, Freshness, LastFailure, RenewalOutlook, SignInRecord, assess_credentials,
     },
-    config::{self, CallerKind, VariableStatus},
-    failure::{Failure, describe_change, describe_refresh_obstacle},
+    config::{self, CallerKind, Profile, VariableStatus},
+    failure::{Failure, describe_change, describe_refresh_obstacle, doctor},
     hint::{Hint, Invocation, NextCommand},
     host::{Environment, Terminal, format_local_time},
     identity,
@@ -40,7 +40,7 @@ pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<
     }
     let (now, environment) = (work.now(), &context.host.environment);
     let paused_until = work.cache.load_sign_in_notes().prompt_backoff.blocked_until(now);
-    let facts = report.to_facts(paused_until, now, &context.host.environment, &context.invocation());
+    let facts = report.to_facts(paused_until, now, &work.profile, environment, &context.invocation());
     let columns = Terminal::stdout_size().map(|(columns, _)| columns);
     write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())
 }
@@ -84,6 +84,8 @@ struct StatusReport {
 #[derive(Serialize)]
 struct StatusIdentity {
     session_name: String,
+    /// The session is named after the subject, because the ID token has no claim that the profile prefers to it.
+    named_by_subject: bool,
     email: Option<String>,
     subject: String,
     tags: BTreeMap<String, String>,
@@ -177,7 +179,11 @@ fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<S
     let token = sign_in.recall_token()?;
     Some(StatusIdentity {
         session_name: stored.session_name.clone().unwrap_or_default(),
-        email: identity::read_claim(&token, "email").map(str::to_owned),
+        named_by_subject: stored.is_named_by_subject,
+        email: ["email", "userinfo:email"]
+            .into_iter()
+            .find_map(|claim| identity::read_claim(&token, claim))
+            .map(str::to_owned),
         subject: token.subject().to_owned(),
         tags: identity::read_session_tags(&token),
         source_identity: identity::read_source_identity(&token).map(str::to_owned),
@@ -192,7 +198,7 @@ fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result
 impl StatusIdentity {
     /// The lines about the user. Every value comes from the provider, so it is sanitised for the terminal.
     fn to_facts(&self) -> Vec<StatusFact> {
-        let Self { session_name, email, subject, tags, source_identity } = self;
+        let Self { session_name, named_by_subject: _, email, subject, tags, source_identity } = self;
         let user = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
         let mut facts = vec![StatusFact::new("User", sanitize_line(user))];
         facts.extend(source_identity.iter().map(|source| StatusFact::new("Source", sanitize_line(source))));
@@ -211,6 +217,7 @@ impl StatusReport {
         &self,
         paused_until: Option<Timestamp>,
         now: Timestamp,
+        profile: &Profile,
         environment: &Environment,
         invocation: &Invocation,
     ) -> Vec<StatusFact> {
@@ -222,6 +229,9 @@ impl StatusReport {
         facts.extend(describe_new_hosts(&self.destination_changes, invocation));
         facts.extend(paused_until.map(|until| describe_backoff(until.duration_since(now), invocation)));
         facts.extend(self.identity.iter().flat_map(StatusIdentity::to_facts));
+        if self.identity.as_ref().is_some_and(|identity| identity.named_by_subject) {
+            facts.extend(describe_opaque_name(profile, invocation));
+        }
         let role = self.role_arn.as_deref().unwrap_or("the identity pool chooses it at the first sign-in");
         facts.push(StatusFact::new("Role", role));
         facts.push(StatusFact::new("Storage", self.storage));
@@ -281,6 +291,13 @@ impl StatusReport {
         };
         StatusFact::new("Credentials", text).with_tone(tone)
     }
+}
+
+/// Why AWS shows no name of the user, and how that changes.
+fn describe_opaque_name(profile: &Profile, invocation: &Invocation) -> [StatusFact; 2] {
+    let advice = doctor::describe_opaque_session_name(profile);
+    let hint = format!("hint: {}", advice.hint(invocation));
+    [StatusFact::new("", advice.what()).with_tone(Tone::Warning), StatusFact::new("", hint)]
 }
 
 /// The hosts that the user must accept with `login`, and the command for it.

@@ -68,6 +68,9 @@ pub struct ProviderSpec {
     /// The algorithm with which an RSA key signs, if neither the configuration nor discovery names one.
     pub rsa_algorithm: KeyAlgorithm,
 
+    /// How the ID token gets the user's e-mail address, as the beginning of a hint.
+    pub email_claim_remedy: &'static str,
+
     /// The value of the telemetry header for the organization. AWS's guidance sample defines the possible values.
     pub telemetry_organization: &'static str,
     /// The name of the provider in the configuration of AWS's guidance sample, if it differs from ours.
@@ -154,6 +157,8 @@ const STANDARD: ProviderSpec = ProviderSpec {
     has_bare_issuer: false,
     assertion_audience: AssertionAudience::Issuer,
     rsa_algorithm: KeyAlgorithm::Rs256,
+    // Most providers offer the claims of the scopes `profile` and `email` in UserInfo only (OIDC Core §5.4).
+    email_claim_remedy: "ask the provider's administrator to put `email` into the ID token",
     telemetry_organization: "amazon-internal",
     sample_name: None,
     sample_issuer: |sample| {
@@ -178,6 +183,8 @@ static OKTA: ProviderSpec = ProviderSpec {
     offline_needs_consent: false,
     // `aud` is the full address of the endpoint (Okta, "Build a JWT for client authentication").
     assertion_audience: AssertionAudience::Endpoint,
+    // "Always" in "Include in token type" (Okta, "Create API access claims").
+    email_claim_remedy: "ask your Okta administrator to add the claim `email` to the ID token, included \"Always\"",
     telemetry_organization: "okta",
     sample_issuer: |sample| {
         let path = sample.okta_auth_server.map_or_else(String::new, |server| format!("/oauth2/{server}"));
@@ -213,6 +220,7 @@ static ENTRA: ProviderSpec = ProviderSpec {
     // Audience and PS256: Microsoft, "Application authentication certificate credentials".
     assertion_audience: AssertionAudience::Endpoint,
     rsa_algorithm: KeyAlgorithm::Ps256,
+    email_claim_remedy: "ask your Entra administrator to add the optional claim `email` to the ID token",
     telemetry_organization: "azure",
     sample_name: Some("azure"),
     sample_issuer: |sample| sample.domain.map(issuer_format::build_entra_issuer),
@@ -234,6 +242,7 @@ static AUTH0: ProviderSpec = ProviderSpec {
     }),
     // Auth0 issues a refresh token if the API allows offline access (Auth0, "Get refresh tokens").
     offline_needs_consent: false,
+    email_claim_remedy: "add `email` to `scopes`, or give the user an e-mail address in Auth0",
     telemetry_organization: "auth0",
     sample_issuer: |sample| sample.domain.map(|domain| format!("https://{domain}/")),
     ..STANDARD
@@ -259,6 +268,7 @@ static COGNITO: ProviderSpec = ProviderSpec {
         token: "/oauth2/token",
         revoke: "/oauth2/revoke",
     }),
+    email_claim_remedy: "add `email` to `scopes`, and let the application read the attribute `email`",
     telemetry_organization: "cognito",
     sample_issuer: |sample| sample.cognito_user_pool_id.and_then(build_pool_issuer),
     ..STANDARD
@@ -292,6 +302,7 @@ static GOOGLE: ProviderSpec = ProviderSpec {
         "hd is missing, so every Google account that the consent screen allows can sign in; add hd = \"acme.com\"",
     )),
     has_bare_issuer: true,
+    email_claim_remedy: "add `email` to `scopes`",
     sample_issuer: |_| GOOGLE.fixed_issuer.map(str::to_owned),
     ..STANDARD
 };

@@ -87,7 +87,7 @@ async fn request_credentials(
     let cleared = quota::request_clearance(client, profile.quota.as_ref(), token, (host.now)()).await;
     let clearance = cleared.map_err(|denied| Failure::from_quota_error(denied, (host.now)()))?;
     let aws = build_aws_client(context, profile)?;
-    let name = identity::derive_session_name(token, &profile.session_name);
+    let name = identity::derive_session_name(token, &profile.session_name).name;
     let request = ExchangeRequest {
         session_name: &name,
         max_seconds: stored.longest,

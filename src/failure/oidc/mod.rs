@@ -196,6 +196,7 @@ fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -
         ),
         ProviderEndpoint::Token => ("token endpoint", "try again in a moment"),
         ProviderEndpoint::DeviceAuthorization => ("device authorization endpoint", "try again in a moment"),
+        ProviderEndpoint::UserInfo => ("UserInfo endpoint", "try again in a moment"),
         ProviderEndpoint::Revocation => ("revocation endpoint", NOT_REVOKED),
     };
     Failure::new(Exit::Network, slug, format!("the provider's {name} at {host} {what}"), hint)

@@ -22,7 +22,7 @@
 //! The module is pure: it has no clock and no network. When [`TokenRejection::needs_fresh_keys`] says so, the caller
 //! fetches the keys once and verifies again.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -80,6 +80,8 @@ impl RecallProof {
 pub struct VerifiedToken {
     raw: Secret,
     claims: Map<String, Value>,
+    /// Claims of the provider's UserInfo about the same user. The provider did not sign them, so they are separate.
+    user_info: BTreeMap<String, String>,
     subject: String,
     issued_at: Timestamp,
     expires_at: Timestamp,
@@ -136,7 +138,7 @@ pub fn verify_token(
     let (issued_at, expires_at) = check_times(&claims, expected)?;
     check_access_token(&claims, expected, &signer)?;
     let subject = check_subject(&claims, expected)?;
-    Ok(VerifiedToken { raw: token.0, claims: claims.0, subject, issued_at, expires_at })
+    Ok(VerifiedToken { raw: token.0, claims: claims.0, user_info: BTreeMap::new(), subject, issued_at, expires_at })
 }
 
 impl VerifiedToken {
@@ -152,7 +154,19 @@ impl VerifiedToken {
         // soon as its
         // expiry is near.
         let issued = claims.require_time("iat").unwrap_or(expires);
-        Some(Self { raw, claims: claims.0, subject, issued_at: issued, expires_at: expires })
+        let user_info = BTreeMap::new();
+        Some(Self { raw, claims: claims.0, user_info, subject, issued_at: issued, expires_at: expires })
+    }
+
+    /// The same token, with claims of UserInfo. The caller guarantees that they are about the token's subject.
+    #[must_use]
+    pub fn with_user_info(self, user_info: BTreeMap<String, String>) -> Self {
+        Self { user_info, ..self }
+    }
+
+    /// A claim of UserInfo. It names the user, and must decide nothing.
+    pub fn user_info(&self, name: &str) -> Option<&str> {
+        self.user_info.get(name).map(String::as_str)
     }
 
     pub fn recall_proof(&self) -> RecallProof {
@@ -339,7 +353,7 @@ fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(Timest
 }
 
 /// Checks `at_hash` (OIDC Core §3.1.3.8): an attacker cannot put another access token beside a genuine ID token. The
-/// claim is optional in the code flow. The program uses the access token for nothing else.
+/// claim is optional in the code flow. The program uses the access token only to fetch UserInfo.
 fn check_access_token(
     claims: &Claims,
     expected: &ExpectedClaims<'_>,

@@ -15,16 +15,20 @@ use std::time::Duration;
 use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method, find_browser_obstacle};
 pub use self::{callback::await_browser_failure, method_choice::SignInMethod};
 use super::{
-    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, SessionCredentials, SignInEvent, SignInNeeded,
-    SignInReason, UserInput, accept_destinations,
+    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, OpenSignIn, SessionCredentials, SignInEvent,
+    SignInNeeded, SignInReason, UserInput, accept_destinations,
 };
 use crate::{
     aws::{self, AlgorithmSupport},
     cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff, RefreshHistory},
     config::{CallerKind, Profile},
     host::{Browser, ExecutionContext},
+    identity::needs_user_info,
     log,
-    oidc::{self, Application, AuthorizationRequest, ProviderMetadata, TokenGrant, TokenResponse, UnverifiedToken},
+    oidc::{
+        self, Application, AuthorizationRequest, ProviderMetadata, TokenGrant, TokenResponse, UnverifiedToken,
+        VerifiedToken, fetch_user_info,
+    },
     race::{RaceWinner, race_futures},
     secret::Secret,
 };
@@ -200,6 +204,9 @@ impl Ladder<'_> {
         }
         // The user has just made this sign-in, so the hosts of this profile and the provider are accepted too.
         accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
+        if is_another_user {
+            sign_in.user_info.clear();
+        }
         self.set_token(sign_in, &token)?;
         if is_another_user {
             // Removes what a process of the earlier user has stored since the first removal. From here on such a
@@ -207,8 +214,42 @@ impl Ladder<'_> {
             // leave the earlier user's credentials in place.
             sign_in.lock.remove_other_credentials()?;
         }
+        let token = self.add_user_info(sign_in, known, token, tokens.access_token.as_ref()).await?;
         let granted = self.request_credentials(credentials, &token).await?;
         Ok(self.store_credentials(credentials, granted, sign_in.token_count))
+    }
+
+    /// Adds the claims of UserInfo to the token, and stores them, if the profile wants one that the ID token lacks.
+    ///
+    /// The sign-in is stored already, and continues without them if they cannot be fetched: then the subject, or an
+    /// earlier answer about the same user, names the session.
+    async fn add_user_info(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+        known: &CachedProvider,
+        token: VerifiedToken,
+        access_token: Option<&Secret>,
+    ) -> Result<VerifiedToken, Error> {
+        if needs_user_info(&token, &self.profile.session_name) {
+            match (&known.metadata.userinfo_endpoint, access_token) {
+                (Some(endpoint), Some(access)) => {
+                    log::debug("session", format_args!("the ID token lacks the user's name; asking UserInfo for it"));
+                    let wanted = self.profile.user_info_claims();
+                    match fetch_user_info(self.client, endpoint, access, token.subject(), wanted).await {
+                        Ok(claims) => {
+                            sign_in.user_info = claims;
+                            sign_in.store()?;
+                        }
+                        Err(fault) => log::warn("session", format_args!("UserInfo cannot be used: {fault:?}")),
+                    }
+                }
+                (None, _) => log::warn("session", format_args!("the provider's discovery names no usable UserInfo")),
+                (Some(_), None) => {
+                    log::warn("session", format_args!("UserInfo needs an access token, and the provider issued none"));
+                }
+            }
+        }
+        Ok(token.with_user_info(sign_in.user_info.clone()))
     }
 
     /// The time that the user has left to sign in.

@@ -156,7 +156,9 @@ fn valid_credentials_are_not_served_after_cancel_or_quota() {
         let report =
             FailureReport { kind, code: 9, slug: "x/y".to_owned(), message: String::new(), hint: Hint::default() };
         let (session_name, role, notice) = (String::new(), None, None);
-        let cached = SessionCredentials { credentials: credentials(seconds), session_name, role, notice };
+        let is_named_by_subject = false;
+        let cached =
+            SessionCredentials { credentials: credentials(seconds), session_name, is_named_by_subject, role, notice };
         client.serve_valid_or_fail(cached, Error::Reported(report)).is_ok()
     };
     for kind in [FailureKind::Other, FailureKind::SignInNeeded, FailureKind::PromptNotAllowed] {

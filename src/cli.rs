@@ -29,7 +29,9 @@ impl Cli {
     /// a global flag that stands before the command, as in `--profile work logout --all`.
     pub fn parse_args(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(words)?;
-        if matches!(cli.command, CliCommand::Logout { all: true, role_only: false }) && cli.global.profile.is_some() {
+        if matches!(cli.command, CliCommand::Logout { all: true, role_only: false, browser: false })
+            && cli.global.profile.is_some()
+        {
             let what = "the argument '--all' cannot be used with '--profile <NAME>'";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, what));
         }
@@ -75,6 +77,9 @@ pub enum CliCommand {
         /// Delete only the AWS credentials of this profile, and stay signed in
         #[arg(long, conflicts_with = "all")]
         role_only: bool,
+        /// Then open the provider's sign-out page in your browser, which ends your session there too
+        #[arg(long, conflicts_with_all = ["all", "role_only"])]
+        browser: bool,
     },
     /// Run a command with AWS credentials in its environment
     Exec {

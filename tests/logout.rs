@@ -436,3 +436,93 @@ fn logout_waits_for_a_background_refresh() {
     assert_only_locks_left(&desk);
     assert_eq!(world.live_grants(), 0, "the rotated token was revoked");
 }
+
+// The provider's sign-out page
+
+/// A world whose provider has a sign-out page, and the page's address.
+fn with_sign_out_page() -> (World, String) {
+    let world = World::new();
+    let page = format!("{}/logout?tenant=1", world.issuer());
+    world.set(Knob::DiscoveryDocument, json!({ "revocation_endpoint": null, "end_session_endpoint": page }));
+    (world, page)
+}
+
+#[test]
+fn logout_browser_opens_the_page_without_a_token() {
+    let (world, page) = with_sign_out_page();
+    let desk = signed_in(&world);
+    let outcome = desk.run(["logout", "--browser"]);
+    outcome.prints("logout --browser: opened");
+    assert_only_locks_left(&desk);
+    desk.settle();
+    assert_eq!((desk.tabs(), desk.last_tab().unwrap()), (2, format!("{page}&client_id={CLIENT_ID}")));
+    // Nothing is stored any more, and the page can still be opened.
+    let discoveries = world.count(Endpoint::Discovery);
+    desk.run(["logout", "--browser"]).expect_code(0);
+    desk.settle();
+    assert_eq!((desk.tabs(), world.count(Endpoint::Discovery)), (3, discoveries + 1));
+}
+
+#[test]
+fn logout_without_revocation_names_the_sign_out_page() {
+    let (world, _) = with_sign_out_page();
+    let desk = signed_in(&world);
+    desk.run(["logout"]).prints("logout: no revocation, but a sign-out page");
+    assert_eq!(desk.tabs(), 1, "no browser is opened without the flag");
+    world.set(Knob::DiscoveryDocument, json!({ "end_session_endpoint": format!("{}/logout", world.issuer()) }));
+    delete_provider_file(&desk);
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    sign_in(&desk, "claude");
+    world.next(1, Knob::RevokeFault, Fault::Status(401));
+    let outcome = desk.run(["logout"]).expect_code(0);
+    assert!(outcome.stderr.contains("bedrock-sso logout --browser"), "{outcome:?}");
+}
+
+fn delete_provider_file(desk: &Desk<'_>) {
+    let names = stored_files(desk);
+    names.iter().filter(|name| name.ends_with(".provider")).for_each(|name| {
+        fs::remove_file(desk.data().join(name)).unwrap();
+    });
+}
+
+#[test]
+fn logout_browser_without_a_page_still_signs_out() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    for page in [Value::Null, json!("http://id.example/logout"), json!("javascript:alert(1)")] {
+        world.set(Knob::DiscoveryDocument, json!({ "end_session_endpoint": page }));
+        world.next(1, Knob::CredentialLifetime, SPENT);
+        sign_in(&desk, "claude");
+        let mut outcome = desk.run(["logout", "--browser"]);
+        let (report, failure) = outcome.stderr.split_once('\n').unwrap();
+        assert!(report.starts_with("Signed out of claude"), "{outcome:?}");
+        outcome.stderr = failure.to_owned();
+        outcome.fails(5, "provider/no_sign_out_page");
+        assert_only_locks_left(&desk);
+    }
+    desk.settle();
+    let pages = world.count(Endpoint::Authorize);
+    assert_eq!(desk.tabs(), pages, "only sign-ins opened a browser");
+}
+
+#[test]
+fn logout_browser_without_a_browser_prints_the_address() {
+    let (world, page) = with_sign_out_page();
+    let desk = signed_in(&world);
+    desk.set_key("browser", "[\"none\"]");
+    let outcome = desk.run(["logout", "--browser"]);
+    outcome.prints("logout --browser: no browser");
+    assert!(outcome.stderr.contains(&format!("{page}&client_id={CLIENT_ID}\n")), "{outcome:?}");
+    assert_eq!((desk.tabs(), outcome.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn logout_browser_with_an_unreachable_provider_signs_out() {
+    let (world, _) = with_sign_out_page();
+    let desk = signed_in(&world);
+    delete_provider_file(&desk);
+    world.stop_provider();
+    let outcome = desk.run(["logout", "--browser"]);
+    assert_eq!(outcome.code, Some(9), "{outcome:?}");
+    assert_only_locks_left(&desk);
+}

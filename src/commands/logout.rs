@@ -15,7 +15,7 @@ use crate::{
     host::{Environment, format_local_time},
     lock,
     oidc::StoredClientCredentials,
-    session::{RevocationOutcome, SignOutReport, StoredRecords, sign_out},
+    session::{RevocationOutcome, SignOutPageSupport, SignOutReport, StoredRecords, sign_out},
     store::{self, SealedFiles, UnlockPolicy},
     text::{join_with_and, sanitize_line},
 };
@@ -39,8 +39,33 @@ struct ClearedCache {
     is_complete: bool,
 }
 
-/// Signs out of the chosen profile. The secret of the application stays, because the next sign-in needs it again.
+impl ClearedCache {
+    /// Whether a page of the provider can end the session, if the provider did not revoke it.
+    fn sign_out_page(&self) -> SignOutPageSupport {
+        match &self.removed {
+            StoredRecords::Nothing | StoredRecords::Notes => SignOutPageSupport::Unknown,
+            StoredRecords::Session { provider, .. } => provider.sign_out_page(),
+        }
+    }
+}
+
+/// Signs out of the chosen profile. If the provider did not revoke the session and has a page that ends it, this names
+/// the command for that.
 pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> {
+    match sign_out_chosen_profile(context)? {
+        SignOutPageSupport::Offered => {
+            let hint = Hint::from("To end your session at the provider, run ").command(NextCommand::LogoutBrowser);
+            write_stderr_line(&hint.text(".").render(&context.invocation()));
+        }
+        SignOutPageSupport::Unknown => {}
+    }
+    Ok(())
+}
+
+/// Signs out of the chosen profile. The secret of the application stays, because the next sign-in needs it again.
+///
+/// Returns whether a page of the provider can end a session that the provider did not revoke.
+pub(super) fn sign_out_chosen_profile(context: &CommandContext<'_>) -> Result<SignOutPageSupport, Failure> {
     let ProfileContext { profile, cache, .. } = context.load_profile(CallerKind::NonInteractive)?;
     let result = sign_out_profile(context, &profile);
     let of_application = cache.folder().load_client_credentials(&profile.application_fingerprint());
@@ -55,21 +80,22 @@ pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> 
 }
 
 /// Signs out of the profile, and therefore of every profile that shares its sign-in and its refresh token.
-fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(), Failure> {
+fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<SignOutPageSupport, Failure> {
     let folder = &context.host.paths.data;
     let sharing = context.list_sharing_profiles(profile);
     let names = join_names([profile].into_iter().chain(&sharing));
     if !folder.is_dir() {
         write_stderr_line(&format!("You were not signed in with {names}: nothing was stored."));
-        return Ok(());
+        return Ok(SignOutPageSupport::Unknown);
     }
     let mut cleared = Vec::new();
     let result = clear_all_caches(context, profile, &names, &sharing, &mut cleared);
+    let page = cleared.iter().map(ClearedCache::sign_out_page).find(|page| *page == SignOutPageSupport::Offered);
     // After a failure, this reports the caches that are cleared already.
     for line in describe_sign_outs(cleared, &context.host.environment) {
         write_stderr_line(&line);
     }
-    result
+    result.map(|()| page.unwrap_or(SignOutPageSupport::Unknown))
 }
 
 /// Signs out of each cache of the profile and of the profiles that share its sign-in. Stops at the first failure, and
@@ -186,7 +212,7 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
             // A profile that shares the sign-in of an earlier one is signed out already. Records that are left, such as
             // those of version 0.1 or of another storage, still need a sign-out.
             let has_records = !open_existing_caches(context, &profile)?.is_empty();
-            if is_first || has_records { sign_out_profile(context, &profile) } else { Ok(()) }
+            if is_first || has_records { sign_out_profile(context, &profile).map(|_| ()) } else { Ok(()) }
         });
         let heading = format!("Could not sign out of {}:", sanitize_line(&name));
         problems.extend(result.err().map(|failure| LogoutProblem { heading, failure, invocation }));
@@ -366,14 +392,14 @@ fn describe_cleared_cache(cleared: ClearedCache, environment: &Environment) -> S
 fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String {
     match provider {
         RevocationOutcome::Revoked => "The provider revoked the refresh token.".to_owned(),
-        RevocationOutcome::NotOffered => {
+        RevocationOutcome::NotOffered { .. } => {
             "The provider offers no revocation, so the refresh token stays valid until it expires.".to_owned()
         }
         RevocationOutcome::NothingToRevoke => "There was no refresh token to revoke.".to_owned(),
         RevocationOutcome::Unreadable => {
             "The refresh token was unreadable, so it stays valid at the provider until it expires.".to_owned()
         }
-        RevocationOutcome::Failed(error) => {
+        RevocationOutcome::Failed { error, .. } => {
             let failure = Failure::from_session_error(*error, profile);
             format!(
                 "The provider did not confirm the revocation: {}. The refresh token may stay valid until it expires.",

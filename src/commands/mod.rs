@@ -24,6 +24,7 @@ mod progress;
 mod client_secret;
 mod screen;
 mod setup;
+mod sign_out_page;
 mod status;
 mod token;
 
@@ -102,9 +103,10 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
             run_in_context(global, |context| credentials::run_credentials(caller, context))
         }
         CliCommand::Login(arguments) => run_in_context(global, |context| login::run_login(arguments, context)),
-        CliCommand::Logout { all: true, role_only: _ } => run_in_context(global, logout::sign_out_everything),
-        CliCommand::Logout { all: false, role_only: true } => run_in_context(global, logout::forget_credentials),
-        CliCommand::Logout { all: false, role_only: false } => run_in_context(global, logout::sign_out_one),
+        CliCommand::Logout { all: true, .. } => run_in_context(global, logout::sign_out_everything),
+        CliCommand::Logout { role_only: true, .. } => run_in_context(global, logout::forget_credentials),
+        CliCommand::Logout { browser: true, .. } => run_in_context(global, sign_out_page::sign_out_with_browser),
+        CliCommand::Logout { .. } => run_in_context(global, logout::sign_out_one),
         CliCommand::Status { json } => run_in_context(global, |context| status::run_status(*json, context)),
         CliCommand::Setup(arguments) => run_in_context(global, |context| setup::run_setup(arguments, context)),
         CliCommand::Doctor(arguments) => {

@@ -75,7 +75,7 @@ pub use profile_draft::{
 pub use profile_set::{ProfileDraft, add_profiles, find_default_profile, render_empty_file, set_default_profile};
 pub use provider::{
     EndpointPaths, OrganizationParameter, OriginRetry, Provider, ProviderSpec, REGISTERED_PORTS, SampleIssuer,
-    build_pool_issuer,
+    SignOutPage, build_pool_issuer,
 };
 pub use schema::render_schema;
 pub use services::{AwsEndpoints, BedrockEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings};

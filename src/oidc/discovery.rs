@@ -36,6 +36,8 @@ pub struct ProviderMetadata {
     /// in a cached record for the same reason as the member above.
     #[serde(deserialize_with = "Option::deserialize")]
     pub userinfo_endpoint: Option<SecureUrl>,
+    /// OpenID Connect RP-Initiated Logout 1.0 §2.1. `None` also if the stated address is unusable.
+    pub end_session_endpoint: Option<SecureUrl>,
     /// `id_token_signing_alg_values_supported`. Some providers leave it out although OIDC Discovery §3 requires it.
     pub algorithms: Option<Vec<String>>,
     pub scopes_supported: Option<Vec<String>>,
@@ -97,6 +99,7 @@ struct DiscoveryDocument {
     revocation_endpoint: Option<String>,
     device_authorization_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -153,6 +156,7 @@ impl DiscoveryDocument {
                 self.device_authorization_endpoint,
             )?,
             userinfo_endpoint: usable("userinfo_endpoint", self.userinfo_endpoint),
+            end_session_endpoint: usable("end_session_endpoint", self.end_session_endpoint),
             algorithms: self.id_token_signing_alg_values_supported.filter(|list| !list.is_empty()),
             scopes_supported: self.scopes_supported,
             token_auth_methods: self.token_endpoint_auth_methods_supported,
@@ -263,6 +267,7 @@ mod tests {
             document["revocation_endpoint"] = json!(format!("{base}/revoke"));
             document["device_authorization_endpoint"] = json!(format!("{base}/device"));
             document["userinfo_endpoint"] = json!(format!("{base}/userinfo"));
+            document["end_session_endpoint"] = json!(format!("{base}/logout"));
             document["scopes_supported"] = json!(["openid"]);
             document["authorization_response_iss_parameter_supported"] = json!(true);
             document["something_else"] = json!({ "new": [1] });
@@ -271,6 +276,7 @@ mod tests {
         let metadata = asked(&server).unwrap();
         assert!(metadata.iss_parameter && metadata.revocation_endpoint.is_some());
         assert!(metadata.device_authorization_endpoint.is_some() && metadata.userinfo_endpoint.is_some());
+        assert!(metadata.end_session_endpoint.is_some());
         assert!(metadata.offers_algorithm("RS256") && !metadata.offers_algorithm("ES256"));
         assert!(metadata.supports_scope("openid") && !metadata.supports_scope("offline_access"));
         let sealed = serde_json::to_string(&metadata).unwrap();
@@ -290,9 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn unusable_user_info_address_counts_as_absent() {
-        let server = stating(|base| but(base, "userinfo_endpoint", json!("http://id.example/userinfo")));
-        assert_eq!(asked(&server).unwrap().userinfo_endpoint, None);
+    fn unusable_address_of_a_minor_endpoint_counts_as_absent() {
+        let server = stating(|base| {
+            let mut document = but(base, "userinfo_endpoint", json!("http://id.example/userinfo"));
+            document["end_session_endpoint"] = json!("file:///logout");
+            document
+        });
+        let metadata = asked(&server).unwrap();
+        assert_eq!((metadata.userinfo_endpoint, metadata.end_session_endpoint), (None, None));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod provider;
 mod rejection;
 mod authorization_request;
 mod revocation;
+mod sign_out_page;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;
@@ -37,6 +38,7 @@ pub use self::{
     key_set::{ProviderKeys, fetch_keys, is_supported_algorithm},
     provider::{find_issuer_alias, find_organization},
     rejection::{ClockSkew, TokenPart, TokenRejection},
+    sign_out_page::{NoSignOutPage, find_sign_out_page},
     token_endpoint::TokenResponse,
     user_info::{UserInfoFault, fetch_user_info},
     verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},

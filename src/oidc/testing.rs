@@ -45,6 +45,7 @@ pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
         revocation_endpoint: None,
         device_authorization_endpoint: None,
         userinfo_endpoint: None,
+        end_session_endpoint: None,
         algorithms: None,
         scopes_supported: None,
         token_auth_methods: None,

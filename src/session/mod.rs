@@ -65,7 +65,7 @@ pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPrefe
 use refresh::{NonInteractiveToken, SignInReason, TokenSearch};
 pub use session_credentials::{SessionCredentials, find_credentials};
 pub use sign_in::{SignInMethod, await_browser_failure, check_browser, predict_method};
-pub use sign_out::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
+pub use sign_out::{RevocationOutcome, SignOutPageSupport, SignOutReport, StoredRecords, sign_out};
 
 /// For how long other roles use a new ID token without a refresh. It is long enough for profiles that a user starts at
 /// the same time, and short enough that a user whom the provider blocks soon gets no more credentials.

@@ -52,12 +52,40 @@ pub enum StoredRecords {
 pub enum RevocationOutcome {
     Revoked,
     /// The provider does not offer revocation of refresh tokens (RFC 7009).
-    NotOffered,
+    NotOffered {
+        sign_out_page: SignOutPageSupport,
+    },
     /// No refresh token was stored, so nothing is valid for longer than the credentials.
     NothingToRevoke,
     /// The sign-in record could not be opened, so the program does not know the refresh token.
     Unreadable,
-    Failed(Box<Error>),
+    Failed {
+        error: Box<Error>,
+        sign_out_page: SignOutPageSupport,
+    },
+}
+
+/// Whether the provider has a page that ends the session in the browser, and that a user can open instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOutPageSupport {
+    Offered,
+    /// It has none, or the program does not know.
+    Unknown,
+}
+
+impl RevocationOutcome {
+    /// Whether a page of the provider can end the session that was not revoked.
+    pub fn sign_out_page(&self) -> SignOutPageSupport {
+        match self {
+            Self::NotOffered { sign_out_page } | Self::Failed { sign_out_page, .. } => *sign_out_page,
+            Self::Revoked | Self::NothingToRevoke | Self::Unreadable => SignOutPageSupport::Unknown,
+        }
+    }
+
+    /// A failure before the provider described itself.
+    fn from_error(error: Error) -> Self {
+        Self::Failed { error: Box::new(error), sign_out_page: SignOutPageSupport::Unknown }
+    }
 }
 
 /// Signs out of every profile that shares the sign-in.
@@ -104,7 +132,7 @@ fn announce_and_revoke(
     }
     application
         .and_then(|application| revoke_with_timeout(host, &application, known, destinations, token))
-        .unwrap_or_else(|error| RevocationOutcome::Failed(Box::new(error)))
+        .unwrap_or_else(RevocationOutcome::from_error)
 }
 
 fn revoke_with_timeout(
@@ -124,11 +152,7 @@ fn revoke_with_timeout(
                 Err(http::Error::Timeout { host, after: REVOCATION_TIMEOUT }.into())
             })
     });
-    match answer.map_err(Error::Runtime)? {
-        Ok(outcome) => Ok(outcome),
-        Err(error) if error.is_unsupported_token_type() => Ok(RevocationOutcome::NotOffered),
-        Err(error) => Err(Error::NotRevoked(error)),
-    }
+    answer.map_err(Error::Runtime)?.map_err(Error::NotRevoked)
 }
 
 /// Sends the refresh token to the provider's revocation endpoint, unless the endpoint's host is not an accepted one: a
@@ -147,13 +171,19 @@ async fn send_revocation(
     let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata, application.profile));
     changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
     if !changes.is_empty() {
-        return Ok(RevocationOutcome::Failed(Box::new(DestinationChanged { changes }.into())));
+        return Ok(RevocationOutcome::from_error(DestinationChanged { changes }.into()));
     }
-    match &metadata.revocation_endpoint {
-        Some(endpoint) => ProviderSession { client, application, metadata: &metadata }
-            .revoke_refresh_token(endpoint, token)
-            .await
-            .map(|()| RevocationOutcome::Revoked),
-        None => Ok(RevocationOutcome::NotOffered),
-    }
+    let sign_out_page = match oidc::find_sign_out_page(application.profile, Some(&metadata)) {
+        Ok(_) => SignOutPageSupport::Offered,
+        Err(_) => SignOutPageSupport::Unknown,
+    };
+    let Some(endpoint) = &metadata.revocation_endpoint else {
+        return Ok(RevocationOutcome::NotOffered { sign_out_page });
+    };
+    let provider = ProviderSession { client, application, metadata: &metadata };
+    Ok(match provider.revoke_refresh_token(endpoint, token).await {
+        Ok(()) => RevocationOutcome::Revoked,
+        Err(error) if error.is_unsupported_token_type() => RevocationOutcome::NotOffered { sign_out_page },
+        Err(error) => RevocationOutcome::Failed { error: Box::new(Error::NotRevoked(error)), sign_out_page },
+    })
 }

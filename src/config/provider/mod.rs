@@ -15,7 +15,9 @@ pub(super) use requirements::{
     ProviderSettings, build_shorthand_issuer, choose_redirect_host, choose_redirect_ports, collect_warnings,
     find_conflicts,
 };
-pub use specs::{EndpointPaths, OrganizationParameter, OriginRetry, ProviderSpec, REGISTERED_PORTS, SampleIssuer};
+pub use specs::{
+    EndpointPaths, OrganizationParameter, OriginRetry, ProviderSpec, REGISTERED_PORTS, SampleIssuer, SignOutPage,
+};
 
 use super::choice::NamedChoice;
 

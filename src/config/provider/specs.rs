@@ -68,6 +68,9 @@ pub struct ProviderSpec {
     /// The algorithm with which an RSA key signs, if neither the configuration nor discovery names one.
     pub rsa_algorithm: KeyAlgorithm,
 
+    /// The page that ends the user's session in the browser.
+    pub sign_out_page: SignOutPage,
+
     /// How the ID token gets the user's e-mail address, as the beginning of a hint.
     pub email_claim_remedy: &'static str,
 
@@ -88,6 +91,17 @@ pub(super) enum RedirectRule {
     RegisteredPort,
     /// As `RegisteredPort`; in addition, `redirect_host` is the only loopback host that can be registered.
     RegisteredPortAndHost,
+}
+
+/// Where the provider's page is that ends the user's session in the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOutPage {
+    /// At the `end_session_endpoint` of discovery, if there is one. It accepts a request with `client_id` alone.
+    Discovered,
+    /// At this path of the issuer's host.
+    Path(&'static str),
+    /// The page needs something that this program does not have. The text completes "its sign-out page".
+    Unusable(&'static str),
 }
 
 /// The paths of the endpoints on a separate sign-in domain.
@@ -157,6 +171,7 @@ const STANDARD: ProviderSpec = ProviderSpec {
     has_bare_issuer: false,
     assertion_audience: AssertionAudience::Issuer,
     rsa_algorithm: KeyAlgorithm::Rs256,
+    sign_out_page: SignOutPage::Discovered,
     // Most providers offer the claims of the scopes `profile` and `email` in UserInfo only (OIDC Core §5.4).
     email_claim_remedy: "ask the provider's administrator to put `email` into the ID token",
     telemetry_organization: "amazon-internal",
@@ -183,6 +198,9 @@ static OKTA: ProviderSpec = ProviderSpec {
     offline_needs_consent: false,
     // `aud` is the full address of the endpoint (Okta, "Build a JWT for client authentication").
     assertion_audience: AssertionAudience::Endpoint,
+    // Okta's `end_session_endpoint` requires `id_token_hint`. This page ends the session without it (Okta, "Sign users
+    // out").
+    sign_out_page: SignOutPage::Path("/login/signout"),
     // "Always" in "Include in token type" (Okta, "Create API access claims").
     email_claim_remedy: "ask your Okta administrator to add the claim `email` to the ID token, included \"Always\"",
     telemetry_organization: "okta",
@@ -268,6 +286,9 @@ static COGNITO: ProviderSpec = ProviderSpec {
         token: "/oauth2/token",
         revoke: "/oauth2/revoke",
     }),
+    // `logout_uri`, one of the registered sign-out URLs, is required (Amazon Cognito, "The managed login user logout
+    // endpoint").
+    sign_out_page: SignOutPage::Unusable("needs a registered sign-out URL, to which it returns"),
     email_claim_remedy: "add `email` to `scopes`, and let the application read the attribute `email`",
     telemetry_organization: "cognito",
     sample_issuer: |sample| sample.cognito_user_pool_id.and_then(build_pool_issuer),

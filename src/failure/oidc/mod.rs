@@ -6,11 +6,11 @@
 //! escape control characters. Hints for the error codes of single providers are rows of `vendor_hints.txt`.
 
 use crate::{
-    config::Issuer,
+    config::{Issuer, Profile},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     oidc::{
-        ClockSkew, Error, ProviderEndpoint, RequestRefusal, ResponseSource, TokenRejection,
+        ClockSkew, Error, NoSignOutPage, ProviderEndpoint, RequestRefusal, ResponseSource, TokenRejection,
         callback::{BindAttempt, BindError, BindObstacle, CallbackError},
     },
     text::{UntrustedText, join_with_and, sanitize_line},
@@ -94,6 +94,18 @@ impl Failure {
         let hint =
             Hint::run(NextCommand::Login).text(" without --device, or set flow = \"auto\" if the profile has `flow`");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
+    }
+
+    /// `logout --browser` found no page of the provider to open. The local session is deleted.
+    pub fn from_missing_sign_out_page(reason: NoSignOutPage, profile: &Profile) -> Self {
+        let host = profile.issuer.url().authority();
+        let what = match reason {
+            NoSignOutPage::NotNamed => format!("the provider at {host} names no sign-out page"),
+            NoSignOutPage::Unusable(why) => format!("the provider at {host} cannot be opened: its sign-out page {why}"),
+        };
+        let hint =
+            "sign out on the provider's own pages, or delete its cookies; this computer stores no session any more";
+        Self::new(Exit::Refused, "provider/no_sign_out_page", what, hint)
     }
 
     /// Revocation at sign-out failed (RFC 7009 §2.2.1). A rejected client gets both hints, because the user can fix the

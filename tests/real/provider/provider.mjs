@@ -2,6 +2,7 @@
 // It records its requests and every secret that it issues. It does not know the program under test.
 //
 // HOST (localhost)   PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
+// CLAIMS (id_token|userinfo): where the claims of the scopes `profile` and `email` are
 // CLIENT: JSON with more of the client's registration, such as its secret; CLIENT_KEY: a PEM file with its public key
 // EVENTS, LEDGER: files with one JSON object per line.   It prints `ready ISSUER` once it listens.
 // POST /control: {"faults": [[503, "text/plain", "busy"], …]} are the answers to the next token requests; {"forget":
@@ -13,7 +14,7 @@ import http from 'node:http';
 import https from 'node:https';
 import Provider from 'oidc-provider';
 
-const { HOST = 'localhost', PORT = '0', ALG = 'RS256', TLS_CERT, TLS_KEY, LOGIN = 'html', ID_TTL = '3600', EVENTS, LEDGER } = process.env;
+const { HOST = 'localhost', PORT = '0', ALG = 'RS256', TLS_CERT, TLS_KEY, LOGIN = 'html', ID_TTL = '3600', CLAIMS = 'id_token', EVENTS, LEDGER } = process.env;
 const CLIENT = 'bedrock-sso';
 const PROOF = JSON.parse(process.env.CLIENT ?? '{}');
 if (process.env.CLIENT_KEY) PROOF.jwks = { keys: [createPublicKey(readFileSync(process.env.CLIENT_KEY)).export({ format: 'jwk' })] };
@@ -55,7 +56,7 @@ const configuration = {
   jwks: { keys: [signingKey('current'), signingKey('next')] },
   findAccount: (_ctx, sub) => person(sub),
   claims: { openid: ['sub', TAGS], email: ['email', 'email_verified'], profile: ['name'] },
-  conformIdTokenClaims: false, // corporate providers put the scopes' claims into the ID token
+  conformIdTokenClaims: CLAIMS === 'userinfo', // corporate providers put the scopes' claims into the ID token
   pkce: { required: () => true },
   rotateRefreshToken: true,
   issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),

@@ -99,12 +99,14 @@ class Bench:
     numbers: itertools.count = field(default_factory=itertools.count)
 
     def __post_init__(self):
-        for name in ("servers", "captures", "protocol", "logs", "homes", "tmp"):
+        for name in ("servers", "captures", "protocol", "logs", "homes", "visits", "tmp"):
             (self.root / name).mkdir()
         made = subprocess.run([HERE / "certificates", self.root / "servers"], capture_output=True, text=True)
         if made.returncode:
             raise RuntimeError(made.stderr)
-        tls = {"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"}
+        self.start_servers({"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"})
+
+    def start_servers(self, tls):
         self.provider = self.start_provider("provider", ALG="ES256", LOGIN="html", **tls)
         self.quick_provider = self.start_provider("quick-provider", ALG="RS256", LOGIN="auto")
         from office import Office  # here, because it imports this module
@@ -164,10 +166,13 @@ class Bench:
         urllib.request.urlopen(request, context=context, timeout=10).close()
 
     def reset_faults(self):
-        self.control(faults=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
+        self.reset_sts()
         for provider in self.providers:
             if provider.process.poll() is None:
                 self.control(provider, faults=[])
+
+    def reset_sts(self):
+        self.control(faults=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
 
     def requests_seen(self):
         """The number of requests that the program has sent. The STS's own requests to the provider do not count."""
@@ -221,7 +226,7 @@ class Home:
 
     def set_person(self, person):
         browser = self.person(*person, "{url}")
-        settings = {**self.settings, "browser": [str(part) for part in browser]}
+        settings = {"browser": [str(part) for part in browser], **self.settings}
         # This key is at the top of the file, not in the profile: it permits variables besides the file.
         trust = written(settings.pop("trust_environment", False))
         lines = [f"{key} = {written(value)}" for key, value in settings.items() if value is not None]

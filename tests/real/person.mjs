@@ -2,20 +2,24 @@
 // Each visit writes a folder below --out: the page as a picture and as HTML, and `visit.json` with what the browser
 // saw.
 //
-//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] URL|-
+//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] [--pages FILE] URL|-
 //
 // --gate: waits until FILE exists, like a user who searches for a password.   --refuse: presses Cancel.
 // --code: enters the code, and ends on the provider's page.   --elsewhere: on a machine that cannot reach the
-// callback; prints its address.
+// callback; prints its address.   --pages: the pages of another provider, see providers/foreign.py.
 
+import { createHmac } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
-const { values: { out, gate, refuse, code, elsewhere }, positionals: [named] } = parseArgs({
+const { values: { out, gate, refuse, code, elsewhere, pages }, positionals: [named] } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' }, code: { type: 'string' }, elsewhere: { type: 'boolean' } },
+  options: {
+    out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' }, code: { type: 'string' }, elsewhere: { type: 'boolean' },
+    pages: { type: 'string' },
+  },
 });
 
 /** An address with a secret comes by stdin, so that no process list shows it. */
@@ -49,9 +53,44 @@ function withoutLocation({ location, ...headers }) {
 /** The program's address may also lead to the AWS console, which shows no form. */
 const inConsole = (url) => new URL(url).pathname === '/federation';
 
+/** A one-time password of this moment: RFC 6238 with SHA-1, six digits and thirty seconds. */
+function oneTimePassword(secret) {
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const digest = createHmac('sha1', secret).update(counter).digest();
+  const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}
+
+function typed(value) {
+  if (value.totp) return oneTimePassword(value.totp);
+  return value.code ? code : value;
+}
+
+/** Answers each page that is described once, in any order, until the browser is at the program's address or one page ends it. */
+async function answerPages(page) {
+  const open = JSON.parse(readFileSync(pages, 'utf8'));
+  const over = () => !code && local(page.url());
+  for (const deadline = Date.now() + 60_000; !over(); await new Promise((wake) => setTimeout(wake, 100))) {
+    if (Date.now() > deadline) throw new Error(`no page is described like ${page.url()}: ${await page.locator('body').innerText()}`);
+    for (const [number, it] of open.entries()) {
+      if (!await page.locator(it.sees).first().isVisible().catch(() => false)) continue;
+      if (it.ends) return;
+      open.splice(number, 1);
+      await page.waitForLoadState(); // its scripts give the buttons their meaning
+      for (const [field, value] of Object.entries(it.fill ?? {})) await page.fill(field, typed(value));
+      for (const box of it.check ?? []) if (await page.locator(box).count()) await page.check(box);
+      await page.locator(refuse && it.refuse ? it.refuse : it.click).first().click({ noWaitAfter: true });
+      break;
+    }
+  }
+  if (!code) await page.waitForLoadState();
+}
+
 /** Walks through the provider's pages until the browser is at the program's address again. */
 async function answerProvider(page) {
   if (gate) await until(() => existsSync(gate));
+  if (pages) return answerPages(page);
   while (!local(page.url()) && !inConsole(page.url())) {
     await Promise.all([page.waitForEvent('load'), refuse ? page.getByText('[ Cancel ]').click() : fillIn(page)]);
   }
@@ -59,6 +98,7 @@ async function answerProvider(page) {
 
 /** Walks through the provider's pages for a device code, which end at the provider. */
 async function enterCode(page) {
+  if (pages) return answerPages(page);
   while (!(await page.locator('body').innerText()).includes('successful')) {
     await Promise.all([page.waitForEvent('load'), fillIn(page)]);
   }
@@ -98,7 +138,8 @@ async function visit() {
   try {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, timezoneId: 'UTC', locale: 'en-GB' });
     // The provider's demonstration pages load a web font, which is not available here.
-    await context.route((url) => !['localhost', '127.0.0.1', 'login.acme.test'].includes(url.hostname), (route) => route.abort());
+    const here = (url) => ['localhost', '127.0.0.1'].includes(url.hostname) || url.hostname.endsWith('.acme.test');
+    await context.route((url) => !here(url), (route) => route.abort());
     const page = await context.newPage();
     const documents = [];
     page.on('request', learnCallback);

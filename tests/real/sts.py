@@ -157,7 +157,7 @@ def bad_token(message):
 
 
 def verification_key(account, issuer, kid):
-    keys = jwt.PyJWKSet.from_dict(fetch(account, fetch(account, f"{issuer}/.well-known/openid-configuration")["jwks_uri"]))
+    keys = jwt.PyJWKSet.from_dict(fetch(account, fetch(account, f"{issuer.rstrip('/')}/.well-known/openid-configuration")["jwks_uri"]))
     for key in keys.keys:
         if key.key_id == kid:
             return key.key

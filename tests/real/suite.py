@@ -8,14 +8,17 @@ import time
 from pathlib import Path
 
 import processes
+import providers.scenarios
 import scenarios
 from bench import Bench
+from providers.bench import ForeignBench
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--providers", action="store_true", help="the scenarios with the providers that others wrote")
     parser.add_argument("only", nargs="*", help="parts of the names of the scenarios to run")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -23,7 +26,7 @@ def main():
     root = Path(tempfile.mkdtemp(prefix="run-", dir=options.cache))
     failed = 1
     try:
-        failed = play(Bench(options.binary, options.cache, root), options.only)
+        failed = play_providers(options, root) if options.providers else play_program(options, root)
     finally:
         processes.end_all()
         if failed:
@@ -31,14 +34,24 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-def play(bench, only):
-    started, results = time.monotonic(), []
+def play_program(options, root):
+    bench = Bench(options.binary, options.cache, root)
     sampler = processes.Sampler(bench.binary)
     sampler.start()
     world = scenarios.World(bench, sampler)
-    for scenario in scenarios.ALL:
-        if not only or any(part in scenario.__name__ for part in only):
-            results.append(attempt(scenario, world))
+    chosen = [it for it in scenarios.ALL if not options.only or any(part in it.__name__ for part in options.only)]
+    return play(bench, world, chosen)
+
+
+def play_providers(options, root):
+    ForeignBench.kinds = providers.scenarios.kinds(options.only)
+    bench = ForeignBench(options.binary, options.cache, root)
+    return play(bench, None, providers.scenarios.table(bench, options.only))
+
+
+def play(bench, world, chosen):
+    started = time.monotonic()
+    results = [attempt(scenario, world, bench) for scenario in chosen]
     failed = results.count(False)
     print(f"{time.monotonic() - started:.0f} seconds")
     bench.save_pages(bench.cache / "pages")
@@ -49,10 +62,10 @@ def play(bench, only):
     return failed
 
 
-def attempt(scenario, world):
+def attempt(scenario, world, bench):
     name = scenario.__name__
     try:
-        world.bench.reset_faults()
+        bench.reset_faults()
         scenario(world)
     except AssertionError as failure:
         print(f"FAILED {name}: {one_line(failure)}", flush=True)

@@ -5,6 +5,8 @@
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a test may damage files")]
 
+use std::time::Duration;
+
 use serde_json::json;
 use testworld::{CLOCK_LAG, Desk, Endpoint, Failed, Fault, Knob, World};
 
@@ -301,6 +303,86 @@ fn unreachable_provider_opens_no_browser() {
     assert_eq!(desk.tabs(), 0);
     world.start_provider();
     desk.credentials();
+}
+
+const NO_KEY: &str = "Couldn't retrieve verification key from your identity provider, please reference \
+                      AssumeRoleWithWebIdentity documentation for requirements";
+
+/// AWS says the same for a key that is gone and for a provider that it does not reach.
+#[test]
+fn a_refusal_by_aws_while_the_provider_is_down_spends_nothing() {
+    for refusal in [
+        Fault::aws(400, "InvalidIdentityToken", NO_KEY),
+        Fault::aws(400, "IDPCommunicationError", "Error: communication with the IDP failed"),
+    ] {
+        let world = World::new();
+        let desk = signed_in_for(&world, SPENT);
+        world.stop_provider();
+        world.set(Knob::AssumeFault, json!(refusal));
+        fails(&desk, 9, "network/connect");
+        desk.run(["login"]).fails(9, "network/connect");
+        assert_eq!(desk.tabs(), 1, "no browser opens for a provider that is down");
+        world.clear(Knob::AssumeFault);
+        desk.credentials();
+        world.start_provider();
+        assert_eq!((counts(&world)[..3].to_vec(), desk.tabs()), (vec![1, 1, 0], 1), "the ID token was not spent");
+    }
+}
+
+/// The provider answers `login`, although its token endpoint is broken.
+#[test]
+fn login_prompts_when_neither_refresh_nor_id_token_works() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.set(Knob::RefreshFault, json!(Fault::Status(503)));
+    world.next(1, Knob::AssumeFault, json!(Fault::aws(400, "InvalidIdentityToken", NO_KEY)));
+    desk.run(["login"]).expect_code(0);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 3], 2));
+}
+
+/// The description of the provider is cached, so only a new request shows that the provider is down.
+#[test]
+fn a_provider_that_is_down_never_opens_a_browser() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    world.age_id_tokens();
+    let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
+    world.stop_provider();
+    fails(&desk, 9, "network/connect");
+    desk.run(["login"]).fails(9, "network/connect");
+    desk.run(["login", "--force"]).fails(9, "network/connect");
+    assert_eq!(desk.tabs(), 1);
+    world.start_provider();
+    desk.credentials();
+    assert_eq!(desk.tabs(), 2);
+}
+
+/// A provider that accepts connections and never answers. Claude Code gives the whole chain 60 seconds, the Rust SDK
+/// 21.6 seconds.
+#[test]
+fn a_silent_provider_costs_at_most_25_seconds() {
+    let world = World::new();
+    world.age_id_tokens();
+    let desk = signed_in_for(&world, CLOCK_LAG + SPENT);
+    world.set(Knob::RefreshFault, json!(Fault::Hang));
+    world.set(Knob::DiscoveryFault, json!(Fault::Hang));
+    for arguments in [["credentials"], ["login"]] {
+        let outcome = desk.run(arguments);
+        outcome.ends_with_failure(9, "network/timeout");
+        assert!(outcome.took < Duration::from_secs(25), "{outcome:?}");
+    }
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn a_silent_discovery_costs_at_most_25_seconds() {
+    let world = World::new();
+    world.set(Knob::DiscoveryFault, json!(Fault::Hang));
+    let desk = desk(&world);
+    let outcome = desk.run(["credentials"]);
+    outcome.fails(9, "network/timeout");
+    assert!(outcome.took < Duration::from_secs(21), "{outcome:?}");
+    assert_eq!(desk.tabs(), 0);
 }
 
 #[test]

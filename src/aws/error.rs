@@ -165,6 +165,11 @@ impl FailedStep {
         !matches!(self.step, ExchangeStep::ChainLink(_))
             && reasons.iter().any(|reason| self.error.is_refused_for(*reason))
     }
+
+    /// Returns whether AWS did not reach the provider, whose keys it needs.
+    pub fn is_provider_unreached(&self) -> bool {
+        self.error.is_refused_for(AwsRefusalReason::IdpCommunication)
+    }
 }
 
 impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResponse>> for Error {

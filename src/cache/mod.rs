@@ -79,6 +79,12 @@ impl CachedProvider {
     pub fn new(at: Timestamp, metadata: ProviderMetadata, keys: ProviderKeys) -> Self {
         Self { at, metadata, keys }
     }
+
+    /// The same keys, as old as they are, with newer metadata.
+    #[must_use]
+    pub fn with_metadata(self, metadata: ProviderMetadata) -> Self {
+        Self { metadata, ..self }
+    }
 }
 
 /// How long credentials are still valid, and therefore what to do with them.

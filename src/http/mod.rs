@@ -105,6 +105,12 @@ impl Client {
         Self { total_timeout, ..self.clone() }
     }
 
+    /// Returns a client whose total timeout is at most this one.
+    #[must_use]
+    pub fn with_timeout_limit(&self, limit: Duration) -> Self {
+        self.with_total_timeout(self.total_timeout.min(limit))
+    }
+
     /// Sends a GET request that accepts this content type. `url` is a parsed address. Fails as [`Self::send`] does.
     pub async fn get(&self, url: &str, accepted: &'static str) -> Result<FullResponse, Error> {
         let request = ::http::Request::get(url).header(header::ACCEPT, accepted).body(Vec::new());

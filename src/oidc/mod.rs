@@ -43,3 +43,7 @@ pub use self::{
     user_info::{UserInfoFault, fetch_user_info},
     verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
 };
+
+/// How long one request to the provider may take during a sign-in or a refresh. It is shorter than the client's own
+/// timeout, because hosts give the whole chain a minute, and some SDKs less than 22 seconds.
+pub const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);

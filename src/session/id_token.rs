@@ -20,16 +20,16 @@ impl Ladder<'_> {
             return Ok(token);
         }
         match self.get_token_without_prompt(&mut sign_in).await? {
-            TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token)) => {
+            TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached { token, .. }) => {
                 Ok(token.raw().clone())
             }
             TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)) => {
                 Err(SignInNeeded::RefreshRefused(refusal).into())
             }
-            TokenSearch::SignInNeeded(SignInReason::NoUsableToken) if sign_in.has_token() => {
-                Err(SignInNeeded::IdTokenExpired.into())
+            TokenSearch::SignInNeeded(SignInReason::NoUsableToken | SignInReason::ProviderAnswered) => {
+                let is_expired = sign_in.has_token();
+                Err(if is_expired { SignInNeeded::IdTokenExpired } else { SignInNeeded::PromptNotAllowed }.into())
             }
-            TokenSearch::SignInNeeded(SignInReason::NoUsableToken) => Err(SignInNeeded::PromptNotAllowed.into()),
         }
     }
 }

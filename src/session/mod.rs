@@ -37,7 +37,7 @@ use std::{
 };
 
 use crate::{
-    aws::{self, Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
+    aws::{self, Aws, CredentialStatus, ExchangeRequest, FailedStep, GrantedCredentials},
     cache::{
         Cache, CachedProvider, CredentialsRecord, Destinations, FailureReport, LockedCredentials, LockedSignIn,
         RecordFolder, SignInRecord, assess_credentials,
@@ -71,6 +71,12 @@ pub use sign_out::{RevocationOutcome, SignOutPageSupport, SignOutReport, StoredR
 /// the same time, and short enough that a user whom the provider blocks soon gets no more credentials.
 const NEW_TOKEN_AGE: Duration = Duration::from_secs(5 * 60);
 
+/// How long a run of the ladder waits for the provider before a prompt, in all its requests together.
+const PROVIDER_TIME: Duration = Duration::from_secs(20);
+
+/// What a request gets even if the earlier ones have used up [`PROVIDER_TIME`].
+const MIN_REQUEST_TIME: Duration = Duration::from_secs(2);
+
 /// The result of one run of the ladder.
 #[derive(Debug)]
 pub enum ClimbOutcome {
@@ -78,9 +84,18 @@ pub enum ClimbOutcome {
     Done(SessionCredentials),
     /// AWS refused this cached token, and the lock of the sign-in is already released. Take both locks again, in their
     /// order, and run the ladder with the refused token.
-    TokenRefused(Box<VerifiedToken>),
+    TokenRefused(RefusedToken),
     /// During the exchange the user signed out, or another user signed in. The credentials were dropped, not stored.
     UserChanged,
+}
+
+/// A cached ID token that AWS refused.
+#[derive(Debug)]
+pub struct RefusedToken {
+    token: Box<VerifiedToken>,
+    /// The provider could not be asked for another one. AWS fetches the provider's keys itself and says the same for a
+    /// key that is gone and for one that it could not fetch, so the token may still be good.
+    after_network_failure: bool,
 }
 
 /// The credentials that AWS returned, before they are stored.
@@ -124,18 +139,20 @@ impl Ladder<'_> {
     ///
     /// It takes the sign-in's lock by value, and releases it as soon as it has a token without a prompt, so that a slow
     /// exchange for one role does not block other roles. `refused` is the cached token that AWS refused in the previous
-    /// run, if there was one; it is marked as spent, so that this run does not present it again.
+    /// run, if there was one. It is marked as spent, so that this run does not present it again, unless the provider was
+    /// not reached: then this is `login`, which prompts the user if the provider answers now.
     pub async fn get_credentials(
         &self,
         sign_in: LockedSignIn<'_>,
         credentials: &LockedCredentials<'_>,
-        refused: Option<&VerifiedToken>,
+        refused: Option<&RefusedToken>,
         user: &mut UserInput<'_>,
     ) -> Result<ClimbOutcome, Error> {
         let mut records =
             OpenRecords { sign_in: OpenSignIn::load(&sign_in)?, credentials: OpenCredentials::load(credentials)? };
-        if let Some(refused) = refused {
-            records.sign_in.mark_spent_if_current(refused);
+        let is_provider_doubtful = refused.is_some_and(|refused| refused.after_network_failure);
+        if let Some(refused) = refused.filter(|_| !is_provider_doubtful) {
+            records.sign_in.mark_spent_if_current(&refused.token);
             records.sign_in.store()?;
         }
         // Before anything is used or sent.
@@ -144,7 +161,8 @@ impl Ladder<'_> {
             return Ok(ClimbOutcome::Done(ready));
         }
         let search = match self.find_unused_token(&records) {
-            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached(token)),
+            _ if is_provider_doubtful => TokenSearch::SignInNeeded(SignInReason::NoUsableToken),
+            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None }),
             None => self.get_token_without_prompt(&mut records.sign_in).await?,
         };
         let token = match search {
@@ -157,9 +175,9 @@ impl Ladder<'_> {
         let token_count = records.sign_in.token_count;
         let OpenRecords { mut credentials, sign_in: _ } = records;
         drop(sign_in);
-        let (token, is_cached) = match token {
-            NonInteractiveToken::Refreshed(token) => (token, false),
-            NonInteractiveToken::Cached(token) => (token, true),
+        let (token, is_cached, network_failure) = match token {
+            NonInteractiveToken::Refreshed(token) => (token, false, None),
+            NonInteractiveToken::Cached { token, network_failure } => (token, true, network_failure),
         };
         let granted = self.request_credentials(&mut credentials, &token).await;
         // Without this check, credentials of the earlier user would appear in the session of the next one, or after a
@@ -170,12 +188,36 @@ impl Ladder<'_> {
             return Ok(ClimbOutcome::UserChanged);
         }
         let granted = match granted {
-            Err(Error::Exchange { failed, token }) if is_cached && failed.is_token_refused() => {
-                return Ok(ClimbOutcome::TokenRefused(token));
+            Err(Error::Exchange { failed, token }) if is_cached => {
+                return self.handle_refused_token(failed, token, network_failure);
             }
             granted => granted?,
         };
         Ok(ClimbOutcome::Done(self.store_credentials(&mut credentials, granted, token_count)))
+    }
+
+    /// Decides what follows when AWS did not exchange a cached token.
+    ///
+    /// If AWS refuses it, the ladder runs again. But a provider that this computer did not reach is probably one that
+    /// AWS did not reach either, so then the network failure is the result, and only `login` asks the provider again.
+    fn handle_refused_token(
+        &self,
+        failed: FailedStep,
+        token: Box<VerifiedToken>,
+        network_failure: Option<FailureReport>,
+    ) -> Result<ClimbOutcome, Error> {
+        let is_refused = failed.is_token_refused() || (network_failure.is_some() && failed.is_provider_unreached());
+        match network_failure {
+            _ if !is_refused => Err(Error::Exchange { failed, token }),
+            Some(report) if !self.purpose.is_login() => {
+                log::info("session", format_args!("AWS did not accept the cached ID token: {:?}", failed.error));
+                Err(Error::Reported(report))
+            }
+            report => {
+                let after_network_failure = report.is_some();
+                Ok(ClimbOutcome::TokenRefused(RefusedToken { token, after_network_failure }))
+            }
+        }
     }
 
     /// The stored token, if another profile with the same sign-in obtained it a moment ago and this role has not used
@@ -286,14 +328,27 @@ impl Ladder<'_> {
         self.fetch_provider(sign_in).await
     }
 
-    /// The provider's metadata and keys, fetched and stored now.
+    /// The provider's metadata, fetched and stored now, which shows that the provider answers. Keys that are cached
+    /// stay: a token that names another key makes the ladder fetch them again.
     async fn fetch_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
         log::debug("session", format_args!("fetching the provider's metadata"));
-        let metadata = oidc::discover_provider(self.client, self.profile).await?;
-        let keys = oidc::fetch_keys(self.client, &metadata).await?;
-        let known = CachedProvider::new(self.now(), metadata, keys);
+        let metadata = oidc::discover_provider(&self.impatient_client(), self.profile).await?;
+        let known = match sign_in.load_provider(self.now())? {
+            Some(cached) if cached.metadata.jwks_uri == metadata.jwks_uri => cached.with_metadata(metadata),
+            _ => {
+                let keys = oidc::fetch_keys(&self.impatient_client(), &metadata).await?;
+                CachedProvider::new(self.now(), metadata, keys)
+            }
+        };
         sign_in.store_provider(&known)?;
         Ok(known)
+    }
+
+    /// A client for requests before a prompt. Their timeouts shrink, so that a provider that accepts connections and
+    /// never answers costs about [`PROVIDER_TIME`] in all: some SDKs wait for less than 22 seconds.
+    fn impatient_client(&self) -> Client {
+        let left = PROVIDER_TIME.saturating_sub(self.started.elapsed());
+        self.client.with_timeout_limit(left.max(MIN_REQUEST_TIME))
     }
 
     /// Steps 6 and 7: asks the quota service for approval, then AWS for credentials. `Clearance` is tied to the token,

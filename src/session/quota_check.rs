@@ -49,11 +49,13 @@ impl Ladder<'_> {
             format_args!("the stored credentials are valid, but their quota approval ends; asking the service again"),
         );
         let token = match self.cached_token(sign_in) {
-            Some(token) => Ok(TokenSearch::Found(NonInteractiveToken::Cached(token))),
+            Some(token) => Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None })),
             None => self.get_token_without_prompt(sign_in).await,
         };
         match token {
-            Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token))) => {
+            Ok(TokenSearch::Found(
+                NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached { token, .. },
+            )) => {
                 self.obtain_clearance(stored, &token).await?;
             }
             Ok(TokenSearch::SignInNeeded(_)) => return Ok(false),

@@ -4,9 +4,9 @@
 
 use super::{Error, Ladder, OpenSignIn};
 use crate::{
-    cache::{CachedProvider, MIN_REMAINING, RefreshHistory, SignInRecord},
+    cache::{CachedProvider, FailureReport, MIN_REMAINING, RefreshHistory, SignInRecord},
     log,
-    oidc::{Application, RefreshFailure, RefreshRefusal, TokenGrant, TokenResponse, VerifiedToken},
+    oidc::{Application, ProviderSession, RefreshFailure, RefreshRefusal, TokenGrant, TokenResponse, VerifiedToken},
     secret::Secret,
 };
 
@@ -21,13 +21,16 @@ pub(super) enum NonInteractiveToken {
     /// The provider has just issued it for the refresh token.
     Refreshed(VerifiedToken),
     /// It was verified earlier and has not expired. AWS may refuse it nevertheless: the user's session can end earlier.
-    Cached(VerifiedToken),
+    /// `network_failure` is why the provider did not refresh it, if that was asked in vain.
+    Cached { token: VerifiedToken, network_failure: Option<FailureReport> },
 }
 
 /// Why the user has to sign in.
 pub(super) enum SignInReason {
-    /// The command asks for a sign-in, or no usable token is stored and no refresh can replace it.
+    /// The command asks for a sign-in, or no usable token is stored. The provider was not asked, so it may be down.
     NoUsableToken,
+    /// The provider answered in this run, and only the user can get another token.
+    ProviderAnswered,
     /// The provider refused to refresh the session.
     RefreshRefused(RefreshRefusal),
 }
@@ -43,7 +46,7 @@ impl Ladder<'_> {
             return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
         }
         let Some(refresh_token) = sign_in.refresh_token.clone() else {
-            return Ok(self.search_cached_token(sign_in));
+            return Ok(self.search_cached_token(sign_in, SignInReason::NoUsableToken));
         };
         let application = self.load_application(sign_in.lock.folder())?;
         let mut known = match self.get_provider(sign_in.lock).await {
@@ -56,13 +59,13 @@ impl Ladder<'_> {
                     let why = (self.describe)(error).message;
                     log::info("session", format_args!("asking whether the provider answers at all, because {why}"));
                     self.fetch_provider(sign_in.lock).await?;
-                    Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken))
+                    Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
                 }
                 decided => decided,
             },
             Err(Error::Token(rejection)) if self.purpose.is_login() => {
                 log::info("session", format_args!("prompting the user, because the new ID token is {rejection:?}"));
-                Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken))
+                Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
             decided => decided,
         }
@@ -74,17 +77,17 @@ impl Ladder<'_> {
             Some(token) if error.is_network() => {
                 let report = (self.describe)(error);
                 log::info("session", format_args!("using the cached ID token, because {}", report.message));
-                Ok(TokenSearch::Found(NonInteractiveToken::Cached(token)))
+                Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: Some(report) }))
             }
             _ => Err(error),
         }
     }
 
-    /// The stored token, or a sign-in if it has expired.
-    fn search_cached_token(&self, sign_in: &SignInRecord) -> TokenSearch {
+    /// The stored token, or a sign-in for this reason if it has expired.
+    fn search_cached_token(&self, sign_in: &SignInRecord, reason: SignInReason) -> TokenSearch {
         match self.cached_token(sign_in) {
-            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached(token)),
-            None => TokenSearch::SignInNeeded(SignInReason::NoUsableToken),
+            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None }),
+            None => TokenSearch::SignInNeeded(reason),
         }
     }
 
@@ -102,7 +105,9 @@ impl Ladder<'_> {
         loop {
             self.check_token_endpoint(sign_in, known)?;
             log::debug("session", format_args!("refreshing the ID token"));
-            let refreshed = self.provider_session(application, known).refresh_tokens(refresh_token).await;
+            let client = self.impatient_client();
+            let provider = ProviderSession { client: &client, ..self.provider_session(application, known) };
+            let refreshed = provider.refresh_tokens(refresh_token).await;
             let error = match refreshed {
                 Ok(tokens) => return self.store_refreshed_tokens(sign_in, known, tokens).await,
                 Err(error) => error,
@@ -121,7 +126,7 @@ impl Ladder<'_> {
                     sign_in.refresh_token = None;
                     sign_in.mark_token_spent();
                     sign_in.store()?;
-                    return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
+                    return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
                 }
                 RefreshFailure::Refused(_) if suggests_stale_metadata && self.has_moved(sign_in, known).await? => {
                     log::info("session", format_args!("the token endpoint has moved; refreshing at the new one"));
@@ -136,7 +141,7 @@ impl Ladder<'_> {
                 }
                 RefreshFailure::ApplicationRefused(error) if self.purpose.is_login() => {
                     log::info("session", format_args!("prompting the user, because the provider answered {error:?}"));
-                    return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
+                    return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
                 }
                 RefreshFailure::ApplicationRefused(error) | RefreshFailure::Unknown(error) => return Err(error.into()),
             }
@@ -180,7 +185,7 @@ impl Ladder<'_> {
                 |until| format!("the stored one is used until {until}, and then the user has to sign in"),
             );
             log::info("session", format_args!("the provider's answer to the refresh has no ID token; {then}"));
-            return Ok(self.search_cached_token(sign_in));
+            return Ok(self.search_cached_token(sign_in, SignInReason::ProviderAnswered));
         };
         let token = self
             .verify_token(

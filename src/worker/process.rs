@@ -28,7 +28,7 @@ use crate::{
     host::{self, ExecutionContext, Host},
     http::{self, Client},
     log,
-    oidc::ClientFiles,
+    oidc::{self, ClientFiles},
     secret::Secret,
     session::{self, ClimbOutcome, CredentialsPurpose, Ladder, LadderPurpose, SessionCredentials, TokenUse},
 };
@@ -111,7 +111,7 @@ impl WorkerProcess<'_> {
                 (Ok(()), Ok(inputs)) => {
                     let user = user.get_or_insert_with(listen_to_caller);
                     match self.with_ladder(LadderPurpose::Credentials(purpose), inputs, |ladder| {
-                        run(ladder.get_credentials(sign_in, &credentials, refused.as_deref(), user))
+                        run(ladder.get_credentials(sign_in, &credentials, refused.as_ref(), user))
                     }) {
                         Ok(ClimbOutcome::TokenRefused(token)) => {
                             log::info("worker", format_args!("AWS refused the cached ID token; trying without it"));
@@ -283,6 +283,7 @@ fn run<A>(work: impl Future<Output = Result<A, session::Error>>) -> Result<A, se
 
 /// Everything that the ladder needs besides the records, built before a lock is taken.
 struct LadderInputs {
+    /// For the provider and the quota service.
     client: Client,
     client_files: ClientFiles,
     aws: Aws,
@@ -293,6 +294,7 @@ impl LadderInputs {
     fn load(host: &Host, profile: &Profile) -> Result<Self, session::Error> {
         let client = Client::new(profile.network_settings(&host.environment))?;
         let aws = Aws::new(&client, profile, &host.environment, host.now)?;
+        let client = client.with_total_timeout(oidc::REQUEST_TIMEOUT);
         Ok(Self { client, client_files: ClientFiles::read_for_profile(profile), aws })
     }
 }

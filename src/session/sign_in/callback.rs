@@ -67,7 +67,7 @@ impl Ladder<'_> {
         let mut open = listener.start_serving();
         let known = match known {
             Some(known) => Ok(known),
-            None => self.get_provider_with_prompt(records.sign_in.lock, &open, way, user).await,
+            None => self.fetch_provider_with_prompt(records.sign_in.lock, &open, way, user).await,
         };
         let mut known = match known {
             Ok(known) => known,
@@ -104,14 +104,14 @@ impl Ladder<'_> {
     ///
     /// The browser is not opened yet, because the provider may be unreachable. A user who pastes needs the provider's
     /// own address, which is in the metadata, so nothing can be shown before.
-    async fn get_provider_with_prompt(
+    async fn fetch_provider_with_prompt(
         &self,
         sign_in: &LockedSignIn<'_>,
         open: &OpenListener,
         way: SignInMethod,
         user: &mut UserInput<'_>,
     ) -> Result<CachedProvider, Error> {
-        let mut known = pin!(self.get_provider_or_cancel(sign_in, user));
+        let mut known = pin!(self.fetch_provider_or_cancel(sign_in, user));
         if self.purpose.is_login() && way != SignInMethod::Paste {
             if let RaceWinner::Left(known) = race_futures(known.as_mut(), sleep(EARLY)).await {
                 return known;

@@ -74,6 +74,15 @@ impl Ladder<'_> {
         reason: SignInReason,
         user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
+        // A browser at a provider that is down would only show an error. So the provider must have answered in this run.
+        let known = match reason {
+            SignInReason::NoUsableToken => None,
+            SignInReason::ProviderAnswered | SignInReason::RefreshRefused(_) => {
+                // Cached metadata may be older than the administrator's correction.
+                let cached = records.sign_in.lock.load_provider(self.now())?;
+                cached.filter(|cached| self.check_algorithms(&cached.metadata).is_ok())
+            }
+        };
         self.check_prompt_allowed(records.sign_in.lock, reason)?;
         let application = self.load_application(records.sign_in.lock.folder())?;
         let browser = self.profile.chosen_browser(&self.host.environment);
@@ -81,11 +90,11 @@ impl Ladder<'_> {
         let inputs = build_method_inputs(self.profile, &browser, is_automatic, preference);
         let MethodChoice { plan, reason } = choose_method(&inputs, self.context);
         log::info("session", format_args!("sign-in method: {plan:?} ({reason})"));
-        let known = match plan {
-            MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode) => {
-                Some(self.get_provider_or_cancel(records.sign_in.lock, user).await?)
+        let known = match (plan, known) {
+            (MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode), None) => {
+                Some(self.fetch_provider_or_cancel(records.sign_in.lock, user).await?)
             }
-            _ => None,
+            (_, known) => known,
         };
         let gives_codes = known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
         match (plan.resolve_method(gives_codes).map_err(SignInNeeded::NoMethod)?, known) {
@@ -96,29 +105,18 @@ impl Ladder<'_> {
         }
     }
 
-    /// The provider's metadata, if a sign-in there can lead to credentials; fails if the user cancels meanwhile.
-    async fn get_provider_or_cancel(
+    /// The provider's metadata, fetched now, if a sign-in there can lead to credentials; fails if the user cancels
+    /// meanwhile.
+    async fn fetch_provider_or_cancel(
         &self,
         sign_in: &LockedSignIn<'_>,
         user: &mut UserInput<'_>,
     ) -> Result<CachedProvider, Error> {
-        match race_futures(self.get_usable_provider(sign_in), user.cancel_signal.as_mut()).await {
-            RaceWinner::Left(known) => known,
+        match race_futures(self.fetch_provider(sign_in), user.cancel_signal.as_mut()).await {
+            // Without the check the user would sign in for nothing.
+            RaceWinner::Left(known) => known.and_then(|known| self.check_algorithms(&known.metadata).map(|()| known)),
             RaceWinner::Right(()) => Err(Error::Interrupted),
         }
-    }
-
-    /// The provider's metadata; fails if neither this program nor AWS could use any of its ID tokens. The user would
-    /// otherwise sign in for nothing. Cached metadata may be older than the administrator's correction, so that they
-    /// are fetched again before the failure.
-    async fn get_usable_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
-        let known = self.get_provider(sign_in).await?;
-        if self.check_algorithms(&known.metadata).is_ok() {
-            return Ok(known);
-        }
-        sign_in.remove_provider()?;
-        let known = self.get_provider(sign_in).await?;
-        self.check_algorithms(&known.metadata).map(|()| known)
     }
 
     /// Fails if the provider lists the algorithms of its ID tokens and none of them can be used.
@@ -138,7 +136,7 @@ impl Ladder<'_> {
         match self.purpose.caller() {
             CallerKind::SignIn => Ok(()),
             caller if !self.profile.login.allows_prompt(caller) => Err(match reason {
-                SignInReason::NoUsableToken => SignInNeeded::PromptNotAllowed,
+                SignInReason::NoUsableToken | SignInReason::ProviderAnswered => SignInNeeded::PromptNotAllowed,
                 SignInReason::RefreshRefused(refusal) => SignInNeeded::RefreshRefused(refusal),
             }
             .into()),

@@ -97,6 +97,38 @@ fn retried_caller_waits_for_the_tab_that_is_already_open() {
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
+/// `login --force` demands a sign-in, and the one that the user completes while it waits is one.
+#[test]
+fn forced_login_joins_the_sign_in_that_already_waits() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
+    let desk = desk(&world);
+    let first = desk.start(["credentials"]);
+    wait_for_tabs(&desk, 1);
+    let mut second = desk.start(["login", "--force"]);
+    second.lines(1);
+    world.release();
+    second.finish().expect_code(0);
+    first.finish().expect_code(0);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn forced_login_prompts_after_another_sign_in_was_refused() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
+    world.next(1, Knob::AuthorizeError, json!({ "error": "access_denied", "description": "" }));
+    let desk = desk(&world);
+    let first = desk.start(["credentials"]);
+    wait_for_tabs(&desk, 1);
+    let mut second = desk.start(["login", "--force"]);
+    second.lines(1);
+    world.release();
+    first.finish().expect_code(5);
+    second.finish().expect_code(0);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 1, 0, 1], 2));
+}
+
 #[test]
 fn next_caller_signs_in_after_a_prompting_worker_is_killed() {
     let world = World::new();

@@ -10,7 +10,10 @@ use crate::{
     config::Profile,
     files, lock,
     secret::Secret,
-    session::{CredentialsPurpose, LadderPurpose, SessionCredentials, TokenUse, find_credentials, find_token_for},
+    session::{
+        CredentialsPurpose, LadderPurpose, LoginCondition, SessionCredentials, TokenUse, find_credentials,
+        find_token_for,
+    },
     store,
     time::Timestamp,
 };
@@ -21,6 +24,10 @@ pub(super) trait WorkerRequest: Copy {
 
     /// The request as the worker's command line carries it.
     fn purpose(self) -> LadderPurpose;
+
+    /// The request that is left after the user has completed another process's sign-in during this wait. Otherwise
+    /// `login --force` would prompt the user a second time.
+    fn after_joined_sign_in(self) -> Self;
 
     /// The answer, if another process has stored one that is good enough. Needs no lock.
     fn find_stored(
@@ -36,6 +43,15 @@ impl WorkerRequest for CredentialsPurpose {
 
     fn purpose(self) -> LadderPurpose {
         LadderPurpose::Credentials(self)
+    }
+
+    fn after_joined_sign_in(self) -> Self {
+        match self {
+            Self::Login { mode: LoginCondition::Always | LoginCondition::IfNeeded, method } => {
+                Self::Login { mode: LoginCondition::IfNeeded, method }
+            }
+            Self::Automatic(_) | Self::Renewal => self,
+        }
     }
 
     fn find_stored(
@@ -57,6 +73,10 @@ impl WorkerRequest for TokenUse {
 
     fn purpose(self) -> LadderPurpose {
         LadderPurpose::IdToken(self)
+    }
+
+    fn after_joined_sign_in(self) -> Self {
+        self
     }
 
     fn find_stored(self, cache: &Cache, _: &Profile, now: Timestamp) -> Result<Option<Secret>, store::Error> {
@@ -93,7 +113,7 @@ pub fn parse_purpose(argument: &str) -> Option<LadderPurpose> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{LoginCondition, MethodPreference, Prompting};
+    use crate::session::{MethodPreference, Prompting};
 
     #[test]
     fn a_purpose_survives_the_command_line() {

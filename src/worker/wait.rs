@@ -96,6 +96,8 @@ struct WorkerWait<'a, 'b, R> {
     last_shown: Option<ShownPrompt>,
     /// The holder's note that was read last.
     last_note: Option<LockHolder>,
+    /// Whether the other process, whose lock this one waits for, prompts the user.
+    joins_prompt: bool,
     /// Until when the user can act. Set by a prompt, and cleared when the user has signed in.
     prompt_deadline: Option<Instant>,
     report: ProgressHandler<'b>,
@@ -151,6 +153,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
             deadline: started + limits.total,
             last_shown: None,
             last_note: None,
+            joins_prompt: false,
             prompt_deadline: None,
             report,
             paste_sender: PasteSender(sender),
@@ -232,6 +235,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
     /// Waits until the other process has released the lock, and then uses what it has stored.
     fn await_other_worker(&mut self) -> Result<WaitRound<R::Answer>, Error> {
         log::debug("worker", format_args!("waiting for another process, which holds the lock"));
+        self.joins_prompt = false;
         while let Some(path) = find_held_lock(self.request.purpose(), self.client.cache)? {
             if self.started.elapsed() > self.limits.other_worker {
                 return Err(self.build_wait_timeout());
@@ -258,6 +262,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         let Some(holder) = self.last_note.as_ref().filter(|holder| holder.is_prompting) else {
             return Ok(());
         };
+        self.joins_prompt = true;
         let pid = holder.pid;
         let address = self.client.cache.open_prompt_address(holder, self.client.now());
         match self.request.purpose() {
@@ -283,14 +288,18 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
 
     /// Reads what the other process's worker has stored: the answer, or its failure. Neither is there if it was killed,
     /// so this caller starts a worker of its own.
-    fn take_other_result(&self) -> Result<WaitRound<R::Answer>, Error> {
+    fn take_other_result(&mut self) -> Result<WaitRound<R::Answer>, Error> {
         let purpose = self.request.purpose();
+        let cache = self.client.cache;
         if purpose.is_login() {
             // AWS may have refused the credentials that the other process stored, so `login` checks them in its own
             // worker.
+            if self.joins_prompt && cache.load_sign_in()?.token_stored_at >= Some(self.started_at) {
+                log::info("worker", format_args!("the user has completed the sign-in of the other process"));
+                self.request = self.request.after_joined_sign_in();
+            }
             return Ok(WaitRound::Retry);
         }
-        let cache = self.client.cache;
         if let Some(answer) = self.request.find_stored(cache, self.client.profile, self.client.now())? {
             return Ok(WaitRound::Done(answer));
         }

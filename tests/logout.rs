@@ -411,6 +411,19 @@ fn credentials_called_during_logout_sign_in_afterwards() {
     assert_eq!(status(&desk, "claude")["can_renew"], json!(true));
 }
 
+/// A change of `scopes` asks another question of the provider, so the sign-in is another one.
+#[test]
+fn logout_names_all_if_a_sign_in_of_no_profile_is_stored() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let file = desk.config_file();
+    let text = fs::read_to_string(&file).unwrap();
+    desk.configure(&format!("{text}scopes = [\"openid\"]\n"));
+    desk.run(["logout"]).prints("logout: a sign-in of no profile is stored");
+    desk.run(["logout", "--all"]).expect_code(0);
+    assert!(!desk.run(["logout"]).stderr.contains("--all"));
+}
+
 #[test]
 fn logout_rejects_all_together_with_profile() {
     let world = World::new();

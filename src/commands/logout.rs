@@ -68,6 +68,12 @@ pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> 
 pub(super) fn sign_out_chosen_profile(context: &CommandContext<'_>) -> Result<SignOutPageSupport, Failure> {
     let ProfileContext { profile, cache, .. } = context.load_profile(CallerKind::NonInteractive)?;
     let result = sign_out_profile(context, &profile);
+    if has_orphaned_sign_in(context) {
+        let note = Hint::from(
+            "A sign-in is stored that no configured profile uses, for example after a change of `scopes`. To sign out of everything, run ",
+        );
+        write_stderr_line(&note.command(NextCommand::LogoutAll).text(".").render(&context.invocation()));
+    }
     let of_application = cache.folder().load_client_credentials(&profile.application_fingerprint());
     if of_application.is_ok_and(|stored| stored != StoredClientCredentials::default()) {
         let note =
@@ -205,10 +211,7 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
         let result = profile.map_err(Failure::from).and_then(|profile| {
             in_keyring |= profile.storage.uses_keyring();
             let is_first = seen.insert(open_cache(context, &profile).sign_in_key().to_owned());
-            for variant in list_storage_variants(&profile) {
-                let [sign_in, _, former] = open_cache(context, &variant).record_keys();
-                seen.extend([sign_in, former]);
-            }
+            seen.extend(list_sign_in_keys(context, &profile));
             // A profile that shares the sign-in of an earlier one is signed out already. Records that are left, such as
             // those of version 0.1 or of another storage, still need a sign-out.
             let has_records = !open_existing_caches(context, &profile)?.is_empty();
@@ -231,6 +234,33 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
     problems.extend(rest.into_iter().filter_map(|(heading, result)| Some(problem(heading, result.err()?))));
     remove_locks_and_folder(&context.host.paths.data);
     report_problems(context, problems)
+}
+
+/// The keys under which sign-ins of this profile are stored, whatever storage it names today.
+fn list_sign_in_keys(context: &CommandContext<'_>, profile: &Profile) -> Vec<String> {
+    let variants = list_storage_variants(profile).into_iter();
+    let keys = variants.flat_map(|variant| {
+        let [sign_in, _, former] = open_cache(context, &variant).record_keys();
+        [sign_in, former]
+    });
+    keys.collect()
+}
+
+/// Whether a sign-in is stored that no configured profile uses. `false` if a profile cannot be read, because the sign-in
+/// may be its own.
+fn has_orphaned_sign_in(context: &CommandContext<'_>) -> bool {
+    let Ok(profiles) = config::load_all_profiles(&context.inputs()) else { return false };
+    let Ok(profiles): Result<Vec<Profile>, _> = profiles.into_iter().map(|(_, profile)| profile).collect() else {
+        return false;
+    };
+    let known: BTreeSet<String> = profiles.iter().flat_map(|profile| list_sign_in_keys(context, profile)).collect();
+    let sessions = cache::list_session_keys(&context.host.paths.data).unwrap_or_default();
+    sessions.iter().any(|key| !known.contains(sign_in_part(key)))
+}
+
+/// The key of the sign-in to which a record belongs: a key of credentials begins with it.
+fn sign_in_part(key: &str) -> &str {
+    key.split('-').next().unwrap_or_default()
 }
 
 /// Deletes the client secrets and key passphrases of all applications. They belong to no profile alone, so only
@@ -260,14 +290,13 @@ fn forget_orphaned_sessions(
     let folder = &context.host.paths.data;
     let records = open_record_folder(context);
     let mut orphans = cache::list_record_keys(folder)?;
-    // A key of credentials begins with the key of their sign-in, so both count as one sign-in in the report.
-    let sign_in_part = |key: &str| key.split('-').next().unwrap_or_default().to_owned();
-    orphans.retain(|key| !seen.contains(&sign_in_part(key)));
+    orphans.retain(|key| !seen.contains(sign_in_part(key)));
     // A sign-in that was never completed has only notes and provider data. The report must not call it a sign-in.
     let sessions = cache::list_session_keys(folder)?;
     let forget = |key: &String| Ok(context.lock_key(&records, key)?.remove_all()?);
     let ends: Vec<Result<(), Failure>> = orphans.iter().map(forget).collect();
     let removed: Vec<&String> = orphans.iter().zip(&ends).filter(|(_, end)| end.is_ok()).map(|(key, _)| key).collect();
+    // A sign-in and its credentials count as one in the report.
     let sign_ins = removed.iter().filter(|key| sessions.contains(**key)).map(|key| sign_in_part(key));
     match sign_ins.collect::<BTreeSet<_>>().len() {
         0 if seen.is_empty() && orphans.is_empty() => write_stderr_line("Nothing was stored for any profile."),

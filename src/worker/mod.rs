@@ -9,6 +9,8 @@
 
 mod caller_input;
 mod error;
+#[cfg(test)]
+mod fuzzed_answers;
 mod process;
 mod protocol;
 mod request;

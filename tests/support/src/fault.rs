@@ -55,6 +55,12 @@ pub enum Fault {
         content_type: String,
         body: String,
     },
+    /// Does not process the request and sends these bytes, with so many milliseconds after each part. Nothing has to be
+    /// HTTP.
+    Raw {
+        parts: Vec<Vec<u8>>,
+        pause: u64,
+    },
 }
 
 impl Fault {
@@ -95,6 +101,7 @@ impl Fault {
             Self::Hang => return Ending::Hang,
             Self::Close => return Ending::Close,
             Self::Flood => return Ending::Flood,
+            Self::Raw { parts, pause } => return Ending::Raw(parts, Duration::from_millis(pause)),
             Self::Status(status) => Reply::new(status, "text/plain", "out of order"),
             Self::Portal => Reply::new(200, "text/html", PORTAL),
             Self::Redirect(to) => Reply::redirect(302, &to),

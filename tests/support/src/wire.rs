@@ -50,6 +50,8 @@ pub(crate) enum Ending {
     Close,
     Hang,
     Flood,
+    /// These bytes, with a pause between the parts, and then the end of the connection.
+    Raw(Vec<Vec<u8>>, Duration),
 }
 
 pub(crate) type Serve = Arc<dyn Fn(&Request) -> Ending + Send + Sync>;
@@ -220,6 +222,14 @@ fn exchange(
         Ending::Close => Ok(()),
         Ending::Hang => hang(watch, stopped),
         Ending::Flood => flood(stream),
+        Ending::Raw(parts, pause) => {
+            for part in parts {
+                stream.write_all(&part)?;
+                stream.flush()?;
+                thread::sleep(pause);
+            }
+            Ok(())
+        }
     }
 }
 

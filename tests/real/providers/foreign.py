@@ -35,6 +35,7 @@ class ForeignProvider:
     device = True  # or why there is no device flow
     step_up = "it is not set up with levels of authentication"
     revocation = True  # or why `logout` cannot revoke
+    sign_out_page = True  # whether discovery has an `end_session_endpoint`
 
     def __init__(self, bench):
         self.bench, self.folder, self.port = bench, bench.root / "providers" / self.name, free_port()

@@ -54,6 +54,7 @@ class Glewlwyd(ForeignProvider):
     )
     refresh_returns_id_token = False
     consent = "its page has no button to refuse"
+    sign_out_page = False
     revocation = "it lets no public client revoke"
 
     def start(self):

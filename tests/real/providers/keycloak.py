@@ -19,6 +19,7 @@ class Keycloak(ForeignProvider):
     pages = (
         {"sees": "#password", "fill": {"#username": "alice", "#password": PASSWORD}, "click": "#kc-login"},
         {"sees": "#otp", "fill": {"#otp": {"totp": TOTP_SECRET}}, "click": "#kc-login"},
+        {"sees": "[name=device_user_code]", "fill": {"[name=device_user_code]": {"code": True}}, "click": "[type=submit]"},
         {"sees": "#kc-oauth", "click": "[name=accept]", "refuse": "[name=cancel]"},
         {"sees": "text=Device Login Successful", "ends": True},
     )

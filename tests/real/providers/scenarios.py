@@ -173,7 +173,7 @@ def device_code_signs_in(world):
 
 
 @scenario
-def logout_revokes_where_it_can(world):
+def logout_revokes_or_names_the_page(world):
     home, log = world.alice, world.bench.root / "logs" / f"{world.provider.name}-alice.log"
     expect(home.first.code == 0, home.first)
     outcome = home.ours("logout")
@@ -182,6 +182,8 @@ def logout_revokes_where_it_can(world):
     expect(not state["signed_in"] and not state["can_renew"], f"after logout, status says {state}")
     revoked = re.search(r"POST \S+revoke\S*: 200", log.read_text()) is not None
     expect(revoked is (world.provider.revocation is True), f"revoked: {revoked}")
+    named = "logout --browser" in outcome.stderr
+    expect(named is (not revoked and world.provider.sign_out_page), f"the provider's page is named: {named}, {outcome}")
 
 
 @needs("step_up")

@@ -98,7 +98,7 @@ fn overrides_system_roots(environment: &Environment) -> bool {
         && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.var_os(name).is_some())
 }
 
-/// The PEM file with the system's own authorities. `None` on macOS and Windows, which have no such file.
+/// The PEM file with the system's own authorities. `None` if the system has no such file, as on Windows.
 pub(super) fn find_system_bundle() -> Option<PathBuf> {
     SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists())
 }

@@ -227,7 +227,8 @@ fn ca_bundle_of_the_environment_is_refused_by_default() {
     let (code, shown) = type_lines(&desk, &[("storage", "file")], &["", &world.issuer(), CTRL_D]);
     assert_eq!((code, world.ledger().total()), (Some(130), 0), "{shown}");
     assert_eq!(shown.matches(BUNDLE_QUESTION).count(), 1, "the same file is offered once: {shown}");
-    assert!(!shown.contains("✓ found the issuer"), "{shown}");
+    assert!(!shown.contains("✓ found the issuer") && shown.contains("    hint: "), "{shown}");
+    assert!(shown.contains("\"Demo Test Authority\"") && shown.contains("set `ca_bundle`"), "{shown}");
 }
 
 #[test]
@@ -240,6 +241,7 @@ fn unusable_ca_bundle_of_the_environment_is_named() {
     desk.set_variable("AWS_CA_BUNDLE", "ca.pem");
     desk.set_variable("NODE_EXTRA_CA_CERTS", "/nowhere/ca.pem");
     desk.set_variable("SSL_CERT_FILE", &place);
+    desk.set_variable("SSL_CERT_DIR", desk.home());
     let answers = [&world.issuer(), testworld::CLIENT_ID, ROLE, "", "", "n"];
     let shown = run_wizard(&desk, &[("storage", "file")], &answers);
     assert!(!shown.contains(BUNDLE_QUESTION), "{shown}");

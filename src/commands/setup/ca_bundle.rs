@@ -17,9 +17,11 @@ use crate::{
     text::display_path,
 };
 
-/// The variables that name a PEM file, in the order in which they are offered. `SSL_CERT_DIR` names a folder, which a
-/// profile cannot.
+/// The variables that name a PEM file, in the order in which they are offered.
 const VARIABLES: [&str; 3] = ["AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+
+/// The variable that names a folder, which a profile cannot.
+const FOLDER_VARIABLE: &str = "SSL_CERT_DIR";
 
 /// How many certificates the user can be expected to compare. A larger bundle is not offered.
 const MAX_CERTIFICATES: usize = 5;
@@ -27,6 +29,9 @@ const MAX_CERTIFICATES: usize = 5;
 /// Prompts for each bundle of the environment until the user accepts one. Returns its absolute path, or `None` if the
 /// user accepts no bundle.
 pub(super) fn prompt_for_ca_bundle(environment: &Environment) -> Result<Option<String>, InputEnded> {
+    if environment.var_os(FOLDER_VARIABLE).is_some() {
+        write_stderr(&format!("  ! {FOLDER_VARIABLE} is not used: `ca_bundle` names a PEM file and not a folder\n"));
+    }
     let mut seen: Vec<PathBuf> = Vec::new();
     for variable in VARIABLES {
         let Some(path) = environment.var_path(variable).filter(|path| !seen.contains(path)) else { continue };

@@ -66,7 +66,8 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
         ..HttpSettings::from_environment(environment)
     })?;
     let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, or the issuer URL)";
-    let (issuer, metadata) = prompt_until_valid(question, None, |answer| discover_issuer(&client, answer))?;
+    let (issuer, metadata) =
+        prompt_until_valid(question, None, |answer| discover_issuer(&client, answer, &place.context.invocation()))?;
     write_stderr(&format!(
         "  ✓ found the issuer {}, with its token endpoint at {}\n",
         sanitize_line(issuer.as_str()),
@@ -273,14 +274,21 @@ pub(super) fn prompt_for_default(names: &[String]) -> Result<String, InputEnded>
 /// Finds the issuer that an answer means, and fetches the provider's metadata from it.
 ///
 /// One answer can stand for several issuer URLs, because providers differ in paths and in the final slash. The function
-/// tries each URL in turn and, if all of them fail, returns the problem of the last one.
-fn discover_issuer(client: &Client, answer: &str) -> Result<(Issuer, ProviderMetadata), String> {
+/// tries each URL in turn and, if all of them fail, returns the problem of the last one, with its hint.
+fn discover_issuer(
+    client: &Client,
+    answer: &str,
+    invocation: &Invocation,
+) -> Result<(Issuer, ProviderMetadata), String> {
     let mut problem = "enter a domain, a tenant ID, a user pool ID or a URL".to_owned();
     for guess in config::guess_issuers(answer) {
         let Ok(issuer) = Issuer::parse(&guess) else { continue };
         match http::block_on(oidc::discover_issuer(client, &issuer)) {
             Ok(Ok(metadata)) => return Ok((issuer, metadata)),
-            Ok(Err(error)) => problem = Failure::from(error).what().to_owned(),
+            Ok(Err(error)) => {
+                let failure = Failure::from(error);
+                problem = format!("{}\n    hint: {}", failure.what(), failure.hint(invocation));
+            }
             Err(error) => problem = error.to_string(),
         }
     }

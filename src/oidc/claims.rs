@@ -4,7 +4,7 @@
 //! A claim of a wrong type is an error, never a default, so that a check cannot be skipped by a strange value.
 //! `verify` compares the values.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
@@ -15,6 +15,9 @@ use serde_json::{Map, Value};
 
 use super::rejection::TokenRejection;
 use crate::time::Timestamp;
+
+/// The difference between two honest clocks that the time checks accept (RFC 7519 §4.1.4 allows "a few minutes").
+pub(super) const LEEWAY: Duration = Duration::from_secs(60);
 
 /// The claims of a token, or the parameters of its header. Invariant: every name occurred once.
 pub(super) struct Claims(pub(super) Map<String, Value>);
@@ -43,14 +46,9 @@ impl Claims {
         self.value(claim).map(|value| value.as_str().ok_or(TokenRejection::WrongClaimType { claim })).transpose()
     }
 
-    /// Returns a NumericDate (RFC 7519 §2), without its fraction. Entra's v1 endpoint writes it as a text.
+    /// Returns a NumericDate.
     pub(super) fn require_time(&self, claim: &'static str) -> Result<Timestamp, TokenRejection> {
-        let seconds = match self.require(claim)? {
-            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate_seconds)),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        };
-        seconds.map(Timestamp::from_unix).ok_or(TokenRejection::WrongClaimType { claim })
+        read_numeric_date(self.require(claim)?).ok_or(TokenRejection::WrongClaimType { claim })
     }
 
     /// Returns the audiences: one text or a list of texts (RFC 7519 §4.1.3). A list with any other element fails.
@@ -62,6 +60,16 @@ impl Claims {
             _ => Err(wrong_type),
         }
     }
+}
+
+/// Returns a NumericDate (RFC 7519 §2), without its fraction. Entra's v1 endpoint writes it as a text.
+pub(super) fn read_numeric_date(value: &Value) -> Option<Timestamp> {
+    let seconds = match value {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate_seconds)),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    seconds.map(Timestamp::from_unix)
 }
 
 /// Returns the whole seconds of a fractional date. Dates that a 64-bit counter could not represent exactly fail.

@@ -22,22 +22,19 @@
 //! The module is pure: it has no clock and no network. When [`TokenRejection::needs_fresh_keys`] says so, the caller
 //! fetches the keys once and verifies again.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{
     ProviderMetadata,
-    claims::Claims,
+    claims::{Claims, LEEWAY},
     key_set::{ProviderKeys, TokenSigner, parse_algorithm},
     provider::RequiredOrganization,
     rejection::{ClockSkew, TokenPart, TokenRejection},
 };
 use crate::{secret::Secret, store::UnsealedRecord, text::UntrustedText, time::Timestamp};
-
-/// The difference between two honest clocks that the time checks accept (RFC 7519 §4.1.4 allows "a few minutes").
-const LEEWAY: Duration = Duration::from_secs(60);
 
 /// The largest accepted token. Tokens with many groups reach tens of kilobytes. The limit bounds the memory and time
 /// that a hostile answer can use.

@@ -1,5 +1,7 @@
 //! Expired and future tokens, and wrong clocks. The cases lie exactly at the limits.
 
+use std::time::Duration;
+
 use super::*;
 
 fn at(seconds: i64) -> Timestamp {

@@ -30,6 +30,7 @@ mod pictures;
 #[path = "providers/main.rs"]
 mod providers;
 mod quota;
+mod requirements;
 mod shared_sign_in;
 #[path = "sign_in/main.rs"]
 mod sign_in;

@@ -78,6 +78,9 @@ fn check(profile: &Profile) {
         auth_algorithms: None,
         iss_parameter: false,
         requires_pushed_requests: false,
+        acr_values: None,
+        claims: None,
+        claims_parameter: true,
     };
     let redirect_uri = profile.redirect_uri.uri_for_port(8400);
     let request = oidc::build_authorization_request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));

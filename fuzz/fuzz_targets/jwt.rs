@@ -48,6 +48,9 @@ static METADATA: LazyLock<ProviderMetadata> = LazyLock::new(|| {
         auth_algorithms: None,
         iss_parameter: false,
         requires_pushed_requests: false,
+        acr_values: None,
+        claims: None,
+        claims_parameter: false,
     }
 });
 
@@ -93,6 +96,7 @@ fn judge(token: &str) -> Option<VerifiedToken> {
         client_id: "client",
         organization: None,
         exchange_algorithms: None,
+        proof: None,
         grant: TokenGrant::AuthorizationCode { nonce: &nonce },
         access_token: Some(&nonce),
         now: Timestamp::from_unix(NOW),

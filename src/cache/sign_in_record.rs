@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cache, CachedProvider, Destinations, PROVIDER, PROVIDER_LIFETIME, parse_record};
 use crate::{
-    oidc::{RecallProof, VerifiedToken},
+    oidc::{RecallProof, SignInProof, VerifiedToken},
     secret::Secret,
     store::{self, UnsealedRecord},
     time::Timestamp,
@@ -31,6 +31,8 @@ pub struct SignInRecord {
     token_origin: TokenOrigin,
     /// The user, as the ID token's `sub` names them.
     pub subject: Option<String>,
+    /// What the user's last sign-in proved. Empty in records of earlier versions, which counts as nothing.
+    pub proof: SignInProof,
     /// How many ID tokens have been stored in this record. A credentials record stores the number of its own token, so
     /// a role recognises a token that it has not used yet.
     pub token_count: u64,
@@ -63,13 +65,13 @@ pub enum RefreshHistory {
 pub enum RenewalOutlook {
     /// When the provider no longer accepts the refresh token. Only the provider knows when that is.
     Automatic,
-    /// When the stored ID token expires.
+    /// When the stored ID token expires, or the sign-in becomes older than `max_age`.
     Until(Timestamp, RefreshObstacle),
     /// Now.
     SignInNeeded(RefreshObstacle),
 }
 
-/// Why a refresh does not replace the stored ID token.
+/// What ends a session, so that a refresh does not replace the stored ID token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshObstacle {
     NoRefreshToken,
@@ -77,6 +79,10 @@ pub enum RefreshObstacle {
     NoIdToken,
     /// The provider refused the last refresh.
     Refused,
+    /// The sign-in becomes older than the profile allows.
+    MaxAge,
+    /// The sign-in does not meet a requirement of the profile.
+    RequirementUnmet,
 }
 
 /// The proof that the text of the ID token is a verified one. Absent in a record that neither came out of a sealed file
@@ -111,7 +117,7 @@ impl SignInRecord {
         self.recall_token().filter(|token| !self.id_token_is_spent && token.expires_at() > until)
     }
 
-    /// Predicts when the user has to sign in next.
+    /// Predicts when the user has to sign in next, without the requirements of a profile.
     pub fn predict_renewal(&self, now: Timestamp) -> RenewalOutlook {
         let obstacle = match (&self.refresh_token, self.refresh_history) {
             (Some(_), RefreshHistory::Usual) => return RenewalOutlook::Automatic,

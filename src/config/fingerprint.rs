@@ -142,6 +142,11 @@ mod tests {
             changed(|p| p.extra_params = [("login_hint".into(), "bob".into())].into()),
             changed(|p| p.extra_params.clear()),
             changed(|p| p.redirect_uri.host = RedirectHost::Localhost),
+            changed(|p| p.require.acr = vec!["a".into()]),
+            changed(|p| p.require.amr = vec!["a".into()]),
+            changed(|p| p.require.email_domain = vec!["a".into()]),
+            changed(|p| p.require.max_age = Some(Duration::from_secs(60))),
+            changed(|p| p.require.max_age = Some(Duration::from_secs(61))),
             changed(|p| p.storage = Storage::Keyring),
         ]
         .map(|it| it.sign_in);
@@ -183,6 +188,14 @@ mod tests {
         ];
         assert_eq!(count_distinct(&all.map(|it| it.credentials)), all.len());
         assert_eq!(count_distinct(&all.map(|it| it.sign_in)), 1, "one sign-in serves all of them");
+    }
+
+    /// Version 0.1 knew no requirements, so a profile that has some must not find its records.
+    #[test]
+    fn a_requirement_changes_the_key_of_version_0_1() {
+        let mut strict = profile();
+        strict.require.max_age = Some(Duration::from_secs(60));
+        assert_ne!(strict.former_fingerprint(), profile().former_fingerprint());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     AssertionAudience, BedrockEndpoints, ChainedRole, ClientAuthChoice, ConfigKey, Disclosure, FederationChoice,
     IdentityPoolId, Issuer, KeyAlgorithm, LoginMode, Provider, QuotaErrorPolicy, RedirectHost, RoleArn, SignInFlow,
-    Storage, TypedKey,
+    SignInRequirements, Storage, TypedKey,
     key::{
         KeyDefault::{self, Bool, List, Required, Table, Text},
         SetBy::{self, Administrator, File},
@@ -91,6 +91,7 @@ config_keys! {
     IDENTITY_POOL_ID: Option<IdentityPoolId> = "identity_pool_id", kinds::IDENTITY_POOL_ID, EMPTY, WITHOUT_FILE, "The Cognito identity pool. Set it with federation = \"identity-pool\". You may then omit `role_arn`.";
     SCOPES: Vec<String> = "scopes", kinds::TOKENS, NO_ITEMS, WITHOUT_FILE, "The OAuth scopes to request. Empty means the usual scopes of the provider.";
     EXTRA_PARAMS: StringTable = "extra_params", kinds::REQUEST_PARAMETERS, Table, WITHOUT_FILE, "Further parameters of the authorization request, such as prompt, login_hint, domain_hint, audience or resource. An empty value leaves out a parameter that the program sends by default.", disclosure: Disclosure::NamesOnly;
+    REQUIRE: SignInRequirements = "require", kinds::REQUIREMENTS, Table, File, "What the provider must prove about a sign-in: `acr` (one of these authentication contexts), `amr` (all of these methods), `max_age` (how long ago the user authenticated), `email_domain` (one of these domains).";
     REDIRECT_PORTS: Vec<u16> = "redirect_ports", kinds::PORTS, NO_ITEMS, WITHOUT_FILE, "The registered loopback ports, tried in this order. [] means any free port, or [8400, 8401] for Okta, Auth0 and Cognito, which accept registered ports only.", effective: Some(|profile| Some(format!("{:?}", profile.redirect_uri.ports)));
     REDIRECT_HOST: RedirectHost = "redirect_host", choice(), Text("127.0.0.1"), WITHOUT_FILE, "The host of the redirect URI. Entra and Cognito use \"localhost\" unless you set it. With \"localhost\" the program listens on IPv4 and IPv6.", effective: Some(|profile| Some(profile.redirect_uri.host.name().to_owned()));
     REDIRECT_PATH: String = "redirect_path", kinds::URL_PATH, Text("/callback"), WITHOUT_FILE, "The path of the redirect URI. Set it if you registered another path.";

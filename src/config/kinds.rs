@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, MODEL_VARIABLES, RoleArn,
+    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, MODEL_VARIABLES, RoleArn, SignInRequirements,
     choice::NamedChoice,
     key::ValueKind,
     min_version::parse_version,
     parsers::{self, PROTOCOL_PARAMETERS, is_complete_path, parse_optional},
     partition::is_region,
-    role_chain,
+    require_table, role_chain,
     syntax::{PROFILE_NAME_RULE, is_profile_name, is_token},
     telemetry_headers,
 };
@@ -128,6 +128,21 @@ pub(super) const REQUEST_PARAMETERS: ValueKind<BTreeMap<String, String>> =
             "type": "object",
             "propertyNames": { "not": { "enum": PROTOCOL_PARAMETERS } },
             "additionalProperties": { "type": "string" },
+        })
+    });
+/// What the provider must prove about a sign-in.
+pub(super) const REQUIREMENTS: ValueKind<SignInRequirements> =
+    ValueKind::toml(TABLE_RULE, require_table::parse_requirements, || {
+        let words = json!({ "type": "array", "minItems": 1, "items": text_like("^\\S+$") });
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "acr": words,
+                "amr": words,
+                "max_age": text_like(DURATION_PATTERN),
+                "email_domain": { "type": "array", "minItems": 1, "items": text_like("^[^@*\\s]+\\.[^@*\\s]+$") },
+            },
         })
     });
 /// HTTP headers, each with the name of a claim or a list of names.

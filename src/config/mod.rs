@@ -19,10 +19,12 @@ mod services;
 mod claude_code;
 mod federation;
 mod fingerprint;
+mod sign_in_requirements;
 mod profile;
 mod key;
 mod parsers;
 mod role_chain;
+mod require_table;
 mod telemetry_headers;
 mod min_version;
 mod kinds;
@@ -74,12 +76,13 @@ pub use profile_draft::{
 };
 pub use profile_set::{ProfileDraft, add_profiles, find_default_profile, render_empty_file, set_default_profile};
 pub use provider::{
-    EndpointPaths, OrganizationParameter, OriginRetry, Provider, ProviderSpec, REGISTERED_PORTS, SampleIssuer,
-    SignOutPage, build_pool_issuer,
+    AcrSupport, EmailAuthority, EndpointPaths, MaxAgeSupport, OrganizationParameter, OriginRetry, Provider,
+    ProviderSpec, REGISTERED_PORTS, SampleIssuer, SignInProofSupport, SignOutPage, build_pool_issuer,
 };
 pub use schema::render_schema;
 pub use services::{AwsEndpoints, BedrockEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings};
 pub use show::{KeyReport, ProfileReport};
+pub use sign_in_requirements::SignInRequirements;
 pub use source_file::display_path;
 pub use variables::{VariableStatus, find_variable_key};
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, IdentityPoolId, Provider,
-    QuotaSettings, RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
+    QuotaSettings, RoleArn, SignInRequirements, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
     list_user_info_claims,
 };
 use crate::{hint::Invocation, http::ProxyChoice, trait_impls::impl_debug, url::SecureUrl};
@@ -44,6 +44,8 @@ pub struct Profile {
     /// Empty for the usual scopes of the provider.
     pub scopes: Vec<String>,
     pub extra_params: BTreeMap<String, String>,
+    /// What the provider must prove about a sign-in.
+    pub require: SignInRequirements,
     pub redirect_uri: RedirectUri,
     pub flow: SignInFlow,
     /// The command of the browser. Empty for `$BROWSER`, or else the system's browser.
@@ -97,6 +99,7 @@ impl Profile {
             provider,
             scopes,
             extra_params,
+            require,
             redirect_uri,
             flow: _,
             browser: _,
@@ -132,6 +135,7 @@ impl Profile {
         sign_in.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
         sign_in.add_text(redirect_uri.host.name());
         sign_in.add_text(storage.name());
+        require.add_to_fingerprint(&mut sign_in);
 
         let mut credentials = FingerprintHasher::new("bedrock-sso credentials 1");
         credentials.add_text(federation.role().map_or("", RoleArn::as_str));
@@ -181,6 +185,8 @@ impl Profile {
             digest.add_text(pool.as_str());
         }
         self.role_chain.iter().for_each(|link| digest.add_chained_role(link));
+        // A profile that requires something must not use a sign-in that proved nothing.
+        self.require.add_to_fingerprint(&mut digest);
         digest.finish()
     }
 

@@ -8,7 +8,7 @@ use crate::{
     cache::{FailureReport, Freshness, RenewalOutlook, assess_credentials},
     failure::{Failure, describe_refresh_obstacle, doctor},
     host::format_local_time,
-    session::check_destinations,
+    session::{SignInNeeded, check_destinations, find_unmet_requirement, predict_renewal},
     text::sanitize_line,
     time::format_duration,
 };
@@ -36,7 +36,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
     let valid = stored.credentials.as_ref().filter(is_valid);
     let who = stored.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
     let local = |time| format_local_time(time, &context.host.environment);
-    Ok(match (valid, sign_in.predict_renewal(now)) {
+    Ok(match (valid, predict_renewal(&sign_in, profile, now)) {
         (Some(cached), outlook) => {
             let then = match outlook {
                 RenewalOutlook::Automatic => "then refreshed automatically".to_owned(),
@@ -57,7 +57,12 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
             let because = describe_refresh_obstacle(obstacle);
             Finding::Ok(format!("signed in{who} until {}{because}; the next call gets credentials", local(end)))
         }
-        (None, RenewalOutlook::SignInNeeded(obstacle)) => Finding::Warn(doctor::describe_missing_session(obstacle)),
+        (None, RenewalOutlook::SignInNeeded(obstacle)) => {
+            Finding::Warn(match find_unmet_requirement(&sign_in, profile, now) {
+                Some(unmet) => SignInNeeded::RequirementUnmet(unmet).into(),
+                None => doctor::describe_missing_session(obstacle),
+            })
+        }
     })
 }
 

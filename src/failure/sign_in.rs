@@ -8,7 +8,7 @@ use crate::{
     cache::{DestinationChange, FailureKind, FailureReport, RefreshObstacle, SecretRecipient},
     failure::{
         Exit, Failure,
-        oidc::{advise_on_request_refusal, describe_request_refusal, quote_error},
+        oidc::{advise_on_request_refusal, describe_request_refusal, describe_unmet_requirement, quote_error},
     },
     hint::{Hint, NextCommand},
     lock::LockHolder,
@@ -26,6 +26,12 @@ impl From<SignInNeeded> for Failure {
                 "sign-in/not_allowed",
                 "you need to sign in, and this command must not prompt you".to_owned(),
                 Hint::run(NextCommand::Login),
+            ),
+            // AWS credentials may still be valid, for which a plain `login` would be content.
+            SignInNeeded::RequirementUnmet(unmet) => (
+                "sign-in/requirement",
+                format!("you need to sign in again: {}", describe_unmet_requirement(&unmet)),
+                Hint::run(NextCommand::LoginForce),
             ),
             // `--force` skips the refresh, which would be refused again.
             SignInNeeded::RefreshRefused(refusal) => (
@@ -225,6 +231,8 @@ pub fn describe_refresh_obstacle(obstacle: RefreshObstacle) -> &'static str {
         RefreshObstacle::NoRefreshToken => "",
         RefreshObstacle::NoIdToken => ", because a refresh returns no ID token",
         RefreshObstacle::Refused => ", because the provider refused a refresh",
+        RefreshObstacle::MaxAge => ", because the profile has `max_age`",
+        RefreshObstacle::RequirementUnmet => ", because the sign-in does not meet `require`",
     }
 }
 

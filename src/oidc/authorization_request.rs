@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::url::Url;
 use ring::digest;
 
-use super::ProviderMetadata;
+use super::{ProviderMetadata, proof_request::build_proof_parameters};
 use crate::{config::Profile, log, secret::Secret};
 
 /// The method of PKCE that hides the verifier (RFC 7636 §4.2).
@@ -56,7 +56,7 @@ pub(super) fn compose_request(
     let secrets = [state.expose(), nonce.expose(), &challenge];
     let scope = select_scopes(profile, metadata);
     let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
-    let url = append_parameters(url, profile, &scope);
+    let url = append_parameters(url, profile, metadata, &scope);
     AuthorizationRequest { url, state, nonce, code_verifier, redirect_uri: redirect_uri.to_owned() }
 }
 
@@ -129,15 +129,18 @@ pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> S
     std::iter::once("openid".to_owned()).chain(further).collect::<Vec<_>>().join(" ")
 }
 
-/// Appends the provider's default parameters and the configured ones. A configured parameter replaces a default of the
-/// same name, and an empty one leaves the default out. The configuration cannot set the parameters of the protocol itself (`state`, `redirect_uri` and others):
-/// `config` refuses them.
-fn append_parameters(mut url: Url, profile: &Profile, scope: &str) -> Url {
+/// Appends the provider's default parameters, those that `require` needs, and the configured ones. A configured
+/// parameter replaces another of the same name, and an empty one leaves it out. The configuration cannot set the
+/// parameters of the protocol itself (`state`, `redirect_uri` and others): `config` refuses them.
+fn append_parameters(mut url: Url, profile: &Profile, metadata: &ProviderMetadata, scope: &str) -> Url {
     let (own, spec) = (&profile.extra_params, profile.provider.spec());
     // OIDC Core §11: without it, a provider that follows the standard ignores the scope.
     let consent = (spec.offline_needs_consent && has_offline_access(scope)).then_some(("prompt", "consent"));
-    let habitual = spec.parameters.iter().copied().chain(consent).filter(|(name, _)| !own.contains_key(*name));
-    let all = habitual.chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let proof = build_proof_parameters(profile, metadata);
+    let is_replaced = |name: &str| own.contains_key(name) || proof.iter().any(|(needed, _)| *needed == name);
+    let habitual = spec.parameters.iter().copied().chain(consent).filter(|(name, _)| !is_replaced(name));
+    let needed = proof.iter().map(|(name, value)| (*name, value.as_str()));
+    let all = habitual.chain(needed).chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     for (name, value) in all.filter(|(_, value)| !value.is_empty()) {
         url.query_pairs_mut().append_pair(name, value);
     }

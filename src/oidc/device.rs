@@ -17,6 +17,7 @@ use super::{
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
     form::{ProviderForm, ProviderSession},
+    proof_request::build_proof_parameters,
     response::parse_body,
 };
 use crate::{config::Issuer, http::FullResponse, secret::Secret, text::sanitize_line, url::SecureUrl};
@@ -82,6 +83,8 @@ impl ProviderSession<'_> {
         if let Some(challenge) = &challenge {
             fields.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", CHALLENGE_METHOD)]);
         }
+        let proof = build_proof_parameters(profile, self.metadata);
+        fields.extend(proof.iter().map(|(name, value)| (*name, value.as_str())));
         let own = profile.extra_params.iter().filter(|(_, value)| !value.is_empty());
         fields.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
         let endpoint = self.metadata.auth_endpoint(ProviderEndpoint::DeviceAuthorization, endpoint);

@@ -52,6 +52,15 @@ pub struct ProviderMetadata {
     /// `require_pushed_authorization_requests` (RFC 9126 §5). This program pushes no request.
     #[serde(default)]
     pub requires_pushed_requests: bool,
+    /// `acr_values_supported` and `claims_supported`. Providers often list less than they know.
+    #[serde(default)]
+    pub acr_values: Option<Vec<String>>,
+    #[serde(default)]
+    pub claims: Option<Vec<String>>,
+    /// `claims_parameter_supported`: whether the provider reads the parameter `claims` (OIDC Core §5.5). Absent in
+    /// records of versions without `require`, and every profile with `require` has a record of its own.
+    #[serde(default)]
+    pub claims_parameter: bool,
 }
 
 /// Fetches and checks the document of the profile's issuer. Fails when the provider does not answer, when the document
@@ -107,6 +116,9 @@ struct DiscoveryDocument {
     token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: Option<bool>,
     require_pushed_authorization_requests: Option<bool>,
+    acr_values_supported: Option<Vec<String>>,
+    claims_supported: Option<Vec<String>>,
+    claims_parameter_supported: Option<bool>,
 }
 
 impl DiscoveryDocument {
@@ -164,6 +176,9 @@ impl DiscoveryDocument {
             auth_algorithms: self.token_endpoint_auth_signing_alg_values_supported,
             iss_parameter: self.authorization_response_iss_parameter_supported.unwrap_or_default(),
             requires_pushed_requests: self.require_pushed_authorization_requests.unwrap_or_default(),
+            acr_values: self.acr_values_supported,
+            claims: self.claims_supported,
+            claims_parameter: self.claims_parameter_supported.unwrap_or_default(),
         })
     }
 }

@@ -18,6 +18,8 @@ mod client_probe;
 pub mod page;
 mod provider;
 mod rejection;
+mod sign_in_proof;
+mod proof_request;
 mod authorization_request;
 mod revocation;
 mod sign_out_page;
@@ -37,7 +39,8 @@ pub use self::{
     form::ProviderSession,
     key_set::{ProviderKeys, fetch_keys, is_supported_algorithm},
     provider::{find_issuer_alias, find_organization},
-    rejection::{ClockSkew, TokenPart, TokenRejection},
+    rejection::{ClockSkew, TokenPart, TokenRejection, UnmetRequirement},
+    sign_in_proof::{ProofRules, SignInProof, find_proof_rules},
     sign_out_page::{NoSignOutPage, find_sign_out_page},
     token_endpoint::TokenResponse,
     user_info::{UserInfoFault, fetch_user_info},

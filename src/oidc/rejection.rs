@@ -38,6 +38,8 @@ pub enum TokenRejection {
     AuthorizedParty { expected: UntrustedText, actual: Option<UntrustedText> },
     /// The user does not belong to the organization that the profile requires.
     Organization { claim: &'static str, expected: UntrustedText, actual: Option<UntrustedText> },
+    /// The sign-in does not meet a requirement of the profile (`require`).
+    Requirement(UnmetRequirement),
     /// `nonce`: the provider issued the token for another sign-in.
     NonceMismatch,
     /// `at_hash`: the access token in the same response belongs to another ID token.
@@ -54,6 +56,25 @@ pub enum TokenRejection {
     InvalidSubject,
     /// A refresh returned the token of another user (OIDC Core §12.2).
     SubjectChanged,
+}
+
+/// The first requirement of `require` that a sign-in does not meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnmetRequirement {
+    /// The claim names no accepted authentication context. `actual` is empty if it names none at all.
+    Context { claim: &'static str, accepted: Vec<String>, actual: Vec<UntrustedText> },
+    /// `amr` does not list these methods.
+    Methods { missing: Vec<String>, actual: Vec<UntrustedText> },
+    /// The user authenticated longer ago than `max_age` allows.
+    TooOld { age: Duration, limit: Duration },
+    /// There is no usable `auth_time`.
+    NoAuthTime { limit: Duration },
+    /// `auth_time` is in the future, so a clock is wrong.
+    AuthTimeInFuture { at: Timestamp, now: Timestamp },
+    /// `email` is missing, or at another domain.
+    EmailDomain { accepted: Vec<String>, actual: Option<UntrustedText> },
+    /// The provider does not vouch for `email`.
+    EmailNotVouched { address: UntrustedText },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

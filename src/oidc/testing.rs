@@ -53,6 +53,9 @@ pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
         auth_algorithms: None,
         iss_parameter: false,
         requires_pushed_requests: false,
+        acr_values: None,
+        claims: None,
+        claims_parameter: false,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     cache::{DestinationChange, FailureKind, FailureReport},
     files, http,
     oidc::{
-        self, ClientCredentialError, RefreshRefusal, RequestRefusal, TokenRejection, VerifiedToken,
+        self, ClientCredentialError, RefreshRefusal, RequestRefusal, TokenRejection, UnmetRequirement, VerifiedToken,
         callback::{BindError, CallbackError},
     },
     quota::QuotaError,
@@ -69,6 +69,8 @@ pub enum SignInNeeded {
     PromptNotAllowed,
     /// The provider refused to refresh the session, and the command, or the profile, does not allow a prompt.
     RefreshRefused(RefreshRefusal),
+    /// The stored sign-in does not meet `require`, and the command, or the profile, does not allow a prompt.
+    RequirementUnmet(UnmetRequirement),
     /// The ID token has expired and cannot be refreshed. AWS credentials may still be valid, so only `login --force`
     /// helps.
     IdTokenExpired,
@@ -183,7 +185,9 @@ impl SignInNeeded {
     /// The part of the reason that other processes decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::PromptNotAllowed | Self::RefreshRefused(_) => FailureKind::PromptNotAllowed,
+            Self::PromptNotAllowed | Self::RefreshRefused(_) | Self::RequirementUnmet(_) => {
+                FailureKind::PromptNotAllowed
+            }
             Self::IdTokenExpired
             | Self::BackoffActive { .. }
             | Self::SignInTimedOut { .. }

@@ -26,6 +26,9 @@ impl Ladder<'_> {
             TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)) => {
                 Err(SignInNeeded::RefreshRefused(refusal).into())
             }
+            TokenSearch::SignInNeeded(SignInReason::RequirementUnmet(unmet)) => {
+                Err(SignInNeeded::RequirementUnmet(unmet).into())
+            }
             TokenSearch::SignInNeeded(SignInReason::NoUsableToken | SignInReason::ProviderAnswered) => {
                 let is_expired = sign_in.has_token();
                 Err(if is_expired { SignInNeeded::IdTokenExpired } else { SignInNeeded::PromptNotAllowed }.into())

@@ -26,6 +26,7 @@ mod destinations;
 mod error;
 mod sign_out;
 mod purpose;
+mod requirements;
 mod refresh;
 mod session_credentials;
 mod id_token;
@@ -63,6 +64,7 @@ use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
 use refresh::{NonInteractiveToken, SignInReason, TokenSearch};
+pub use requirements::{find_unmet_requirement, predict_renewal};
 pub use session_credentials::{SessionCredentials, find_credentials};
 pub use sign_in::{SignInMethod, await_browser_failure, check_browser, predict_method};
 pub use sign_out::{RevocationOutcome, SignOutPageSupport, SignOutReport, StoredRecords, sign_out};
@@ -298,6 +300,7 @@ impl Ladder<'_> {
             client_id: &self.profile.client_id,
             organization: oidc::find_organization(self.profile),
             exchange_algorithms: aws::list_required_algorithms(&self.profile.federation),
+            proof: oidc::find_proof_rules(self.profile),
             grant,
             access_token: tokens.access_token.as_ref(),
             now: self.now(),

@@ -2,11 +2,14 @@
 //!
 //! It decides what a failed refresh means: whether the stored token is used, the user has to sign in, or the call fails.
 
-use super::{Error, Ladder, OpenSignIn};
+use super::{Error, Ladder, OpenSignIn, find_unmet_requirement};
 use crate::{
     cache::{CachedProvider, FailureReport, MIN_REMAINING, RefreshHistory, SignInRecord},
     log,
-    oidc::{Application, ProviderSession, RefreshFailure, RefreshRefusal, TokenGrant, TokenResponse, VerifiedToken},
+    oidc::{
+        Application, ProviderSession, RefreshFailure, RefreshRefusal, TokenGrant, TokenResponse, UnmetRequirement,
+        VerifiedToken,
+    },
     secret::Secret,
 };
 
@@ -33,6 +36,8 @@ pub(super) enum SignInReason {
     ProviderAnswered,
     /// The provider refused to refresh the session.
     RefreshRefused(RefreshRefusal),
+    /// The stored sign-in does not meet `require`. The provider may not have been asked.
+    RequirementUnmet(UnmetRequirement),
 }
 
 impl Ladder<'_> {
@@ -44,6 +49,9 @@ impl Ladder<'_> {
     pub(super) async fn get_token_without_prompt(&self, sign_in: &mut OpenSignIn<'_>) -> Result<TokenSearch, Error> {
         if self.purpose.is_forced_login() {
             return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
+        }
+        if let Some(unmet) = self.check_requirements(sign_in) {
+            return Ok(TokenSearch::SignInNeeded(SignInReason::RequirementUnmet(unmet)));
         }
         let Some(refresh_token) = sign_in.refresh_token.clone() else {
             return Ok(self.search_cached_token(sign_in, SignInReason::NoUsableToken));
@@ -195,14 +203,18 @@ impl Ladder<'_> {
                 &self.expected_claims(&tokens, TokenGrant::RefreshToken { subject: sign_in.subject.as_deref() }),
             )
             .await?;
+        if let Some(unmet) = self.check_refreshed_token(sign_in, &token)? {
+            return Ok(TokenSearch::SignInNeeded(SignInReason::RequirementUnmet(unmet)));
+        }
         self.set_token(sign_in, &token)?;
         // The verification has checked that the user is the same.
         let token = token.with_user_info(sign_in.user_info.clone());
         Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(token)))
     }
 
-    /// The stored token, if it is valid for long enough to reach AWS.
+    /// The stored token, if it is valid for long enough to reach AWS and its sign-in meets the requirements.
     pub(super) fn cached_token(&self, sign_in: &SignInRecord) -> Option<VerifiedToken> {
-        sign_in.find_valid_token(self.now().saturating_add(MIN_REMAINING))
+        let token = sign_in.find_valid_token(self.now().saturating_add(MIN_REMAINING))?;
+        find_unmet_requirement(sign_in, self.profile, self.now()).is_none().then_some(token)
     }
 }

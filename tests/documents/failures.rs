@@ -227,7 +227,7 @@ fn slugs_of_source() -> Codes {
                 templates.insert(value.clone());
             } else if is_word(value) && !is_argument {
                 let (room, code) = match function.as_str() {
-                    "describe_rejection" => ("token", token),
+                    "describe_rejection" | "find_requirement_slug" => ("token", token),
                     _ if path.starts_with("src/failure/aws/") => ("aws", aws),
                     _ => continue,
                 };

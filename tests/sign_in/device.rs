@@ -278,3 +278,22 @@ fn waiting_caller_gets_a_new_code_after_the_first_gives_up() {
     assert_eq!(enter_code(&address, next, false).unwrap().status, 200);
     call.finish().expect_code(0);
 }
+
+#[test]
+fn a_device_sign_in_must_meet_the_requirements() {
+    let world = world();
+    let desk = desk_with(&world, "flow = \"device\"\nrequire = { acr = [\"2\"], max_age = \"1h\" }");
+    world.next(1, Knob::Claims, json!({ "acr": "1" }));
+    let shown = start_sign_in(&desk);
+    shown.answer(false);
+    shown.fails(6, "token/acr");
+    let request =
+        world.ledger().requests().into_iter().find(|request| request.endpoint == Endpoint::DeviceCode).unwrap();
+    for parameter in ["acr_values=2", "max_age=3600"] {
+        assert!(request.body.contains(parameter), "{}", request.body);
+    }
+    world.next(1, Knob::Claims, json!({ "acr": "2" }));
+    let shown = start_sign_in(&desk);
+    shown.answer(false);
+    shown.call.finish().expect_code(0);
+}

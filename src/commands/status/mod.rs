@@ -17,14 +17,16 @@ use super::{
 };
 use crate::{
     cache::{
-        CredentialsRecord, DestinationChange, Freshness, LastFailure, RenewalOutlook, SignInRecord, assess_credentials,
+        CredentialsRecord, DestinationChange, Freshness, LastFailure, RefreshObstacle, RenewalOutlook, SignInRecord,
+        assess_credentials,
     },
     config::{self, CallerKind, Profile, VariableStatus},
-    failure::{Failure, describe_change, describe_refresh_obstacle, doctor},
+    failure::{Failure, describe_change, describe_refresh_obstacle, describe_unmet_requirement, doctor},
     hint::{Hint, Invocation, NextCommand},
     host::{Environment, Terminal, format_local_time},
     identity,
     quota::QuotaUsage,
+    session::{find_unmet_requirement, predict_renewal},
     text::{escape_controls, sanitize_line},
     time::{Timestamp, format_duration},
 };
@@ -62,6 +64,9 @@ struct StatusReport {
     account: Option<String>,
     credentials: Option<RemainingValidity>,
     sign_in: Option<SignInStatus>,
+    /// What the profile requires of a sign-in. Omitted if it requires nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requirements: Option<StatusRequirements>,
     /// There is a refresh token that gets ID tokens, so expired credentials can be replaced without a prompt.
     can_renew: bool,
     /// When the user has to sign in next. JSON has it as `can_renew` and `id_token_expires_at`.
@@ -101,6 +106,22 @@ struct SignInStatus {
     shared_with: Vec<String>,
 }
 
+/// What `require` demands, and whether the stored sign-in proved it.
+#[derive(Serialize)]
+struct StatusRequirements {
+    acr: Vec<String>,
+    amr: Vec<String>,
+    max_age_seconds: Option<u64>,
+    email_domain: Vec<String>,
+    /// The same in one line, for the terminal.
+    #[serde(skip)]
+    text: String,
+    /// `None` before the first sign-in.
+    met: Option<bool>,
+    /// Which requirement the sign-in does not meet.
+    unmet: Option<String>,
+}
+
 /// A moment that JSON shows in UTC, such as `2026-11-20T23:46:17Z`.
 #[derive(Clone, Copy, Serialize)]
 #[serde(into = "String")]
@@ -135,7 +156,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
     let (sign_in, stored) = (work.cache.load_sign_in()?, work.cache.load_credentials()?);
     let (notes, now) = (work.cache.load_credentials_notes(), work.now());
     let role = work.profile.final_role().or(stored.role.as_ref());
-    let outlook = sign_in.predict_renewal(now);
+    let outlook = predict_renewal(&sign_in, &work.profile, now);
     let credentials = stored.credentials.as_ref().filter(|found| assess_credentials(found, now) != Freshness::Spent);
     Ok(StatusReport {
         version: 1,
@@ -152,7 +173,8 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
             id_token_expires_at: sign_in.find_valid_token(now).map(|token| UtcTime(token.expires_at())),
             shared_with: context.list_sharing_profiles(&work.profile).into_iter().map(|other| other.name).collect(),
         }),
-        can_renew: outlook == RenewalOutlook::Automatic,
+        requirements: read_requirements(&sign_in, &work.profile, now),
+        can_renew: matches!(outlook, RenewalOutlook::Automatic | RenewalOutlook::Until(_, RefreshObstacle::MaxAge)),
         outlook,
         storage: work.profile.storage.name(),
         config: list_config_files(context),
@@ -165,6 +187,24 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
         destination_changes: sign_in.destinations.find_profile_changes(&work.profile, &context.host.environment),
         variables: work.profile.list_variables(&context.host.environment, &context.host.paths),
+    })
+}
+
+/// The requirements of the profile; `None` if it requires nothing.
+fn read_requirements(sign_in: &SignInRecord, profile: &Profile, now: Timestamp) -> Option<StatusRequirements> {
+    let require = &profile.require;
+    if require.is_empty() {
+        return None;
+    }
+    let unmet = find_unmet_requirement(sign_in, profile, now).map(|unmet| describe_unmet_requirement(&unmet));
+    Some(StatusRequirements {
+        acr: require.acr.clone(),
+        amr: require.amr.clone(),
+        max_age_seconds: require.max_age.map(|age| age.as_secs()),
+        email_domain: require.email_domain.clone(),
+        text: require.describe(),
+        met: sign_in.has_token().then_some(unmet.is_none()),
+        unmet,
     })
 }
 
@@ -210,6 +250,15 @@ impl StatusIdentity {
     }
 }
 
+impl StatusRequirements {
+    fn to_facts(&self) -> Vec<StatusFact> {
+        let required = StatusFact::new("Requires", &self.text);
+        let unmet =
+            self.unmet.as_ref().map(|unmet| StatusFact::new("", format!("not met: {unmet}")).with_tone(Tone::Bad));
+        std::iter::once(required).chain(unmet).collect()
+    }
+}
+
 impl StatusReport {
     /// The facts for the terminal, the most important ones first. `paused_until` is set while automatic callers may not
     /// open a browser.
@@ -234,6 +283,7 @@ impl StatusReport {
         }
         let role = self.role_arn.as_deref().unwrap_or("the identity pool chooses it at the first sign-in");
         facts.push(StatusFact::new("Role", role));
+        facts.extend(self.requirements.iter().flat_map(StatusRequirements::to_facts));
         facts.push(StatusFact::new("Storage", self.storage));
         facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));
         facts.extend(describe_variables(&self.variables));
@@ -262,7 +312,15 @@ impl StatusReport {
             }
             RenewalOutlook::SignInNeeded(obstacle) => {
                 let hint = Hint::from(format!("no{}; run ", describe_refresh_obstacle(obstacle)));
-                let hint = hint.command(NextCommand::Login).render(invocation);
+                // A plain `login` would be content with AWS credentials that are still valid.
+                let command = match obstacle {
+                    RefreshObstacle::RequirementUnmet => NextCommand::LoginForce,
+                    RefreshObstacle::NoRefreshToken
+                    | RefreshObstacle::NoIdToken
+                    | RefreshObstacle::Refused
+                    | RefreshObstacle::MaxAge => NextCommand::Login,
+                };
+                let hint = hint.command(command).render(invocation);
                 (hint, if self.signed_in { Tone::Warning } else { Tone::Bad })
             }
         };

@@ -20,7 +20,7 @@ use super::{
     layers::Layers,
     parsers::reject_value,
     partition,
-    provider::{self, ProviderSettings},
+    provider::{self, ProviderSettings, RequireSettings},
     role_chain,
     setting::{ConfigSetting, ConfigSettings},
     source_file::expand_home,
@@ -87,6 +87,13 @@ impl<'a> ProfileBuilder<'a> {
         if let (Some(kind), Some(resolved), Some(scopes)) = (provider, &resolved, &scopes) {
             self.check_provider_conflicts(kind, resolved, scopes, login_domain.as_ref());
         }
+        let extra_params = self.read_key(&keys::EXTRA_PARAMS);
+        let require = self.read_key(&keys::REQUIRE);
+        if let (Some(kind), Some(issuer), Some(require), Some(extra_params)) =
+            (provider, issuer, &require, &extra_params)
+        {
+            self.check_require(&RequireSettings { kind, issuer, require, extra_params });
+        }
         let storage = self.read_key(&keys::STORAGE);
         let client_auth = self.build_client_auth(provider, storage);
         let session_duration = self.read_key(&keys::SESSION_DURATION);
@@ -103,7 +110,8 @@ impl<'a> ProfileBuilder<'a> {
             is_default_choice: self.layers.is_default_choice(self.name, self.inputs),
             scopes: scopes?,
             login_domain,
-            extra_params: self.read_key(&keys::EXTRA_PARAMS)?,
+            extra_params: extra_params?,
+            require: require?,
             redirect_uri: redirect_uri?,
             flow: self.read_key(&keys::FLOW)?,
             browser: self.read_key(&keys::BROWSER)?,
@@ -254,6 +262,13 @@ impl<'a> ProfileBuilder<'a> {
             login_domain,
         });
         for (key, conflict) in conflicts {
+            self.report_conflict::<()>(key, conflict);
+        }
+    }
+
+    /// Reports every requirement that the provider cannot meet, and every parameter that contradicts one.
+    fn check_require(&mut self, settings: &RequireSettings<'_>) {
+        for (key, conflict) in provider::find_require_conflicts(settings) {
             self.report_conflict::<()>(key, conflict);
         }
     }

@@ -3,7 +3,7 @@
 //! The spelling must be exact, because the program and AWS compare it byte for byte with the `iss` of the ID token. The
 //! other requirements of a provider are in `requirements`.
 
-use crate::config::{Partition, error::ValueConflict};
+use crate::config::{Issuer, Partition, error::ValueConflict};
 
 /// Entra's sign-in host outside the national clouds.
 pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
@@ -81,6 +81,15 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
 
 const ENTRA_TENANT: &str =
     "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" from the app registration's overview";
+
+/// The tenant in an issuer of Entra. `None` for an external tenant, whose users register themselves, so that belonging
+/// to it says nothing about their addresses.
+pub(super) fn find_entra_tenant(issuer: &Issuer) -> Option<&str> {
+    let url = issuer.url().as_url();
+    let is_external = url.host_str().is_some_and(|host| is_domain_or_below(host, "ciamlogin.com"));
+    let tenant = url.path().split('/').nth(1).filter(|tenant| is_guid(tenant));
+    tenant.filter(|_| !is_external)
+}
 
 /// Auth0's issuers always end in a slash (Auth0, "OpenID Connect discovery").
 pub(super) fn check_auth0(parts: &IssuerParts<'_>) -> Option<ValueConflict> {

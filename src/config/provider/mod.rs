@@ -5,12 +5,15 @@
 
 mod issuer_format;
 mod issuer_shorthand;
+mod proof_support;
 mod requirements;
 mod specs;
 
 pub(super) use issuer_format::is_guid;
 pub use issuer_shorthand::build_pool_issuer;
 pub(super) use issuer_shorthand::{IssuerShorthand, parse_login_domain};
+pub use proof_support::{AcrSupport, EmailAuthority, MaxAgeSupport, SignInProofSupport};
+pub(super) use proof_support::{RequireSettings, find_require_conflicts};
 pub(super) use requirements::{
     ProviderSettings, build_shorthand_issuer, choose_redirect_host, choose_redirect_ports, collect_warnings,
     find_conflicts,

@@ -6,6 +6,7 @@
 use super::{
     IssuerShorthand, Provider,
     issuer_format::IssuerParts,
+    proof_support::describe_late_renewal,
     specs::{REGISTERED_PORTS, RedirectRule},
 };
 use crate::{
@@ -173,9 +174,11 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
     // Without the restriction every account of the provider can sign in, from any company.
-    if let Some((_, reason)) = spec.account_restriction.filter(|(name, _)| !profile.extra_params.contains_key(*name)) {
+    let is_restricted = |name| profile.extra_params.contains_key(name) || !profile.require.email_domain.is_empty();
+    if let Some((_, reason)) = spec.account_restriction.filter(|(name, _)| !is_restricted(*name)) {
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
+    found.extend(describe_late_renewal(profile).map(|reason| (keys::REQUIRE.untyped(), reason)));
     if profile.issuer.as_str().contains(PERSONAL_TENANT) {
         found.push((&keys::ISSUER, "this is the tenant of all personal Microsoft accounts".to_owned()));
     }

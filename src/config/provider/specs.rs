@@ -4,7 +4,7 @@
 //! providers, so a new provider needs a literal here and nothing else. The comments cite the vendors' documents.
 
 use super::{
-    Provider,
+    AcrSupport, EmailAuthority, MaxAgeSupport, Provider, SignInProofSupport,
     issuer_format::{self, IssuerParts, is_cognito_host, is_domain_or_below},
     issuer_shorthand::{IssuerShorthand, build_pool_issuer, expand_auth0, expand_cognito, expand_entra, expand_okta},
 };
@@ -60,6 +60,8 @@ pub struct ProviderSpec {
     pub organization: Option<OrganizationParameter>,
     /// The parameter without which every account of the provider can sign in, and the warning if it is missing.
     pub(super) account_restriction: Option<(&'static str, &'static str)>,
+    /// What the provider can prove about a sign-in, for `require`.
+    pub proof: SignInProofSupport,
     /// Whether ID tokens may name the issuer without `https://`.
     pub has_bare_issuer: bool,
 
@@ -143,6 +145,16 @@ pub struct SampleIssuer<'a> {
 /// administrators to register exactly these two.
 pub const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
 
+/// The proofs that the standards define (OIDC Core §2, §3.1.2.1 and §5.1).
+const STANDARD_PROOF: SignInProofSupport = SignInProofSupport {
+    acr: AcrSupport::EssentialClaim,
+    has_amr: |_| true,
+    max_age: MaxAgeSupport::Parameter,
+    email: EmailAuthority::Verified,
+    is_announced: true,
+    domain_parameter: None,
+};
+
 /// The properties that the standards define, for a provider without a literal. `offline_access` requests a refresh
 /// token (OIDC Core §11). The port of a loopback redirect URI is arbitrary (RFC 8252 §7.3). The audience of an
 /// assertion is the issuer (draft-ietf-oauth-rfc7523bis, FAPI 2.0 §5.3.2.1).
@@ -168,6 +180,7 @@ const STANDARD: ProviderSpec = ProviderSpec {
     origin_retry: None,
     organization: None,
     account_restriction: None,
+    proof: STANDARD_PROOF,
     has_bare_issuer: false,
     assertion_audience: AssertionAudience::Issuer,
     rsa_algorithm: KeyAlgorithm::Rs256,
@@ -196,6 +209,8 @@ static OKTA: ProviderSpec = ProviderSpec {
     redirect_rule: RedirectRule::RegisteredPort,
     // Okta issues a refresh token if the application has that grant (Okta, "Refresh access tokens").
     offline_needs_consent: false,
+    // Okta, "Step-up authentication using ACR values".
+    proof: SignInProofSupport { acr: AcrSupport::AcrValues, is_announced: false, ..STANDARD_PROOF },
     // `aud` is the full address of the endpoint (Okta, "Build a JWT for client authentication").
     assertion_audience: AssertionAudience::Endpoint,
     // Okta's `end_session_endpoint` requires `id_token_hint`. This page ends the session without it (Okta, "Sign users
@@ -235,6 +250,17 @@ static ENTRA: ProviderSpec = ProviderSpec {
     // Entra asks for consent only where nobody has granted it yet. `prompt=consent` would ask every user again, and fail
     // in tenants where only administrators may consent (Microsoft, "OAuth 2.0 authorization code flow").
     offline_needs_consent: false,
+    // Contexts: Microsoft, "Developer guide to Conditional Access authentication context". Only v1.0 ID tokens have
+    // `amr`. The documented parameters of the authorization request lack `max_age`. Entra does not verify addresses,
+    // and each tenant's administrators choose those of its accounts.
+    proof: SignInProofSupport {
+        acr: AcrSupport::AcrsClaim,
+        has_amr: |issuer| !issuer.as_str().ends_with("/v2.0"),
+        max_age: MaxAgeSupport::FreshPrompt,
+        email: EmailAuthority::OfTenant { claim: "tid", find_tenant: issuer_format::find_entra_tenant },
+        is_announced: false,
+        ..STANDARD_PROOF
+    },
     // Audience and PS256: Microsoft, "Application authentication certificate credentials".
     assertion_audience: AssertionAudience::Endpoint,
     rsa_algorithm: KeyAlgorithm::Ps256,
@@ -261,6 +287,8 @@ static AUTH0: ProviderSpec = ProviderSpec {
     // Auth0 issues a refresh token if the API allows offline access (Auth0, "Get refresh tokens").
     offline_needs_consent: false,
     email_claim_remedy: "add `email` to `scopes`, or give the user an e-mail address in Auth0",
+    // Auth0, "Configure Step-up Authentication for Web Apps".
+    proof: SignInProofSupport { acr: AcrSupport::AcrValues, is_announced: false, ..STANDARD_PROOF },
     telemetry_organization: "auth0",
     sample_issuer: |sample| sample.domain.map(|domain| format!("https://{domain}/")),
     ..STANDARD
@@ -290,6 +318,8 @@ static COGNITO: ProviderSpec = ProviderSpec {
     // endpoint").
     sign_out_page: SignOutPage::Unusable("needs a registered sign-out URL, to which it returns"),
     email_claim_remedy: "add `email` to `scopes`, and let the application read the attribute `email`",
+    // Amazon Cognito, "Authentication levels with ACR and AMR claims".
+    proof: SignInProofSupport { acr: AcrSupport::AcrValues, is_announced: false, ..STANDARD_PROOF },
     telemetry_organization: "cognito",
     sample_issuer: |sample| sample.cognito_user_pool_id.and_then(build_pool_issuer),
     ..STANDARD
@@ -322,6 +352,17 @@ static GOOGLE: ProviderSpec = ProviderSpec {
         "hd",
         "hd is missing, so every Google account that the consent screen allows can sign in; add hd = \"acme.com\"",
     )),
+    // Google adds `amr` and `auth_time` to the tokens of applications that it has verified, and documents no parameter
+    // that asks for another authentication ("Security bundle"). It answers for an address only if the account also
+    // belongs to an organization ("OpenID Connect", `email_verified` and `hd`).
+    proof: SignInProofSupport {
+        acr: AcrSupport::Unsupported,
+        has_amr: |_| false,
+        max_age: MaxAgeSupport::Unsupported,
+        email: EmailAuthority::VerifiedInOrganization { claim: "hd" },
+        is_announced: false,
+        domain_parameter: Some("hd"),
+    },
     has_bare_issuer: true,
     email_claim_remedy: "add `email` to `scopes`",
     sample_issuer: |_| GOOGLE.fixed_issuer.map(str::to_owned),

@@ -12,6 +12,7 @@ mod files;
 mod issuer;
 mod layers;
 mod reference;
+mod require;
 mod shown;
 mod trust;
 mod variables;

@@ -20,8 +20,10 @@ use crate::{
 mod provider_hints;
 mod client_auth;
 mod pasted_redirect;
+mod requirement;
 
 use provider_hints::{find_hint, find_specific_hint, find_standard_hint};
+pub use requirement::describe_unmet_requirement;
 
 impl From<Error> for Failure {
     /// Exit code 9 (network) where the response probably came from something else than the provider, such as a captive
@@ -313,6 +315,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
         TokenRejection::Missing { claim } => {
             ("missing_claim", format!("the ID token is missing the claim {claim}"), suggest_login())
         }
+        TokenRejection::Requirement(unmet) => requirement::describe_weak_sign_in(&unmet),
         // OIDC Core §15.5.2. Mostly an older tab that was completed late.
         TokenRejection::NonceMismatch => (
             "nonce",

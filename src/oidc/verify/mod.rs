@@ -14,6 +14,7 @@
 //! | `iss` | tokens of another provider or tenant | Core §3.1.3.7 item 2 |
 //! | `aud`, `azp` | tokens that the provider issued to another application | Core §3.1.3.7 items 3 to 5 |
 //! | organization | users of another tenant of the same issuer | the provider's documentation |
+//! | `require` | a sign-in that is weaker or older than the profile demands, or of a foreign account | Core §2 and §3.1.3.7 items 12 and 13 |
 //! | `nonce` | a code or token from another sign-in | Core §3.1.3.7 item 11, RFC 9700 §4.5 |
 //! | `exp`, `nbf`, `iat` | replay of old tokens | Core §3.1.3.7 items 9 and 10, RFC 7519 §4.1.5 |
 //! | `at_hash` | a substituted access token | Core §3.1.3.8 |
@@ -33,6 +34,7 @@ use super::{
     key_set::{ProviderKeys, TokenSigner, parse_algorithm},
     provider::RequiredOrganization,
     rejection::{ClockSkew, TokenPart, TokenRejection},
+    sign_in_proof::{self, ProofRules},
 };
 use crate::{secret::Secret, store::UnsealedRecord, text::UntrustedText, time::Timestamp};
 
@@ -95,6 +97,8 @@ pub struct ExpectedClaims<'a> {
     /// The signature algorithms that the service accepts to which the profile presents the token; `None` if it does not
     /// name them.
     pub exchange_algorithms: Option<&'static [&'static str]>,
+    /// What the sign-in must prove; `None` where the profile requires nothing.
+    pub proof: Option<ProofRules<'a>>,
     pub grant: TokenGrant<'a>,
     /// The access token of the same response. It is compared with `at_hash` if the ID token has that claim.
     pub access_token: Option<&'a Secret>,
@@ -132,6 +136,7 @@ pub fn verify_token(
     check_parties(&claims, expected)?;
     check_organization(&claims, expected)?;
     check_nonce(&claims, expected)?;
+    check_proof(&claims, expected)?;
     let (issued_at, expires_at) = check_times(&claims, expected)?;
     check_access_token(&claims, expected, &signer)?;
     let subject = check_subject(&claims, expected)?;
@@ -314,6 +319,18 @@ fn check_organization(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<
     }
     let (expected, actual) = (UntrustedText::new(organization.name), stated.map(UntrustedText::new));
     Err(TokenRejection::Organization { claim, expected, actual })
+}
+
+/// Checks what the sign-in must prove. A refreshed token may omit these claims (OIDC Core §12.2): there the values of
+/// the sign-in count, and `session` judges them.
+fn check_proof(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
+    let Some(rules) = &expected.proof else { return Ok(()) };
+    match expected.grant {
+        TokenGrant::RefreshToken { .. } => Ok(()),
+        TokenGrant::AuthorizationCode { .. } | TokenGrant::DeviceCode => {
+            sign_in_proof::check_claims(&claims.0, rules, expected.now).map_err(TokenRejection::Requirement)
+        }
+    }
 }
 
 /// Checks the nonce (OIDC Core §3.1.3.7 item 11). It stops an attacker who injects a code of their own sign-in or a

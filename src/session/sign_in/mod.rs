@@ -26,8 +26,8 @@ use crate::{
     identity::needs_user_info,
     log,
     oidc::{
-        self, Application, AuthorizationRequest, ProviderMetadata, TokenGrant, TokenResponse, UnverifiedToken,
-        VerifiedToken, fetch_user_info,
+        self, Application, AuthorizationRequest, ProviderMetadata, SignInProof, TokenGrant, TokenResponse,
+        UnverifiedToken, VerifiedToken, fetch_user_info,
     },
     race::{RaceWinner, race_futures},
     secret::Secret,
@@ -76,7 +76,7 @@ impl Ladder<'_> {
     ) -> Result<SessionCredentials, Error> {
         // A browser at a provider that is down would only show an error. So the provider must have answered in this run.
         let known = match reason {
-            SignInReason::NoUsableToken => None,
+            SignInReason::NoUsableToken | SignInReason::RequirementUnmet(_) => None,
             SignInReason::ProviderAnswered | SignInReason::RefreshRefused(_) => {
                 // Cached metadata may be older than the administrator's correction.
                 let cached = records.sign_in.lock.load_provider(self.now())?;
@@ -138,6 +138,7 @@ impl Ladder<'_> {
             caller if !self.profile.login.allows_prompt(caller) => Err(match reason {
                 SignInReason::NoUsableToken | SignInReason::ProviderAnswered => SignInNeeded::PromptNotAllowed,
                 SignInReason::RefreshRefused(refusal) => SignInNeeded::RefreshRefused(refusal),
+                SignInReason::RequirementUnmet(unmet) => SignInNeeded::RequirementUnmet(unmet),
             }
             .into()),
             _ => {
@@ -197,6 +198,7 @@ impl Ladder<'_> {
             (self.report)(SignInEvent::NoRefreshToken);
         }
         sign_in.refresh_token = tokens.refresh_token;
+        sign_in.proof = SignInProof::from_claims(token.claims());
         if sign_in.refresh_history == RefreshHistory::Refused {
             sign_in.refresh_history = RefreshHistory::Usual;
         }

@@ -43,6 +43,7 @@ fn expected() -> ExpectedClaims<'static> {
         client_id: "client",
         organization: None,
         exchange_algorithms: None,
+        proof: None,
         grant: TokenGrant::AuthorizationCode { nonce: &NONCE },
         access_token: Some(&ACCESS),
         now: Timestamp::from_unix(NOW),

@@ -106,7 +106,7 @@ pub enum CheckResult {
 
 /// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
 /// them up in `doctor --json`.
-const CHECKS: [(&str, CheckFunction); 31] = [
+const CHECKS: [(&str, CheckFunction); 32] = [
     ("version", Machine(version::check_version)),
     ("configuration", Machine(configuration::check_configuration)),
     ("variables", Local(variables::check_variables)),
@@ -123,6 +123,7 @@ const CHECKS: [(&str, CheckFunction); 31] = [
     ("algorithms", Network(|context, profile| Box::pin(provider::check_algorithms(context, profile)))),
     ("keys", Network(|context, profile| Box::pin(provider::check_keys(context, profile)))),
     ("client", Network(|context, profile| Box::pin(provider::check_client(context, profile)))),
+    ("require", Network(|context, profile| Box::pin(provider::check_requirements(context, profile)))),
     ("ports", Network(|context, profile| Box::pin(sign_in::check_ports(context, profile)))),
     ("browser", Network(|context, profile| Box::pin(sign_in::check_browser(context, profile)))),
     ("aws", Network(|context, profile| Box::pin(network::check_aws(context, profile)))),

@@ -89,6 +89,39 @@ pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile)
     Ok(Finding::Ok("the provider reports no error for the client ID and the redirect URI".to_owned()))
 }
 
+/// Whether the provider announces what the profile requires of a sign-in. Providers announce less than they know, so an
+/// unlisted requirement is only a warning; the sign-in decides.
+pub(super) async fn check_requirements(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
+    let (require, support) = (&profile.require, &profile.provider.spec().proof);
+    if require.is_empty() {
+        return Ok(Finding::Skipped("the profile requires nothing of a sign-in (`require`)".to_owned()));
+    }
+    let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
+    let lists = |list: &Option<Vec<String>>, name: &str| {
+        list.as_ref().is_none_or(|listed| listed.iter().any(|one| one == name))
+    };
+    let mut unlisted = Vec::new();
+    if !require.acr.is_empty() && !require.acr.iter().any(|context| lists(&metadata.acr_values, context)) {
+        unlisted.push(("acr_values_supported", format!("{} {}", support.acr.claim(), require.acr.join(", "))));
+    }
+    let claims = [
+        (support.acr.claim(), !require.acr.is_empty()),
+        ("amr", !require.amr.is_empty()),
+        ("auth_time", require.max_age.is_some()),
+        ("email", !require.email_domain.is_empty()),
+    ];
+    let needed = claims.into_iter().filter(|(_, is_needed)| *is_needed && support.is_announced);
+    let missing = needed.filter(|(claim, _)| !lists(&metadata.claims, claim));
+    unlisted.extend(missing.map(|(claim, _)| ("claims_supported", claim.to_owned())));
+    match unlisted.first() {
+        None => Ok(Finding::Ok(format!("nothing that the provider announces contradicts {}", require.describe()))),
+        Some((list, value)) => {
+            let host = metadata.authorization_endpoint.authority();
+            Ok(Finding::Warn(doctor::describe_unlisted_requirement(host, list, &sanitize_line(value))))
+        }
+    }
+}
+
 /// The finding of a check that needs the metadata when they could not be fetched. Only `discovery` reports the failure.
 fn skip_without_metadata(_: Failure) -> Finding {
     Finding::Skipped("the provider's metadata could not be read, see `discovery`".to_owned())

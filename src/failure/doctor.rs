@@ -69,6 +69,15 @@ pub fn describe_opaque_session_name(profile: &Profile) -> Failure {
     make_finding("doctor/opaque_name", what, hint)
 }
 
+/// The profile requires something of a sign-in that the provider's discovery document does not list. `list` is the
+/// member of that document.
+pub fn describe_unlisted_requirement(host: &str, list: &str, value: &str) -> Failure {
+    let what = format!("`require` needs {value}, which {host} does not list (`{list}`)");
+    let hint = Hint::run(NextCommand::LoginForce)
+        .text("; if the sign-in is rejected, ask the provider's administrator to add it to the ID tokens");
+    make_finding("doctor/require", what, hint)
+}
+
 /// Other programs use some registered ports. `free_port` is one that is still free, if there is one.
 pub fn describe_taken_ports(attempts: &[BindAttempt], free_port: Option<u16>) -> Failure {
     let tried: Vec<String> = attempts.iter().map(describe_bind_attempt).collect();

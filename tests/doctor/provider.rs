@@ -3,6 +3,7 @@
 use testworld::{Fault, Knob, POOL_ID, ROLE_ARN};
 
 use super::*;
+use crate::SPENT;
 
 fn host(world: &World) -> String {
     world.issuer().trim_start_matches("http://").to_owned()
@@ -115,4 +116,35 @@ fn doctor_reports_required_pushed_requests() {
     let desk = laptop(&world);
     world.set(Knob::DiscoveryDocument, json!({ "require_pushed_authorization_requests": true }));
     complains(&desk, "client", "bad", &[&host(&world), "pushed"]);
+}
+
+#[test]
+fn doctor_warns_of_requirements_that_are_not_announced() {
+    let world = World::new();
+    world.set(Knob::Claims, json!({ "acr": "2", "amr": ["mfa"] }));
+    let require = r#"{ acr = ["2"], amr = ["mfa"], max_age = "1h", email_domain = ["example.com"] }"#;
+    let desk = laptop_with(&world, &format!("session_duration = \"1h\"\nrequire = {require}"));
+    let listed = json!(["acr", "amr", "auth_time", "email"]);
+    world.set(Knob::DiscoveryDocument, json!({ "acr_values_supported": ["1", "2"], "claims_supported": listed }));
+    assert!(says(&desk, "require").contains("acr 2, amr mfa, max_age 1 h, email_domain example.com"));
+    for (document, facts) in [
+        (json!({ "acr_values_supported": ["1"] }), ["acr_values_supported", "2"]),
+        (json!({ "claims_supported": ["sub", "acr", "amr", "email"] }), ["claims_supported", "auth_time"]),
+        (json!({ "claims_supported": ["sub", "acr", "auth_time", "email"] }), ["claims_supported", "amr"]),
+    ] {
+        world.set(Knob::DiscoveryDocument, document);
+        complains(&desk, "require", "warn", &facts);
+    }
+}
+
+#[test]
+fn doctor_session_names_an_unmet_requirement() {
+    let world = World::new();
+    world.set(Knob::CredentialLifetime, SPENT);
+    world.set(Knob::Claims, json!({ "acr": "2" }));
+    let desk = laptop_with(&world, "require = { acr = [\"2\"] }");
+    world.set(Knob::Claims, json!({ "acr": "1" }));
+    desk.run(["credentials", "--no-login"]).expect_code(4);
+    let found = complaints(&desk).into_iter().find(|check| check["name"] == "session").unwrap();
+    assert_complaint(&found, "session", "warn", &["`acr` 1", "requires 2", "login --force"]);
 }

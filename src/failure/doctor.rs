@@ -279,7 +279,8 @@ pub fn describe_missing_keys(host: &str) -> Failure {
 /// URI is wrong, so the message names both, and the hint too if the provider's words lead to no other.
 pub fn describe_rejected_request(client_id: &str, redirect_uri: &str, refusal: &RequestRefusal) -> Failure {
     let said = describe_request_refusal(refusal);
-    let what = format!("the provider rejects the client {client_id} with the redirect URI {redirect_uri}: {said}");
+    let what =
+        format!("for the client {client_id} and the redirect URI {redirect_uri} the provider answers with {said}");
     let hint = advise_on_request_refusal(refusal)
         .unwrap_or_else(|| format!("check `client_id`, and register exactly {redirect_uri} at the provider").into());
     Failure::new(Exit::Refused, "doctor/client", what, hint)

@@ -67,10 +67,10 @@ impl From<SignInNeeded> for Failure {
             ),
             SignInNeeded::RequestRefused { refusal, redirect_uri } => (
                 "sign-in/request_refused",
-                format!("the provider refuses the sign-in request: {}", describe_request_refusal(&refusal)),
+                format!("the provider answers the sign-in request with {}", describe_request_refusal(&refusal)),
                 advise_on_request_refusal(&refusal).unwrap_or_else(|| {
-                    Hint::from(format!("register exactly {redirect_uri} at the provider, check `client_id`, and run "))
-                        .command(NextCommand::Doctor)
+                    let cause = format!("if the browser shows an error too, register exactly {redirect_uri}");
+                    Hint::from(format!("{cause}, check `client_id`, and run ")).command(NextCommand::Doctor)
                 }),
             ),
             SignInNeeded::NoBrowser { why } => (

@@ -64,9 +64,14 @@ pub async fn probe_request(
     send_probe(client, &compose_request(profile, metadata, redirect_uri, random).url).await
 }
 
+/// The headers of filters that refuse programs and let browsers pass: Cloudflare ("Detect a Challenge Page response") and
+/// AWS WAF ("CAPTCHA and Challenge in AWS WAF").
+const FILTER_HEADERS: [&str; 2] = ["cf-mitigated", "x-amzn-waf-action"];
+
 async fn send_probe(client: &Client, url: &Url) -> Result<ClientProbe, Error> {
     let answer = client.get(url.as_str(), "text/html").await?;
     Ok(match answer.status {
+        _ if FILTER_HEADERS.iter().any(|name| answer.headers.contains_key(*name)) => ClientProbe::Inconclusive,
         StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             ClientProbe::Inconclusive
         }
@@ -178,6 +183,12 @@ mod tests {
             assert_eq!(probe(status, ""), ClientProbe::Inconclusive, "{status}");
         }
         assert_eq!(redirect("http://127.0.0.1:8400/callback?error=server_error"), ClientProbe::Inconclusive);
+    }
+
+    #[test]
+    fn page_of_a_filter_says_nothing_about_the_client() {
+        assert_eq!(probe("403 Forbidden", "cf-mitigated: challenge\r\n"), ClientProbe::Inconclusive);
+        assert_eq!(probe("405 No", "x-amzn-waf-action: captcha\r\n"), ClientProbe::Inconclusive);
     }
 
     #[test]

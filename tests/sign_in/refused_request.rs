@@ -27,7 +27,7 @@ fn abandoned(world: &World) -> Desk<'_> {
 
 /// Waits until the program has reported the refusal.
 fn await_report(desk: &Desk<'_>) {
-    wait_for("the report", || desk.log().contains("refuses the sign-in request").then_some(()));
+    wait_for("the report", || desk.log().contains("answers the sign-in request with").then_some(()));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn error_page_is_reported_at_once_and_is_the_reason() {
     let uri = authorization_requests(&world)[0]["redirect_uri"].clone();
     let failed = final_failure(&outcome, 4, "sign-in/request_refused");
     failed.message_has(&["HTTP status 400"]).hint_has(&[&uri, "`client_id`", "`bedrock-sso doctor`"]);
-    let said = outcome.stderr.matches("refuses the sign-in request: an error page with HTTP status 400").count();
+    let said = outcome.stderr.matches("answers the sign-in request with an error page (HTTP status 400)").count();
     assert_eq!(said, 2, "at once and at the end: {outcome:?}");
     assert_eq!((outcome.stdout.lines().count(), world.count(Endpoint::Authorize)), (1, 1), "{outcome:?}");
     desk.run(["credentials"]).fails(4, "sign-in/paused");
@@ -71,7 +71,7 @@ fn refused_probe_does_not_end_the_sign_in() {
     await_report(&desk);
     assert_eq!(testworld::visit(&start, false).unwrap().status, 200);
     let outcome = call.finish().expect_code(0);
-    assert!(outcome.stderr.contains("refuses the sign-in request"), "{outcome:?}");
+    assert!(outcome.stderr.contains("answers the sign-in request with"), "{outcome:?}");
     let [probe, request] = authorization_requests(&world).try_into().unwrap();
     assert_eq!(probe["redirect_uri"], request["redirect_uri"]);
     assert_eq!(probe["scope"], request["scope"]);

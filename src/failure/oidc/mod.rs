@@ -172,8 +172,8 @@ fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) 
 /// How the provider refuses an authorization request: its own words, or the status of its error page.
 pub(super) fn describe_request_refusal(refusal: &RequestRefusal) -> String {
     match refusal {
-        RequestRefusal::Error { error, description } => quote_error(error, description),
-        RequestRefusal::Page { status } => format!("an error page with HTTP status {}", status.as_u16()),
+        RequestRefusal::Error { error, description } => format!("the error {}", quote_error(error, description)),
+        RequestRefusal::Page { status } => format!("an error page (HTTP status {})", status.as_u16()),
     }
 }
 

@@ -71,6 +71,8 @@ fn check(profile: &Profile) {
         jwks_uri: endpoint,
         revocation_endpoint: None,
         device_authorization_endpoint: None,
+        userinfo_endpoint: None,
+        end_session_endpoint: None,
         algorithms: None,
         scopes_supported: None,
         token_auth_methods: None,

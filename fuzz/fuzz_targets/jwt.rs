@@ -41,6 +41,8 @@ static METADATA: LazyLock<ProviderMetadata> = LazyLock::new(|| {
         jwks_uri: endpoint,
         revocation_endpoint: None,
         device_authorization_endpoint: None,
+        userinfo_endpoint: None,
+        end_session_endpoint: None,
         algorithms: None,
         scopes_supported: None,
         token_auth_methods: None,

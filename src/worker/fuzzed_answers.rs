@@ -131,7 +131,7 @@ fn make_answer(seed: u64) -> Answer {
         2 => raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
         3 => raw([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n".to_vec(), body.clone()].concat()),
         4 => (Fault::Close, false),
-        5 if seed % 3 == 0 => (Fault::Hang, false),
+        5 if seed.is_multiple_of(3) => (Fault::Hang, false),
         5 => (Fault::Flood, false),
         6 => (Fault::Raw { parts: whole.chunks(whole.len() / 3 + 1).map(<[u8]>::to_vec).collect(), pause: 5 }, true),
         _ => (Fault::Raw { parts: vec![whole.clone()], pause: 0 }, true),

@@ -36,7 +36,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
     let valid = stored.credentials.as_ref().filter(is_valid);
     let who = stored.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
     let local = |time| format_local_time(time, &context.host.environment);
-    Ok(match (valid, predict_renewal(&sign_in, profile, now)) {
+    Ok(match (valid, predict_renewal(sign_in, profile, now)) {
         (Some(cached), outlook) => {
             let then = match outlook {
                 RenewalOutlook::Automatic => "then refreshed automatically".to_owned(),
@@ -58,7 +58,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
             Finding::Ok(format!("signed in{who} until {}{because}; the next call gets credentials", local(end)))
         }
         (None, RenewalOutlook::SignInNeeded(obstacle)) => {
-            Finding::Warn(match find_unmet_requirement(&sign_in, profile, now) {
+            Finding::Warn(match find_unmet_requirement(sign_in, profile, now) {
                 Some(unmet) => SignInNeeded::RequirementUnmet(unmet).into(),
                 None => doctor::describe_missing_session(obstacle),
             })

@@ -170,7 +170,7 @@ impl Ladder<'_> {
         let token = match search {
             TokenSearch::Found(token) => token,
             TokenSearch::SignInNeeded(reason) => {
-                return Ok(ClimbOutcome::Done(self.sign_in_interactively(&mut records, reason, user).await?));
+                return Ok(ClimbOutcome::Done(Box::pin(self.sign_in_interactively(&mut records, reason, user)).await?));
             }
         };
         // The count belongs to this token. After the release another process may store the next token.

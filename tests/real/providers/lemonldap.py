@@ -6,8 +6,8 @@ import time
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bench import HERE, wait_until
-from providers.foreign import Api, ForeignProvider
+from bench import HERE
+from providers.foreign import ForeignProvider
 
 HOST = "auth.acme.test"  # office.hosts has it
 
@@ -47,6 +47,9 @@ class Lemonldap(ForeignProvider):
         self.number = 0
         self.configuration = configuration(self.folder, self.address, [f"http://127.0.0.1:{port}/callback" for port in self.ports])
         self.rotate_configuration()
+        self.serve()
+
+    def serve(self):
         certificate, key = (self.bench.servers / it for it in ("server.pem", "server.key"))
         self.run(
             ["starman", "--listen", f"127.0.0.1:{self.port}:ssl", "--workers", "4", "--ssl-cert", certificate, "--ssl-key", key,
@@ -67,11 +70,12 @@ class Lemonldap(ForeignProvider):
                 file.unlink()
 
     def rotate_keys(self):
-        """Writes the next version of the configuration, as LemonLDAP::NG's own `rotateOidcKeys` does."""
-        kid = self.rotate_configuration()
-        api = Api(self.address, cafile=self.bench.ca)
-        if not wait_until(lambda: kid in json.dumps(api.get("oauth2/jwks"))):
-            raise RuntimeError("the portal did not read its new configuration")
+        """Writes the next version of the configuration, as LemonLDAP::NG's own `rotateOidcKeys` does. Each worker process would
+        read it at a time of its own, so the portal starts again."""
+        self.rotate_configuration()
+        self.stop()
+        self.serve()
+        self.ready()
 
     def rotate_configuration(self):
         self.number += 1
@@ -79,11 +83,9 @@ class Lemonldap(ForeignProvider):
         pem, traditional = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL
         private = key.private_bytes(pem, traditional, serialization.NoEncryption()).decode()
         public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-        kid = f"key-{self.number}"
-        keys = {"oidcServicePrivateKeySig": private, "oidcServicePublicKeySig": public, "oidcServiceKeyIdSig": kid}
+        keys = {"oidcServicePrivateKeySig": private, "oidcServicePublicKeySig": public, "oidcServiceKeyIdSig": f"key-{self.number}"}
         text = json.dumps({**self.configuration, **keys, "cfgNum": self.number, "cfgDate": int(time.time())})
         (self.folder / f"conf/lmConf-{self.number}.json").write_text(text)
-        return kid
 
 
 def configuration(folder, portal, redirect_uris):

@@ -110,6 +110,8 @@ impl Ladder<'_> {
         known: &mut CachedProvider,
         refresh_token: &Secret,
     ) -> Result<TokenSearch, Error> {
+        // A move is followed once. Otherwise a provider that names another endpoint each time would hold this call.
+        let mut was_moved = false;
         loop {
             self.check_token_endpoint(sign_in, known)?;
             log::debug("session", format_args!("refreshing the ID token"));
@@ -136,8 +138,11 @@ impl Ladder<'_> {
                     sign_in.store()?;
                     return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
                 }
-                RefreshFailure::Refused(_) if suggests_stale_metadata && self.has_moved(sign_in, known).await? => {
+                RefreshFailure::Refused(_)
+                    if suggests_stale_metadata && !was_moved && self.has_moved(sign_in, known).await? =>
+                {
                     log::info("session", format_args!("the token endpoint has moved; refreshing at the new one"));
+                    was_moved = true;
                 }
                 RefreshFailure::Refused(refusal) => {
                     log::info("session", format_args!("the provider refused the refresh: {refusal:?}"));

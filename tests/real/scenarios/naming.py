@@ -43,10 +43,11 @@ def user_info_names_the_session_and_refreshes_do_not_ask_again(world):
 
 @scenario
 def logout_browser_opens_the_providers_page(world):
-    home = world.bench.home("leaving", world.bench.quick_provider)
-    expect((outcome := home.ours("login")).code == 0, outcome)
-    outcome = home.ours("logout", "--browser")
-    expect(outcome.code == 0 and "client_id=bedrock-sso" in outcome.stderr, outcome)
-    expect("id_token_hint" not in outcome.stderr, outcome)
-    expect(wait_until(lambda: len(home.finished_visits()) == 2), "no page was opened")
-    expect("sign-out" in home.finished_visits()[-1].get("text", "").lower(), f"the page says {home.finished_visits()[-1]}")
+    with provider(world, "leaving") as server:
+        home = world.bench.home("leaving", server)
+        expect((outcome := home.ours("login")).code == 0, outcome)
+        outcome = home.ours("logout", "--browser")
+        expect(outcome.code == 0 and "client_id=bedrock-sso" in outcome.stderr, outcome)
+        expect("id_token_hint" not in outcome.stderr, outcome)
+        expect(wait_until(lambda: len(home.finished_visits()) == 2), "no page was opened")
+        expect("sign-out" in home.finished_visits()[-1].get("text", "").lower(), f"the page says {home.finished_visits()[-1]}")

@@ -284,6 +284,7 @@ class Home:
             "javascript_sdk": [self.bench.cache / "node", HERE / "callers/with_sdk.mjs"],
             "go_sdk": [self.bench.cache / "go_caller", clients or 1],
             "java_sdk": ["java", "-cp", f"{self.bench.cache}/java_caller:{self.bench.cache}/java_sdk/*", "Caller", clients or 1],
+            "rust_sdk": [self.bench.cache / "rust_sdk/debug/rust-caller"],
         }[name]
         ca = str(self.bench.ca)
         return self.start(command, AWS_PROFILE="real", AWS_ENDPOINT_URL_STS=endpoint, AWS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca)

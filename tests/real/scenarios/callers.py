@@ -15,6 +15,7 @@ HEADINGS = {
     "javascript_sdk": "AWS SDK for JavaScript",
     "go_sdk": "AWS SDK for Go v2",
     "java_sdk": "AWS SDK for Java v2",
+    "rust_sdk": "AWS SDK for Rust",
 }
 
 

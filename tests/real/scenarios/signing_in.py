@@ -8,7 +8,7 @@ from scenarios.world import CALLERS, EXCHANGE, contents, document, expect, expir
 
 
 @scenario
-def six_kinds_of_callers_open_one_browser(world):
+def seven_kinds_of_callers_open_one_browser(world):
     alice, bench = world.alice, world.bench
     for outcome in alice.callers:
         expect(outcome.code == 0 and outcome.stdout.strip() == ARN, f"a caller got {outcome.stdout.strip()!r}: {outcome}")

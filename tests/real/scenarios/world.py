@@ -10,7 +10,7 @@ from attacker import Attacker
 from bench import wait_until
 from scan import Secrets
 
-CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk", "go_sdk", "java_sdk"]
+CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk", "go_sdk", "java_sdk", "rust_sdk"]
 EXCHANGE = "AssumeRoleWithWebIdentity"
 
 

@@ -20,7 +20,7 @@ use crate::{
     config::{self, AwsEndpoints, CallerKind, Issuer, Profile, RedirectUri},
     failure::report_session_error,
     hint::Invocation,
-    host::{ExecutionContext, Host},
+    host::{Environment, ExecutionContext, Host},
     http::{Client, HttpSettings, block_on},
     oidc::ClientFiles,
     secret::Secret,
@@ -195,7 +195,8 @@ impl Bench {
             redirect_uri: RedirectUri { ports: Vec::new(), ..defaults.redirect_uri.clone() },
             ..defaults
         };
-        let host = Host::from_system().unwrap();
+        // The variables of this machine, such as those of proxies and authorities, must not matter.
+        let host = Host { environment: Environment::fixed([]), ..Host::from_system().unwrap() };
         let client = Client::new(HttpSettings::from_environment(&host.environment)).unwrap();
         let aws = Aws::new(&client, &profile, &host.environment, host.now).unwrap();
         let cache = Cache::for_profile(&profile, folder, CallerKind::NonInteractive);

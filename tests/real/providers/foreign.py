@@ -99,6 +99,7 @@ class Api:
         self.opener = direct(cafile, urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
 
     def send(self, method, path, body=None, kind="application/json"):
+        # Bytes are a form and are sent as they are. Anything else is sent as JSON.
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data=data, method=method, headers={"Content-Type": kind, **self.headers})
         try:

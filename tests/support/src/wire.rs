@@ -226,6 +226,7 @@ fn exchange(
             for part in parts {
                 stream.write_all(&part)?;
                 stream.flush()?;
+                // The slow server is what the test is about.
                 thread::sleep(pause);
             }
             Ok(())

@@ -28,7 +28,7 @@ use crate::{
 /// The largest request head. The longest known responses, Entra's, stay far below it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The most connections at a time. macOS allows 256 open files per process, and the program needs some for itself.
-const MAX_CONNECTIONS: usize = 160;
+pub(super) const MAX_CONNECTIONS: usize = 160;
 /// The most bytes that are read and discarded before a connection is closed.
 const MAX_DRAINED_BYTES: usize = 1024 * 1024;
 

@@ -21,7 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::*;
+use super::{connections::ServerTimeouts, *};
 use crate::{
     config::{RedirectHost, RedirectUri},
     time::Timestamp,
@@ -74,6 +74,13 @@ impl SignIn {
             .await
             .unwrap()
             .with_reporter(move |event| seen.lock().unwrap().push(event));
+        // So long that a busy machine does not reach them. A test of a timeout sets its own.
+        listener.server.timeouts = ServerTimeouts {
+            read: Duration::from_secs(600),
+            write: Duration::from_secs(600),
+            linger: Duration::from_secs(60),
+            follow: Duration::from_secs(60),
+        };
         change(&mut listener);
         let (port, start) = (listener.server.addresses.port, listener.server.addresses.start_path.expose().to_owned());
         assert_eq!(listener.start_address(), format!("http://127.0.0.1:{port}{start}"));

@@ -14,7 +14,7 @@ use crate::{
 /// name of the partition for AWS's own hosts. Region, FIPS and dual stack only choose among AWS's hosts and do not
 /// change the destination. An invalid endpoint is omitted, because nothing is sent to it.
 pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl Iterator<Item = (AwsService, String)> {
-    let uses_pool = matches!(profile.federation, Federation::IdentityPool { .. });
+    let uses_pool = matches!(profile.oidc.federation, Federation::IdentityPool { .. });
     let names_console = profile.aws_endpoints.console.is_some();
     [AwsService::Sts, AwsService::Cognito, AwsService::Bedrock, AwsService::BedrockRuntime, AwsService::Console]
         .into_iter()

@@ -20,7 +20,7 @@ pub(super) const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// Returns the endpoint that receives the ID token.
 pub async fn resolve_exchange_endpoint(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
-    match &profile.federation {
+    match &profile.oidc.federation {
         Federation::IdentityPool { id, .. } => resolve_endpoint(AwsService::Cognito, profile, id.region(), environment),
         Federation::Sts { .. } => match find_named_endpoint(AwsService::Sts, profile, environment)? {
             Some(named) => Ok(named),

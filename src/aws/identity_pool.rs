@@ -50,7 +50,7 @@ impl IdentityPool {
             endpoint: resolve_endpoint(AwsService::Cognito, profile, id.region(), environment)?,
             id: id.as_str().to_owned(),
             role: role.map(str::to_owned),
-            logins: list_login_names(profile.issuer.as_str()),
+            logins: list_login_names(profile.oidc.issuer.as_str()),
         })
     }
 

@@ -105,7 +105,7 @@ impl Aws {
         environment: &Environment,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let first = match &profile.federation {
+        let first = match &profile.oidc.federation {
             Federation::Sts { role } => FirstExchange::Sts(role.clone()),
             Federation::IdentityPool { id, role } => {
                 let role = role.as_ref().map(RoleArn::as_str);

@@ -21,7 +21,7 @@ const MAX_SECRET_BYTES: usize = 4096;
 ///
 /// Fails if the profile does not use one: a stored secret that is never sent would give a false sense of security.
 pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failure> {
-    if work.profile.client_auth != ClientAuth::Secret {
+    if work.profile.oidc.client_auth != ClientAuth::Secret {
         return Err(Failure::from_unused_secret(&work.profile));
     }
     let secret = read_secret_line(&format!("Client secret of the application for profile {}", work.profile.name))?;
@@ -33,7 +33,7 @@ pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failu
 /// The passphrase must decrypt the key first. A typing error therefore does not replace a stored passphrase that works.
 pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Failure> {
     let profile = &work.profile;
-    if !matches!(profile.client_auth, ClientAuth::PrivateKey(_)) {
+    if !matches!(profile.oidc.client_auth, ClientAuth::PrivateKey(_)) {
         return Err(Failure::from_unused_passphrase(profile));
     }
     if !profile.storage.stores_anything() {
@@ -43,7 +43,7 @@ pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Fail
         read_secret_line(&format!("Passphrase of the application's private key for profile {}", profile.name))?;
     let candidate =
         StoredClientCredentials { passphrase: Some(passphrase.clone()), ..StoredClientCredentials::default() };
-    Application::from_profile(profile, candidate, &ClientFiles::read_for_profile(profile), work.host())
+    Application::from_settings(&profile.oidc, candidate, &ClientFiles::read_for_settings(&profile.oidc), work.host())
         .map_err(|unproven| Failure::from_client_error(&unproven, profile))?;
     update_credentials(work, |stored| stored.passphrase = Some(passphrase))
 }

@@ -25,7 +25,7 @@ pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), 
     // The sign-out may delete it. If it cannot be read, the page is searched with a new copy.
     let known = work.cache.load_provider(work.now()).ok().flatten();
     logout::sign_out_chosen_profile(context)?;
-    let page = match find_sign_out_page(&work.profile, known.as_ref().map(|known| &known.metadata)) {
+    let page = match find_sign_out_page(&work.profile.oidc, known.as_ref().map(|known| &known.metadata)) {
         Err(NoSignOutPage::NotNamed) if known.is_none() => fetch_and_find_page(&work)?,
         found => found,
     };
@@ -37,8 +37,9 @@ pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), 
 fn fetch_and_find_page(work: &ProfileContext<'_>) -> Result<Result<SecureUrl, NoSignOutPage>, Failure> {
     let client = Client::new(work.profile.network_settings(&work.host().environment))?;
     let client = client.with_total_timeout(DISCOVERY_TIMEOUT);
-    let metadata = http::block_on(discover_provider(&client, &work.profile)).map_err(Failure::from_runtime_error)??;
-    Ok(find_sign_out_page(&work.profile, Some(&metadata)))
+    let metadata =
+        http::block_on(discover_provider(&client, &work.profile.oidc)).map_err(Failure::from_runtime_error)??;
+    Ok(find_sign_out_page(&work.profile.oidc, Some(&metadata)))
 }
 
 fn open_page(work: &ProfileContext<'_>, page: &SecureUrl) {

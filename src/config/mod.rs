@@ -20,6 +20,7 @@ mod claude_code;
 mod federation;
 mod fingerprint;
 mod sign_in_requirements;
+mod oidc_settings;
 mod profile;
 mod key;
 mod parsers;
@@ -65,10 +66,11 @@ pub use issuer::{can_name_issuer, describe_issuer_alternatives};
 pub use issuer_guess::guess_issuers;
 pub use key::{ConfigKey, Disclosure, TypedKey};
 pub use min_version::parse_version;
+pub use oidc_settings::{Issuer, OidcSettings};
 pub use overrides::INSIDE_OF_EXEC;
 pub use partition::{Partition, is_region};
 pub use profile::{
-    CallerKind, Issuer, LoginMode, Profile, ProfileFingerprints, RedirectHost, RedirectUri, SignInFlow, Storage,
+    CallerKind, LoginMode, Profile, ProfileFingerprints, RedirectHost, RedirectUri, SignInFlow, Storage,
 };
 pub use profile_draft::{
     KeyValue, check_profile_name, find_differing_keys, list_profile_names, parse_role_flag, preview_administrator_file,

@@ -4,17 +4,16 @@
 //! not part of it; `config show` takes that from `layers`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::{
-    AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, IdentityPoolId, Provider,
-    QuotaSettings, RoleArn, SignInRequirements, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
-    list_user_info_claims,
+    AwsEndpoints, ChainedRole, ClaudeCodeConfig, Federation, Fingerprint, IdentityPoolId, OidcSettings, QuotaSettings,
+    RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher, list_user_info_claims,
 };
-use crate::{hint::Invocation, http::ProxyChoice, trait_impls::impl_debug, url::SecureUrl};
+use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
 
 /// The keys under which a profile's records are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,20 +31,10 @@ pub struct ProfileFingerprints {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub name: String,
-    pub issuer: Issuer,
-    /// The domain of the sign-in pages; `None` if the discovery document names the endpoints.
-    pub login_domain: Option<SecureUrl>,
-    pub client_id: String,
-    pub federation: Federation,
+    pub oidc: OidcSettings,
     /// Further roles, assumed one after the other after the first exchange.
     pub role_chain: Vec<ChainedRole>,
     pub region: String,
-    pub provider: Provider,
-    /// Empty for the usual scopes of the provider.
-    pub scopes: Vec<String>,
-    pub extra_params: BTreeMap<String, String>,
-    /// What the provider must prove about a sign-in.
-    pub require: SignInRequirements,
     pub redirect_uri: RedirectUri,
     pub flow: SignInFlow,
     /// The command of the browser. Empty for `$BROWSER`, or else the system's browser.
@@ -56,7 +45,6 @@ pub struct Profile {
     /// Claims or templates. The first one that the token can fill names the AWS session.
     pub session_name: Vec<String>,
     pub storage: Storage,
-    pub client_auth: ClientAuth,
     pub aws_endpoints: AwsEndpoints,
     /// The regions whose STS the program calls if STS of `region` is not reachable. Never contains `region` or "auto".
     pub sts_fallback_regions: Vec<String>,
@@ -90,16 +78,9 @@ impl Profile {
         // Without `..` the compiler points here when a field is added, and its author must decide whether it counts.
         let Self {
             name: _,
-            issuer,
-            login_domain,
-            client_id,
-            federation,
+            oidc,
             role_chain,
             region: _,
-            provider,
-            scopes,
-            extra_params,
-            require,
             redirect_uri,
             flow: _,
             browser: _,
@@ -108,7 +89,6 @@ impl Profile {
             session_duration,
             session_name,
             storage,
-            client_auth: _,
             aws_endpoints: AwsEndpoints { sts, cognito, bedrock, console },
             sts_fallback_regions: _,
             proxy: _,
@@ -122,6 +102,17 @@ impl Profile {
             set_by_administrator: _,
             enforced_keys: _,
         } = self;
+        let OidcSettings {
+            issuer,
+            login_domain,
+            client_id,
+            provider,
+            scopes,
+            extra_params,
+            require,
+            client_auth: _,
+            federation,
+        } = oidc;
         fn url_text(url: Option<&SecureUrl>) -> &str {
             url.map_or("", SecureUrl::as_str)
         }
@@ -155,7 +146,7 @@ impl Profile {
     /// Whether AWS learns the session name. An identity pool gives its sessions a name of its own, and only a role that
     /// is assumed from there gets ours.
     pub fn names_aws_session(&self) -> bool {
-        self.federation.pool().is_none() || !self.role_chain.is_empty()
+        self.oidc.federation.pool().is_none() || !self.role_chain.is_empty()
     }
 
     /// The claims that the profile wants from the provider's UserInfo.
@@ -168,25 +159,25 @@ impl Profile {
     pub fn former_fingerprint(&self) -> Fingerprint {
         let mut digest = FingerprintHasher::new("bedrock-sso profile 1");
         digest.add_text(&self.name);
-        digest.add_text(self.issuer.as_str());
-        digest.add_text(&self.client_id);
-        digest.add_text(self.federation.role().map_or("", RoleArn::as_str));
-        digest.add_text(self.provider.name());
-        digest.add_list(self.scopes.iter().map(String::as_str));
-        digest.add_list(self.extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        digest.add_text(self.oidc.issuer.as_str());
+        digest.add_text(&self.oidc.client_id);
+        digest.add_text(self.oidc.federation.role().map_or("", RoleArn::as_str));
+        digest.add_text(self.oidc.provider.name());
+        digest.add_list(self.oidc.scopes.iter().map(String::as_str));
+        digest.add_list(self.oidc.extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
         digest.add_list(self.session_name.iter().map(String::as_str));
         digest.add_number(self.session_duration.as_secs());
-        if let Some(domain) = &self.login_domain {
+        if let Some(domain) = &self.oidc.login_domain {
             digest.add_text("sign-in pages");
             digest.add_text(domain.as_str());
         }
-        if let Some(pool) = self.federation.pool() {
+        if let Some(pool) = self.oidc.federation.pool() {
             digest.add_text("identity pool");
             digest.add_text(pool.as_str());
         }
         self.role_chain.iter().for_each(|link| digest.add_chained_role(link));
         // A profile that requires something must not use a sign-in that proved nothing.
-        self.require.add_to_fingerprint(&mut digest);
+        self.oidc.require.add_to_fingerprint(&mut digest);
         digest.finish()
     }
 
@@ -195,19 +186,10 @@ impl Profile {
     /// not affect them.
     pub fn application_fingerprint(&self) -> Fingerprint {
         let mut digest = FingerprintHasher::new("bedrock-sso application 1");
-        digest.add_text(self.issuer.as_str());
-        digest.add_text(&self.client_id);
+        digest.add_text(self.oidc.issuer.as_str());
+        digest.add_text(&self.oidc.client_id);
         digest.finish()
     }
-}
-
-/// An issuer identifier. Two issuers are equal only if their text is equal, including a slash at the end, because the
-/// `iss` of an ID token must match it exactly (OIDC Core §3.1.3.7). So the text is stored as written, beside the
-/// parsed URL.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Issuer {
-    text: String,
-    url: SecureUrl,
 }
 
 /// The address to which the provider redirects the browser after the sign-in.
@@ -333,27 +315,6 @@ impl Storage {
     }
 }
 
-impl Issuer {
-    /// Parses an issuer. It must be an https URL, or an http URL on loopback.
-    pub fn parse(text: &str) -> Result<Self, crate::url::SecureUrlError> {
-        // The URL parser drops white space silently. The stored text would then never match the `iss` of a token.
-        if text.contains(|part: char| part.is_whitespace() || part.is_control()) {
-            return Err(crate::url::SecureUrlError::Malformed);
-        }
-        Ok(Self { text: text.to_owned(), url: SecureUrl::parse(text)? })
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    pub fn url(&self) -> &SecureUrl {
-        &self.url
-    }
-}
-
-impl_debug!(Issuer, Issuer::as_str);
-
 impl RedirectUri {
     /// The redirect URI for the port on which the listener accepts connections.
     pub fn uri_for_port(&self, port: u16) -> String {
@@ -372,7 +333,7 @@ impl Profile {
     /// The role whose credentials the caller receives: the last one of the chain. `None` if an identity pool chooses
     /// it.
     pub fn final_role(&self) -> Option<&RoleArn> {
-        self.role_chain.last().map(|link| &link.role).or_else(|| self.federation.role())
+        self.role_chain.last().map(|link| &link.role).or_else(|| self.oidc.federation.role())
     }
 
     /// The flags with which a command in a hint uses this profile. `config` is the value of `--config`, if the call
@@ -391,21 +352,9 @@ impl Profile {
         if !self.role_chain.is_empty() {
             return Some("AWS ends the session of a chained role after 1h");
         }
-        match &self.federation {
+        match &self.oidc.federation {
             Federation::IdentityPool { .. } => Some("an identity pool's credentials last 1h"),
             Federation::Sts { .. } => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn issuer_with_white_space_is_rejected() {
-        for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"] {
-            assert_eq!(Issuer::parse(bad), Err(crate::url::SecureUrlError::Malformed), "{bad:?}");
         }
     }
 }

@@ -106,7 +106,7 @@ impl ProfileReport {
 
 /// The entry for an issuer that another key names, such as `okta_domain`.
 fn report_derived_issuer(profile: &Profile, settings: &ConfigSettings<'_>) -> KeyReport {
-    let issuer = profile.issuer.as_str();
+    let issuer = profile.oidc.issuer.as_str();
     let by = issuer::resolve_issuer(settings).ok().flatten();
     KeyReport {
         key: &keys::ISSUER,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ConfigInputs, Profile, load_profile};
+use super::{ConfigInputs, OidcSettings, Profile, load_profile};
 use crate::host::{Environment, HostPaths};
 
 /// A profile named `claude` of a generic provider, with the defaults of all keys that can be empty, and stored in files.
@@ -33,4 +33,11 @@ pub(crate) fn profile() -> Profile {
     };
     let profile = load_profile(&inputs).expect("the variables make a profile");
     Profile { session_name: Vec::new(), is_default_choice: false, ..profile }
+}
+
+/// The same profile with changed settings of its provider.
+pub(crate) fn profile_with(change: impl FnOnce(&mut OidcSettings)) -> Profile {
+    let mut profile = profile();
+    change(&mut profile.oidc);
+    profile
 }

@@ -161,8 +161,8 @@ impl<'a> DoctorContext<'a> {
     pub async fn fetch_metadata(&self, profile: &Profile) -> Result<&ProviderMetadata, Failure> {
         let fetch = async || {
             let client = self.client(profile)?;
-            let host = profile.issuer.url().authority();
-            Ok(run_with_timeout(host, oidc::discover_provider(client, profile)).await??)
+            let host = profile.oidc.issuer.url().authority();
+            Ok(run_with_timeout(host, oidc::discover_provider(client, &profile.oidc)).await??)
         };
         self.metadata.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
@@ -170,7 +170,7 @@ impl<'a> DoctorContext<'a> {
     /// Sends the provider a request whose answer may have any content. It shows the provider's clock and certificate.
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let fetch = async || {
-            let address = oidc::build_discovery_url(&profile.issuer)?;
+            let address = oidc::build_discovery_url(&profile.oidc.issuer)?;
             Ok(self.send_probe(self.client(profile)?, &address, Method::GET, "").await?)
         };
         self.provider_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)

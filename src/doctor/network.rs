@@ -38,7 +38,7 @@ fn measure_skew(probe: &ProbeResponse) -> Option<(&str, ClockSkew)> {
 /// Reports which hosts the program reaches through which proxy. It only fails if the proxy setting cannot be used.
 pub(super) async fn check_proxy(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let client = context.client(profile)?;
-    let mut hosts = vec![profile.issuer.url().clone()];
+    let mut hosts = vec![profile.oidc.issuer.url().clone()];
     hosts.extend(aws::resolve_exchange_endpoint(profile, &context.host.environment).await);
     hosts.extend(profile.quota.iter().map(|quota| quota.endpoint.clone()));
     // The empty name stands for a direct connection, and sorts first.

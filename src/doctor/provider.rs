@@ -25,7 +25,7 @@ pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Prof
     let Some(offered) = &metadata.algorithms else {
         return Ok(Finding::Ok("the provider does not publish its signing algorithms".to_owned()));
     };
-    let support = |name: &str| aws::assess_algorithm(&profile.federation, name);
+    let support = |name: &str| aws::assess_algorithm(&profile.oidc.federation, name);
     let with = |wanted: AlgorithmSupport| {
         let verifiable = offered.iter().filter(|name| oidc::is_supported_algorithm(name));
         verifiable.filter(|name| support(name) == wanted).cloned().collect::<Vec<String>>()
@@ -74,11 +74,11 @@ pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile)
         return Err(doctor::describe_required_pushed_requests(host).into());
     }
     for redirect_uri in profile.redirect_uri.uris_to_probe() {
-        let probe = oidc::probe_client(client, metadata, &profile.client_id, &redirect_uri);
+        let probe = oidc::probe_client(client, metadata, &profile.oidc.client_id, &redirect_uri);
         match run_with_timeout(host, probe).await?? {
             ClientProbe::Accepted => {}
             ClientProbe::Rejected(refusal) => {
-                let client_id = sanitize_line(&profile.client_id);
+                let client_id = sanitize_line(&profile.oidc.client_id);
                 return Ok(Finding::Warn(doctor::describe_rejected_request(&client_id, &redirect_uri, &refusal)));
             }
             ClientProbe::Inconclusive => {
@@ -92,7 +92,7 @@ pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile)
 /// Whether the provider announces what the profile requires of a sign-in. Providers announce less than they know, so an
 /// unlisted requirement is only a warning; the sign-in decides.
 pub(super) async fn check_requirements(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let (require, support) = (&profile.require, &profile.provider.spec().proof);
+    let (require, support) = (&profile.oidc.require, &profile.oidc.provider.spec().proof);
     if require.is_empty() {
         return Ok(Finding::Skipped("the profile requires nothing of a sign-in (`require`)".to_owned()));
     }

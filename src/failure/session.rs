@@ -19,7 +19,7 @@ impl Failure {
             Error::Client(unproven) => Self::from_client_error(&unproven, profile),
             Error::Bind(error) => error.into(),
             Error::Callback(error) => error.into(),
-            Error::NoDeviceCodes => Self::from_missing_device_flow(&profile.issuer),
+            Error::NoDeviceCodes => Self::from_missing_device_flow(&profile.oidc.issuer),
             Error::Exchange { failed, token } => Self::from_exchange_error(failed, profile, &token),
             Error::Quota { error, now } => Self::from_quota_error(error, now),
             Error::SignInNeeded(reason) => reason.into(),

@@ -125,7 +125,7 @@ impl Failure {
 
 /// `subject` is what the flag would store: "secret" or "passphrase".
 fn describe_unused_flag(profile: &Profile, subject: &str, hint: &'static str) -> Failure {
-    let (name, method) = (sanitize_line(&profile.name), profile.client_auth.name());
+    let (name, method) = (sanitize_line(&profile.name), profile.oidc.client_auth.name());
     let what = format!("the profile {name} uses no {subject}, because it has client_auth = \"{method}\"");
     Failure::new(Exit::Configuration, "config/secret_not_used", what, hint)
 }

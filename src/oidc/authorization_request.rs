@@ -12,7 +12,7 @@ use openidconnect::url::Url;
 use ring::digest;
 
 use super::{ProviderMetadata, proof_request::build_proof_parameters};
-use crate::{config::Profile, log, secret::Secret};
+use crate::{config::OidcSettings, log, secret::Secret};
 
 /// The method of PKCE that hides the verifier (RFC 7636 §4.2).
 pub(super) const CHALLENGE_METHOD: &str = "S256";
@@ -35,18 +35,18 @@ pub struct AuthorizationRequest {
 /// Builds a request for a code. It always uses PKCE with S256 (RFC 9700 §2.1.1): a provider without PKCE ignores the
 /// parameters, and the method `plain` would reveal the verifier in the address.
 pub fn build_authorization_request(
-    profile: &Profile,
+    settings: &OidcSettings,
     metadata: &ProviderMetadata,
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
 ) -> AuthorizationRequest {
-    log_omitted_scope(profile, &select_scopes(profile, metadata));
-    compose_request(profile, metadata, redirect_uri, random)
+    log_omitted_scope(settings, &select_scopes(settings, metadata));
+    compose_request(settings, metadata, redirect_uri, random)
 }
 
 /// Builds the request without a line in the log.
 pub(super) fn compose_request(
-    profile: &Profile,
+    settings: &OidcSettings,
     metadata: &ProviderMetadata,
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
@@ -54,9 +54,9 @@ pub(super) fn compose_request(
     let [state, nonce, code_verifier] = [(); 3].map(|()| generate_request_secret(random));
     let challenge = compute_code_challenge(&code_verifier);
     let secrets = [state.expose(), nonce.expose(), &challenge];
-    let scope = select_scopes(profile, metadata);
-    let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
-    let url = append_parameters(url, profile, metadata, &scope);
+    let scope = select_scopes(settings, metadata);
+    let url = build_authorization_url(metadata, &settings.client_id, redirect_uri, &scope, secrets);
+    let url = append_parameters(url, settings, metadata, &scope);
     AuthorizationRequest { url, state, nonce, code_verifier, redirect_uri: redirect_uri.to_owned() }
 }
 
@@ -95,8 +95,8 @@ pub(super) fn build_authorization_url(
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Returns whether a sign-in of this profile requests a refresh token by its scope.
-pub fn requests_offline_access(profile: &Profile, metadata: &ProviderMetadata) -> bool {
-    has_offline_access(&select_scopes(profile, metadata))
+pub fn requests_offline_access(settings: &OidcSettings, metadata: &ProviderMetadata) -> bool {
+    has_offline_access(&select_scopes(settings, metadata))
 }
 
 fn has_offline_access(scopes: &str) -> bool {
@@ -105,8 +105,8 @@ fn has_offline_access(scopes: &str) -> bool {
 
 /// Logs that a default scope is missing from the request. Without this line, nobody could see why the provider issues
 /// no refresh token.
-pub(super) fn log_omitted_scope(profile: &Profile, requested: &str) {
-    let is_default = profile.scopes.is_empty() && profile.provider.spec().scopes.contains(&OFFLINE_ACCESS);
+pub(super) fn log_omitted_scope(settings: &OidcSettings, requested: &str) {
+    let is_default = settings.scopes.is_empty() && settings.provider.spec().scopes.contains(&OFFLINE_ACCESS);
     if is_default && !has_offline_access(requested) {
         log::info(
             "oidc",
@@ -118,12 +118,12 @@ pub(super) fn log_omitted_scope(profile: &Profile, requested: &str) {
 /// Returns the scopes: `openid`, then the configured scopes or else the provider's defaults. It omits a default
 /// `offline_access` that the provider does not list, because some providers then refuse the whole request. It never
 /// omits a configured scope.
-pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> String {
-    let scopes = if profile.scopes.is_empty() {
+pub(super) fn select_scopes(settings: &OidcSettings, metadata: &ProviderMetadata) -> String {
+    let scopes = if settings.scopes.is_empty() {
         let known = |scope: &&str| *scope != OFFLINE_ACCESS || metadata.supports_scope(scope);
-        profile.provider.spec().scopes.iter().copied().filter(known).map(str::to_owned).collect()
+        settings.provider.spec().scopes.iter().copied().filter(known).map(str::to_owned).collect()
     } else {
-        profile.scopes.clone()
+        settings.scopes.clone()
     };
     let further = scopes.into_iter().filter(|scope| scope != "openid");
     std::iter::once("openid".to_owned()).chain(further).collect::<Vec<_>>().join(" ")
@@ -132,11 +132,11 @@ pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> S
 /// Appends the provider's default parameters, those that `require` needs, and the configured ones. A configured
 /// parameter replaces another of the same name, and an empty one leaves it out. The configuration cannot set the
 /// parameters of the protocol itself (`state`, `redirect_uri` and others): `config` refuses them.
-fn append_parameters(mut url: Url, profile: &Profile, metadata: &ProviderMetadata, scope: &str) -> Url {
-    let (own, spec) = (&profile.extra_params, profile.provider.spec());
+fn append_parameters(mut url: Url, settings: &OidcSettings, metadata: &ProviderMetadata, scope: &str) -> Url {
+    let (own, spec) = (&settings.extra_params, settings.provider.spec());
     // OIDC Core §11: without it, a provider that follows the standard ignores the scope.
     let consent = (spec.offline_needs_consent && has_offline_access(scope)).then_some(("prompt", "consent"));
-    let proof = build_proof_parameters(profile, metadata);
+    let proof = build_proof_parameters(settings, metadata);
     let is_replaced = |name: &str| own.contains_key(name) || proof.iter().any(|(needed, _)| *needed == name);
     let habitual = spec.parameters.iter().copied().chain(consent).filter(|(name, _)| !is_replaced(name));
     let needed = proof.iter().map(|(name, value)| (*name, value.as_str()));
@@ -178,8 +178,8 @@ mod tests {
         }
     }
 
-    fn asked(profile: &Profile, metadata: &ProviderMetadata) -> AuthorizationRequest {
-        build_authorization_request(profile, metadata, "http://127.0.0.1:8400/callback", &counting())
+    fn asked(settings: &OidcSettings, metadata: &ProviderMetadata) -> AuthorizationRequest {
+        build_authorization_request(settings, metadata, "http://127.0.0.1:8400/callback", &counting())
     }
 
     /// The values of a parameter in the address.
@@ -189,15 +189,15 @@ mod tests {
 
     fn scopes(provider: Provider, configured: &[&str], supported: Option<&[&str]>) -> String {
         let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-        let profile = Profile { scopes: owned(configured), ..testing::test_profile(provider) };
+        let settings = OidcSettings { scopes: owned(configured), ..testing::test_settings(provider) };
         let metadata =
             ProviderMetadata { scopes_supported: supported.map(owned), ..testing::test_metadata("https://id.example") };
-        values(&asked(&profile, &metadata), "scope").concat()
+        values(&asked(&settings, &metadata), "scope").concat()
     }
 
     #[test]
     fn request_contains_all_parameters_of_the_code_flow() {
-        let request = asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
+        let request = asked(&testing::test_settings(Provider::Generic), &testing::test_metadata("https://id.example"));
         assert!(request.url.as_str().starts_with("https://id.example/authorize?"));
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.code_verifier.expose().as_bytes()));
         for (name, value) in [
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn state_nonce_and_verifier_are_different_256_bit_secrets() {
-        let request = asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
+        let request = asked(&testing::test_settings(Provider::Generic), &testing::test_metadata("https://id.example"));
         let decoded = |secret: &Secret| URL_SAFE_NO_PAD.decode(secret.expose()).unwrap();
         let secrets = [decoded(&request.state), decoded(&request.nonce), decoded(&request.code_verifier)];
         assert_eq!(secrets, [[1; 32], [2; 32], [3; 32]]);
@@ -250,30 +250,30 @@ mod tests {
 
     #[test]
     fn google_request_has_access_type_offline_and_consent() {
-        let mut profile = testing::test_profile(Provider::Google);
+        let mut settings = testing::test_settings(Provider::Google);
         let metadata = testing::test_metadata("https://id.example");
-        let request = asked(&profile, &metadata);
+        let request = asked(&settings, &metadata);
         assert_eq!(values(&request, "access_type"), ["offline"]);
         assert_eq!(values(&request, "prompt"), ["consent"]);
-        profile.extra_params.insert("prompt".into(), "select_account".into());
-        assert_eq!(values(&asked(&profile, &metadata), "prompt"), ["select_account"]);
+        settings.extra_params.insert("prompt".into(), "select_account".into());
+        assert_eq!(values(&asked(&settings, &metadata), "prompt"), ["select_account"]);
     }
 
     #[test]
     fn extra_parameters_are_appended_and_escaped() {
-        let mut profile = testing::test_profile(Provider::Generic);
-        profile.extra_params.insert("login_hint".into(), "ada+x@example.com&prompt=none".into());
-        let request = asked(&profile, &testing::test_metadata("https://id.example"));
+        let mut settings = testing::test_settings(Provider::Generic);
+        settings.extra_params.insert("login_hint".into(), "ada+x@example.com&prompt=none".into());
+        let request = asked(&settings, &testing::test_metadata("https://id.example"));
         assert_eq!(values(&request, "login_hint"), ["ada+x@example.com&prompt=none"]);
         assert_eq!(values(&request, "prompt"), ["consent"]);
     }
 
     /// The `prompt` of a request, with these scopes and this configured value.
     fn prompt(provider: Provider, scopes: &[&str], configured: Option<&str>) -> Vec<String> {
-        let mut profile = testing::test_profile(provider);
-        profile.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        profile.extra_params.extend(configured.map(|value| ("prompt".to_owned(), value.to_owned())));
-        values(&asked(&profile, &testing::test_metadata("https://id.example")), "prompt")
+        let mut settings = testing::test_settings(provider);
+        settings.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        settings.extra_params.extend(configured.map(|value| ("prompt".to_owned(), value.to_owned())));
+        values(&asked(&settings, &testing::test_metadata("https://id.example")), "prompt")
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
     fn existing_query_of_the_endpoint_is_preserved() {
         let mut metadata = testing::test_metadata("https://id.example");
         metadata.authorization_endpoint = SecureUrl::parse("https://id.example/authorize?p=policy").unwrap();
-        let request = asked(&testing::test_profile(Provider::Entra), &metadata);
+        let request = asked(&testing::test_settings(Provider::Entra), &metadata);
         assert_eq!(
             (values(&request, "p"), values(&request, "client_id")),
             (vec!["policy".into()], vec!["client".into()])

@@ -14,7 +14,7 @@ use super::{
     error::Error,
 };
 use crate::{
-    config::Profile,
+    config::OidcSettings,
     http::{self, Client, FullResponse},
     text::UntrustedText,
 };
@@ -56,12 +56,12 @@ pub async fn probe_client(
 /// interfere with the request in the browser. It is never completed. Fails if the provider does not answer.
 pub async fn probe_request(
     client: &Client,
-    profile: &Profile,
+    settings: &OidcSettings,
     metadata: &ProviderMetadata,
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
 ) -> Result<ClientProbe, Error> {
-    send_probe(client, &compose_request(profile, metadata, redirect_uri, random).url).await
+    send_probe(client, &compose_request(settings, metadata, redirect_uri, random).url).await
 }
 
 /// The headers of filters that refuse programs and let browsers pass: Cloudflare ("Detect a Challenge Page response") and
@@ -134,7 +134,7 @@ mod tests {
             TrustConfig,
             testing::{block_on, test_client},
         },
-        oidc::testing::{server_base_url, start_provider, test_metadata, test_profile},
+        oidc::testing::{server_base_url, start_provider, test_metadata, test_settings},
     };
 
     fn probe(status: &str, headers: &str) -> ClientProbe {
@@ -212,14 +212,14 @@ mod tests {
     fn probe_of_a_request_has_secrets_of_its_own() {
         let server = start_provider("302 Found", "Location: /error?error=unauthorized_client\r\n", "");
         let metadata = test_metadata(&server_base_url(&server));
-        let (client, mut profile) = (test_client(&TrustConfig::default()), test_profile(Provider::Generic));
-        profile.extra_params.insert("audience".into(), "x".into());
+        let (client, mut settings) = (test_client(&TrustConfig::default()), test_settings(Provider::Generic));
+        settings.extra_params.insert("audience".into(), "x".into());
         let redirect = "http://127.0.0.1:8400/callback";
         let random = |bytes: &mut [u8]| bytes.fill(7);
-        let probed = block_on(probe_request(&client, &profile, &metadata, redirect, &random));
+        let probed = block_on(probe_request(&client, &settings, &metadata, redirect, &random));
         assert_eq!(probed.unwrap(), error("unauthorized_client", ""));
         let request = server.requests.recv().unwrap();
-        let expected = compose_request(&profile, &metadata, redirect, &random).url;
+        let expected = compose_request(&settings, &metadata, redirect, &random).url;
         assert!(request.starts_with(&format!("GET {}?{} ", expected.path(), expected.query().unwrap())), "{request}");
         assert!(!request.to_lowercase().contains("\r\ncookie:"), "{request}");
     }

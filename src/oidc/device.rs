@@ -74,23 +74,23 @@ impl ProviderSession<'_> {
         endpoint: &SecureUrl,
         random: &dyn Fn(&mut [u8]),
     ) -> Result<DeviceCode, Error> {
-        let profile = self.application.profile;
-        let scope = select_scopes(profile, self.metadata);
-        log_omitted_scope(profile, &scope);
-        let code_verifier = profile.provider.spec().device_pkce.then(|| generate_request_secret(random));
+        let settings = self.application.settings;
+        let scope = select_scopes(settings, self.metadata);
+        log_omitted_scope(settings, &scope);
+        let code_verifier = settings.provider.spec().device_pkce.then(|| generate_request_secret(random));
         let challenge = code_verifier.as_ref().map(compute_code_challenge);
         let mut fields = vec![("scope", scope.as_str())];
         if let Some(challenge) = &challenge {
             fields.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", CHALLENGE_METHOD)]);
         }
-        let proof = build_proof_parameters(profile, self.metadata);
+        let proof = build_proof_parameters(settings, self.metadata);
         fields.extend(proof.iter().map(|(name, value)| (*name, value.as_str())));
-        let own = profile.extra_params.iter().filter(|(_, value)| !value.is_empty());
+        let own = settings.extra_params.iter().filter(|(_, value)| !value.is_empty());
         fields.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
         let endpoint = self.metadata.auth_endpoint(ProviderEndpoint::DeviceAuthorization, endpoint);
         let form = ProviderForm { endpoint, fields: &fields, secrets: &[], origin: None };
         let source = form.endpoint.response_source();
-        parse_device_response(&source, self.post(&form).await?, &profile.issuer, code_verifier)
+        parse_device_response(&source, self.post(&form).await?, &settings.issuer, code_verifier)
     }
 
     /// Polls once. A refusal other than "pending" or "slow down" ends the sign-in (RFC 8628 §3.5).
@@ -175,7 +175,7 @@ mod tests {
             testing::{LoopbackServer, block_on, test_client},
         },
         oidc::testing::{
-            server_authority, server_base_url, start_provider, test_application, test_metadata, test_profile,
+            server_authority, server_base_url, start_provider, test_application, test_metadata, test_settings,
         },
         text::UntrustedText,
         url::SecureUrlError,
@@ -188,9 +188,9 @@ mod tests {
     }
 
     fn asked_by(kind: Provider, server: &LoopbackServer) -> Result<DeviceCode, Error> {
-        let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(server)));
+        let (settings, metadata) = (test_settings(kind), test_metadata(&server_base_url(server)));
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(server))).unwrap();
-        let application = test_application(&profile, None);
+        let application = test_application(&settings, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         block_on(provider.request_device_code(&endpoint, &|bytes| bytes.fill(1)))
@@ -202,9 +202,9 @@ mod tests {
 
     fn polled(status: &str, answer: &str) -> Result<DevicePollOutcome, Error> {
         let server = start_provider(status, "", answer);
-        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(&server)));
+        let (settings, metadata) = (test_settings(Provider::Generic), test_metadata(&server_base_url(&server)));
         let code = asked_of(GIVEN).unwrap();
-        let application = test_application(&profile, None);
+        let application = test_application(&settings, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         block_on(provider.poll_device_code(&code))
@@ -213,11 +213,11 @@ mod tests {
     #[test]
     fn device_request_sends_client_scopes_and_parameters() {
         let server = start_provider("200 OK", "", GIVEN);
-        let mut profile = test_profile(Provider::Generic);
-        profile.extra_params.insert("audience".into(), "https://api.example/".into());
+        let mut settings = test_settings(Provider::Generic);
+        settings.extra_params.insert("audience".into(), "https://api.example/".into());
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(&server))).unwrap();
         let metadata = test_metadata(&server_base_url(&server));
-        let application = test_application(&profile, None);
+        let application = test_application(&settings, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         let code = block_on(provider.request_device_code(&endpoint, &|bytes| bytes.fill(1))).unwrap();
@@ -238,8 +238,8 @@ mod tests {
     fn first_poll(kind: Provider) -> (DeviceCode, String) {
         let (given, polled) = (start_provider("200 OK", "", GIVEN), start_provider("400 Bad Request", "", "{}"));
         let code = asked_by(kind, &given).unwrap();
-        let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(&polled)));
-        let (client, application) = (test_client(&TrustConfig::default()), test_application(&profile, None));
+        let (settings, metadata) = (test_settings(kind), test_metadata(&server_base_url(&polled)));
+        let (client, application) = (test_client(&TrustConfig::default()), test_application(&settings, None));
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         block_on(provider.poll_device_code(&code)).unwrap_err();
         let request = polled.requests.recv().unwrap();

@@ -10,7 +10,7 @@ use super::{
     response::fetch_document,
 };
 use crate::{
-    config::{EndpointPaths, Issuer, Profile},
+    config::{EndpointPaths, Issuer, OidcSettings},
     http::Client,
     text::UntrustedText,
     url::{SecureUrl, SecureUrlError},
@@ -65,9 +65,9 @@ pub struct ProviderMetadata {
 
 /// Fetches and checks the document of the profile's issuer. Fails when the provider does not answer, when the document
 /// belongs to another issuer, or when an endpoint is unsafe.
-pub async fn discover_provider(client: &Client, profile: &Profile) -> Result<ProviderMetadata, Error> {
-    let known_better = profile.login_domain.as_ref().zip(profile.provider.spec().endpoint_paths);
-    fetch_metadata(client, &profile.issuer, known_better).await
+pub async fn discover_provider(client: &Client, settings: &OidcSettings) -> Result<ProviderMetadata, Error> {
+    let known_better = settings.login_domain.as_ref().zip(settings.provider.spec().endpoint_paths);
+    fetch_metadata(client, &settings.issuer, known_better).await
 }
 
 /// Does the same for `setup`, which knows the issuer before a profile exists.
@@ -223,7 +223,7 @@ mod tests {
             TrustConfig,
             testing::{LoopbackServer, block_on, test_client, write_response},
         },
-        oidc::testing::{server_authority, server_base_url, start_provider, test_profile},
+        oidc::testing::{server_authority, server_base_url, start_provider, test_settings},
         url::SecureUrlError,
     };
 
@@ -251,11 +251,11 @@ mod tests {
     }
 
     fn asked_as(issuer: &str) -> Result<ProviderMetadata, Error> {
-        asked_for(&Profile { issuer: Issuer::parse(issuer).unwrap(), ..test_profile(Provider::Generic) })
+        asked_for(&OidcSettings { issuer: Issuer::parse(issuer).unwrap(), ..test_settings(Provider::Generic) })
     }
 
-    fn asked_for(profile: &Profile) -> Result<ProviderMetadata, Error> {
-        block_on(discover_provider(&test_client(&TrustConfig::default()), profile))
+    fn asked_for(settings: &OidcSettings) -> Result<ProviderMetadata, Error> {
+        block_on(discover_provider(&test_client(&TrustConfig::default()), settings))
     }
 
     fn asked(server: &LoopbackServer) -> Result<ProviderMetadata, Error> {
@@ -341,10 +341,10 @@ mod tests {
         for missing in ["authorization_endpoint", "token_endpoint"] {
             let server = stating(move |base| but(base, missing, Value::Null));
             let issuer = Issuer::parse(&server_base_url(&server)).unwrap();
-            let at = |domain: &str| Profile {
+            let at = |domain: &str| OidcSettings {
                 issuer: issuer.clone(),
                 login_domain: SecureUrl::parse(domain).ok(),
-                ..test_profile(Provider::Cognito)
+                ..test_settings(Provider::Cognito)
             };
             let error = asked_for(&at("http://127.0.0.1:9")).unwrap_err();
             assert!(matches!(&error, Error::LoginDomainMismatch { configured, .. } if configured == "127.0.0.1:9"));
@@ -357,7 +357,8 @@ mod tests {
         // A user pool without a domain of AWS states neither endpoint.
         let server = stating(silent_about_pages);
         let (issuer, domain) = (Issuer::parse(&server_base_url(&server)).unwrap(), "http://127.0.0.1:9");
-        let at = Profile { issuer, login_domain: SecureUrl::parse(domain).ok(), ..test_profile(Provider::Cognito) };
+        let at =
+            OidcSettings { issuer, login_domain: SecureUrl::parse(domain).ok(), ..test_settings(Provider::Cognito) };
         let metadata = asked_for(&at).unwrap();
         assert_eq!(metadata.authorization_endpoint.as_str(), "http://127.0.0.1:9/oauth2/authorize");
         assert_eq!(metadata.token_endpoint.as_str(), "http://127.0.0.1:9/oauth2/token");

@@ -115,14 +115,14 @@ fn rejects_client(status: StatusCode, error: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        config::{ClientAuth, Profile, Provider},
+        config::{ClientAuth, OidcSettings, Provider},
         http::{
             TrustConfig,
             testing::{block_on, test_client},
         },
         oidc::{
             ClientAuthMethod, ProviderEndpoint,
-            testing::{server_base_url, start_provider, test_application, test_metadata, test_profile},
+            testing::{server_base_url, start_provider, test_application, test_metadata, test_settings},
         },
     };
 
@@ -130,8 +130,8 @@ mod tests {
     fn refused(status: &str, code: &str) -> Error {
         let body = format!(r#"{{"error":"{code}","error_description":"s3cret is wrong"}}"#);
         let server = start_provider(status, "", &body);
-        let profile = Profile { client_auth: ClientAuth::Secret, ..test_profile(Provider::Generic) };
-        let application = test_application(&profile, Some("s3cret"));
+        let settings = OidcSettings { client_auth: ClientAuth::Secret, ..test_settings(Provider::Generic) };
+        let application = test_application(&settings, Some("s3cret"));
         let metadata = test_metadata(&server_base_url(&server));
         let form = ProviderForm {
             endpoint: metadata.auth_endpoint(ProviderEndpoint::Token, &metadata.token_endpoint),

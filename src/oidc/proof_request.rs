@@ -5,15 +5,18 @@
 use serde_json::{Map, Value, json};
 
 use super::ProviderMetadata;
-use crate::config::{AcrSupport, MaxAgeSupport, Profile};
+use crate::config::{AcrSupport, MaxAgeSupport, OidcSettings};
 
 /// The parameters of the authorization request or the device authorization request. A parameter that the profile sets in
 /// `extra_params` is left out, because the configuration has checked that it does not contradict `require`.
-pub(super) fn build_proof_parameters(profile: &Profile, metadata: &ProviderMetadata) -> Vec<(&'static str, String)> {
-    let (require, support) = (&profile.require, &profile.provider.spec().proof);
-    let is_free = |name: &str| !profile.extra_params.contains_key(name);
+pub(super) fn build_proof_parameters(
+    settings: &OidcSettings,
+    metadata: &ProviderMetadata,
+) -> Vec<(&'static str, String)> {
+    let (require, support) = (&settings.require, &settings.provider.spec().proof);
+    let is_free = |name: &str| !settings.extra_params.contains_key(name);
     let mut parameters: Vec<(&'static str, String)> = Vec::new();
-    let claims = if is_free("claims") { select_claims(profile, metadata) } else { Map::new() };
+    let claims = if is_free("claims") { select_claims(settings, metadata) } else { Map::new() };
     // OIDC Core §5.5.1.1 leaves open what `acr_values` beside a request for `acr` in `claims` means.
     let asks_for_acr = claims.contains_key(support.acr.claim());
     match support.acr {
@@ -44,8 +47,8 @@ pub(super) fn build_proof_parameters(profile: &Profile, metadata: &ProviderMetad
 
 /// The claims to request for the ID token (OIDC Core §5.5.1). Empty if the provider does not read the parameter
 /// `claims`.
-fn select_claims(profile: &Profile, metadata: &ProviderMetadata) -> Map<String, Value> {
-    let (require, support) = (&profile.require, &profile.provider.spec().proof);
+fn select_claims(settings: &OidcSettings, metadata: &ProviderMetadata) -> Map<String, Value> {
+    let (require, support) = (&settings.require, &settings.provider.spec().proof);
     let mut claims = Map::new();
     match support.acr {
         AcrSupport::Unsupported | AcrSupport::AcrValues => return claims,
@@ -60,7 +63,7 @@ fn select_claims(profile: &Profile, metadata: &ProviderMetadata) -> Map<String, 
         AcrSupport::EssentialClaim => {}
     }
     // If the profile sends `acr_values` itself, the claim must not be requested a second time.
-    if !require.acr.is_empty() && !profile.extra_params.contains_key("acr_values") {
+    if !require.acr.is_empty() && !settings.extra_params.contains_key("acr_values") {
         claims.insert("acr".to_owned(), json!({ "essential": true, "values": require.acr }));
     }
     let further = [
@@ -80,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Provider, SignInRequirements},
-        oidc::testing::{test_metadata, test_profile},
+        oidc::testing::{test_metadata, test_settings},
     };
 
     fn all() -> SignInRequirements {
@@ -93,13 +96,13 @@ mod tests {
         }
     }
 
-    fn asked(profile: &Profile, claims_parameter: bool) -> BTreeMap<&'static str, String> {
+    fn asked(settings: &OidcSettings, claims_parameter: bool) -> BTreeMap<&'static str, String> {
         let metadata = ProviderMetadata { claims_parameter, ..test_metadata("https://id.example") };
-        build_proof_parameters(profile, &metadata).into_iter().collect()
+        build_proof_parameters(settings, &metadata).into_iter().collect()
     }
 
-    fn requiring(provider: Provider, require: SignInRequirements) -> Profile {
-        Profile { require, ..test_profile(provider) }
+    fn requiring(provider: Provider, require: SignInRequirements) -> OidcSettings {
+        OidcSettings { require, ..test_settings(provider) }
     }
 
     #[test]
@@ -154,14 +157,14 @@ mod tests {
     #[test]
     fn extra_params_are_never_replaced() {
         for (name, value) in [("max_age", "60"), ("acr_values", "c1"), ("claims", "{}")] {
-            let mut profile = requiring(Provider::Generic, all());
-            profile.extra_params.insert(name.to_owned(), value.to_owned());
-            assert!(!asked(&profile, true).contains_key(name), "{name}");
+            let mut settings = requiring(Provider::Generic, all());
+            settings.extra_params.insert(name.to_owned(), value.to_owned());
+            assert!(!asked(&settings, true).contains_key(name), "{name}");
         }
-        let mut profile = requiring(Provider::Generic, all());
-        profile.extra_params.insert("acr_values".to_owned(), "c1".to_owned());
-        assert!(!asked(&profile, true)["claims"].contains("\"acr\""));
-        profile.extra_params = [("claims".to_owned(), "{}".to_owned())].into();
-        assert_eq!(asked(&profile, true)["acr_values"], "c1 c2");
+        let mut settings = requiring(Provider::Generic, all());
+        settings.extra_params.insert("acr_values".to_owned(), "c1".to_owned());
+        assert!(!asked(&settings, true)["claims"].contains("\"acr\""));
+        settings.extra_params = [("claims".to_owned(), "{}".to_owned())].into();
+        assert_eq!(asked(&settings, true)["acr_values"], "c1 c2");
     }
 }

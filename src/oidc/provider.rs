@@ -4,7 +4,7 @@
 //! `config::ProviderSpec` holds the differences as data. This module applies them.
 
 use super::Error;
-use crate::config::{OrganizationParameter, OriginRetry, Profile};
+use crate::config::{OidcSettings, OrganizationParameter, OriginRetry};
 
 /// Returns whether the provider refused the request because the application is registered as a single-page
 /// application, whose requests must carry an `Origin` header.
@@ -23,17 +23,17 @@ pub struct RequiredOrganization<'a> {
 
 /// Finds the organization that ID tokens of this profile must name. `None` where the profile requires none, or where
 /// the provider itself enforces it.
-pub fn find_organization(profile: &Profile) -> Option<RequiredOrganization<'_>> {
-    let OrganizationParameter { parameter, claim } = profile.provider.spec().organization.as_ref()?;
-    let name = profile.extra_params.get(*parameter)?.as_str();
+pub fn find_organization(settings: &OidcSettings) -> Option<RequiredOrganization<'_>> {
+    let OrganizationParameter { parameter, claim } = settings.provider.spec().organization.as_ref()?;
+    let name = settings.extra_params.get(*parameter)?.as_str();
     Some(RequiredOrganization { claim: claim(name), name })
 }
 
 /// Returns the second issuer name that this provider may write into `iss`. Google documents its issuer both with and
 /// without `https://`.
-pub fn find_issuer_alias(profile: &Profile) -> Option<&str> {
-    let (_, bare) = profile.issuer.as_str().split_once("://")?;
-    profile.provider.spec().has_bare_issuer.then_some(bare)
+pub fn find_issuer_alias(settings: &OidcSettings) -> Option<&str> {
+    let (_, bare) = settings.issuer.as_str().split_once("://")?;
+    settings.provider.spec().has_bare_issuer.then_some(bare)
 }
 
 impl RequiredOrganization<'_> {
@@ -54,7 +54,7 @@ mod tests {
         },
         oidc::{
             Error, ProviderSession, TokenResponse,
-            testing::{server_base_url, test_application, test_metadata, test_profile},
+            testing::{server_base_url, test_application, test_metadata, test_settings},
         },
         text::UntrustedText,
     };
@@ -72,8 +72,8 @@ mod tests {
     }
 
     fn redeemed(kind: Provider, grant: &str, server: &LoopbackServer) -> Result<TokenResponse, Error> {
-        let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(server)));
-        let application = test_application(&profile, None);
+        let (settings, metadata) = (test_settings(kind), test_metadata(&server_base_url(server)));
+        let application = test_application(&settings, None);
         let form = [("grant_type", grant)];
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };

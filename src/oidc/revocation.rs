@@ -44,15 +44,15 @@ mod tests {
         },
         oidc::error::ResponseSource,
         oidc::testing::{
-            server_authority, server_base_url, start_provider, test_application, test_metadata, test_profile,
+            server_authority, server_base_url, start_provider, test_application, test_metadata, test_settings,
         },
         text::UntrustedText,
     };
 
     fn revoked(server: &LoopbackServer) -> Result<(), Error> {
         let endpoint = SecureUrl::parse(&format!("{}/revoke", server_base_url(server))).unwrap();
-        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
-        let application = test_application(&profile, None);
+        let (settings, metadata) = (test_settings(Provider::Generic), test_metadata(&server_base_url(server)));
+        let application = test_application(&settings, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         block_on(provider.revoke_refresh_token(&endpoint, &Secret::new("r+t")))

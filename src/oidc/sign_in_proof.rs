@@ -11,7 +11,7 @@ use super::{
     rejection::UnmetRequirement,
 };
 use crate::{
-    config::{AcrSupport, EmailAuthority, Profile, SignInProofSupport, SignInRequirements},
+    config::{AcrSupport, EmailAuthority, OidcSettings, SignInProofSupport, SignInRequirements},
     text::UntrustedText,
     time::Timestamp,
 };
@@ -74,16 +74,16 @@ impl SignInProof {
 }
 
 /// The requirements that sign-ins of this profile must meet; `None` if it requires nothing.
-pub fn find_proof_rules(profile: &Profile) -> Option<ProofRules<'_>> {
-    if profile.require.is_empty() {
+pub fn find_proof_rules(settings: &OidcSettings) -> Option<ProofRules<'_>> {
+    if settings.require.is_empty() {
         return None;
     }
-    let support = &profile.provider.spec().proof;
+    let support = &settings.provider.spec().proof;
     let tenant = match support.email {
-        EmailAuthority::OfTenant { claim: _, find_tenant } => find_tenant(&profile.issuer),
+        EmailAuthority::OfTenant { claim: _, find_tenant } => find_tenant(&settings.issuer),
         EmailAuthority::Verified | EmailAuthority::VerifiedInOrganization { .. } => None,
     };
-    Some(ProofRules { require: &profile.require, support, tenant })
+    Some(ProofRules { require: &settings.require, support, tenant })
 }
 
 /// Checks the claims of a token or of a stored proof, and returns the first requirement that they do not meet.
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Issuer, Provider},
-        oidc::testing::test_profile,
+        oidc::testing::test_settings,
     };
 
     const NOW: i64 = 1_800_000_000;
@@ -207,44 +207,44 @@ mod tests {
         list.iter().map(|word| (*word).to_owned()).collect()
     }
 
-    fn profile(provider: Provider, require: SignInRequirements) -> Profile {
+    fn settings(provider: Provider, require: SignInRequirements) -> OidcSettings {
         let issuer = match provider {
             Provider::Entra => format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
             _ => "https://id.example".to_owned(),
         };
-        Profile { issuer: Issuer::parse(&issuer).unwrap(), require, ..test_profile(provider) }
+        OidcSettings { issuer: Issuer::parse(&issuer).unwrap(), require, ..test_settings(provider) }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the tests write the claims in place")]
-    fn check(profile: &Profile, claims: Value) -> Result<(), UnmetRequirement> {
-        let rules = find_proof_rules(profile);
+    fn check(settings: &OidcSettings, claims: Value) -> Result<(), UnmetRequirement> {
+        let rules = find_proof_rules(settings);
         rules.map_or(Ok(()), |rules| check_claims(claims.as_object().unwrap(), &rules, Timestamp::from_unix(NOW)))
     }
 
-    fn contexts(provider: Provider, accepted: &[&str]) -> Profile {
-        profile(provider, SignInRequirements { acr: words(accepted), ..SignInRequirements::default() })
+    fn contexts(provider: Provider, accepted: &[&str]) -> OidcSettings {
+        settings(provider, SignInRequirements { acr: words(accepted), ..SignInRequirements::default() })
     }
 
-    fn domains(provider: Provider, accepted: &[&str]) -> Profile {
-        profile(provider, SignInRequirements { email_domain: words(accepted), ..SignInRequirements::default() })
+    fn domains(provider: Provider, accepted: &[&str]) -> OidcSettings {
+        settings(provider, SignInRequirements { email_domain: words(accepted), ..SignInRequirements::default() })
     }
 
-    fn max_age(limit: u64) -> Profile {
+    fn max_age(limit: u64) -> OidcSettings {
         let max_age = Some(Duration::from_secs(limit));
-        profile(Provider::Generic, SignInRequirements { max_age, ..SignInRequirements::default() })
+        settings(Provider::Generic, SignInRequirements { max_age, ..SignInRequirements::default() })
     }
 
     #[test]
     fn a_profile_without_requirements_accepts_every_token() {
-        let profile = profile(Provider::Generic, SignInRequirements::default());
-        assert_eq!(check(&profile, json!({ "acr": 1, "amr": "x", "auth_time": null, "email": [] })), Ok(()));
+        let settings = settings(Provider::Generic, SignInRequirements::default());
+        assert_eq!(check(&settings, json!({ "acr": 1, "amr": "x", "auth_time": null, "email": [] })), Ok(()));
     }
 
     #[test]
     fn acr_must_be_one_of_the_accepted_texts() {
-        let profile = contexts(Provider::Generic, &["2", "3"]);
+        let settings = contexts(Provider::Generic, &["2", "3"]);
         for good in ["2", "3"] {
-            assert_eq!(check(&profile, json!({ "acr": good })), Ok(()));
+            assert_eq!(check(&settings, json!({ "acr": good })), Ok(()));
         }
         for bad in [
             json!({}),
@@ -254,32 +254,32 @@ mod tests {
             json!({ "acr": "2 3" }),
             json!({ "acrs": ["2"] }),
         ] {
-            assert!(matches!(check(&profile, bad.clone()), Err(UnmetRequirement::Context { .. })), "{bad}");
+            assert!(matches!(check(&settings, bad.clone()), Err(UnmetRequirement::Context { .. })), "{bad}");
         }
     }
 
     #[test]
     fn entra_contexts_are_read_from_the_list_acrs() {
-        let profile = contexts(Provider::Entra, &["c1", "c2"]);
-        assert_eq!(check(&profile, json!({ "acrs": ["p1", "c2"] })), Ok(()));
+        let settings = contexts(Provider::Entra, &["c1", "c2"]);
+        assert_eq!(check(&settings, json!({ "acrs": ["p1", "c2"] })), Ok(()));
         for bad in
             [json!({ "acr": "c1" }), json!({ "acrs": "c1" }), json!({ "acrs": ["c3"] }), json!({ "acrs": ["c1", 2] })]
         {
-            assert!(check(&profile, bad.clone()).is_err(), "{bad}");
+            assert!(check(&settings, bad.clone()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn every_required_method_must_be_listed() {
         let require = SignInRequirements { amr: words(&["mfa", "hwk"]), ..SignInRequirements::default() };
-        let profile = profile(Provider::Generic, require);
-        assert_eq!(check(&profile, json!({ "amr": ["pwd", "hwk", "mfa"] })), Ok(()));
+        let settings = settings(Provider::Generic, require);
+        assert_eq!(check(&settings, json!({ "amr": ["pwd", "hwk", "mfa"] })), Ok(()));
         for bad in
             [json!({}), json!({ "amr": ["mfa"] }), json!({ "amr": "mfa hwk" }), json!({ "amr": ["mfa", "hwk", 1] })]
         {
-            assert!(matches!(check(&profile, bad.clone()), Err(UnmetRequirement::Methods { .. })), "{bad}");
+            assert!(matches!(check(&settings, bad.clone()), Err(UnmetRequirement::Methods { .. })), "{bad}");
         }
-        let Err(UnmetRequirement::Methods { missing, .. }) = check(&profile, json!({ "amr": ["mfa"] })) else {
+        let Err(UnmetRequirement::Methods { missing, .. }) = check(&settings, json!({ "amr": ["mfa"] })) else {
             panic!()
         };
         assert_eq!(missing, ["hwk"]);
@@ -287,27 +287,27 @@ mod tests {
 
     #[test]
     fn authentication_may_be_as_old_as_max_age_and_leeway() {
-        let profile = max_age(3600);
+        let settings = max_age(3600);
         for good in [NOW, NOW - 3600, NOW - 3660, NOW + 60] {
-            assert_eq!(check(&profile, json!({ "auth_time": good })), Ok(()), "{good}");
+            assert_eq!(check(&settings, json!({ "auth_time": good })), Ok(()), "{good}");
         }
-        assert_eq!(check(&profile, json!({ "auth_time": NOW.to_string() })), Ok(()), "Entra v1 writes a text");
-        let too_old = check(&profile, json!({ "auth_time": NOW - 3661 }));
+        assert_eq!(check(&settings, json!({ "auth_time": NOW.to_string() })), Ok(()), "Entra v1 writes a text");
+        let too_old = check(&settings, json!({ "auth_time": NOW - 3661 }));
         let limit = Duration::from_secs(3600);
         assert_eq!(too_old, Err(UnmetRequirement::TooOld { age: Duration::from_secs(3661), limit }));
         for missing in
             [json!({}), json!({ "auth_time": null }), json!({ "auth_time": true }), json!({ "auth_time": "now" })]
         {
-            assert_eq!(check(&profile, missing), Err(UnmetRequirement::NoAuthTime { limit }));
+            assert_eq!(check(&settings, missing), Err(UnmetRequirement::NoAuthTime { limit }));
         }
-        let future = check(&profile, json!({ "auth_time": NOW + 61 }));
+        let future = check(&settings, json!({ "auth_time": NOW + 61 }));
         assert!(matches!(future, Err(UnmetRequirement::AuthTimeInFuture { .. })));
     }
 
     #[test]
     fn email_domain_is_compared_as_a_whole() {
-        let profile = domains(Provider::Generic, &["acme.com", "bücher.example"]);
-        let with = |email: &str| check(&profile, json!({ "email": email, "email_verified": true }));
+        let settings = domains(Provider::Generic, &["acme.com", "bücher.example"]);
+        let with = |email: &str| check(&settings, json!({ "email": email, "email_verified": true }));
         for good in ["a@acme.com", "A.B+c@ACME.Com", "a@bücher.example"] {
             assert_eq!(with(good), Ok(()), "{good}");
         }
@@ -323,25 +323,25 @@ mod tests {
 
     #[test]
     fn an_unverified_address_meets_no_domain() {
-        let profile = domains(Provider::Generic, &["acme.com"]);
+        let settings = domains(Provider::Generic, &["acme.com"]);
         for verified in [json!(null), json!(false), json!("true"), json!(1)] {
             let claims = json!({ "email": "a@acme.com", "email_verified": verified, "hd": "acme.com", "tid": TENANT });
-            assert!(matches!(check(&profile, claims), Err(UnmetRequirement::EmailNotVouched { .. })), "{verified}");
+            assert!(matches!(check(&settings, claims), Err(UnmetRequirement::EmailNotVouched { .. })), "{verified}");
         }
-        assert!(check(&profile, json!({ "email": "a@acme.com" })).is_err());
+        assert!(check(&settings, json!({ "email": "a@acme.com" })).is_err());
     }
 
     #[test]
     fn entra_tenant_vouches_for_an_address_and_no_other() {
         let entra = domains(Provider::Entra, &["acme.com"]);
-        let of = |profile: &Profile, tid: Value| check(profile, json!({ "email": "a@acme.com", "tid": tid }));
+        let of = |settings: &OidcSettings, tid: Value| check(settings, json!({ "email": "a@acme.com", "tid": tid }));
         assert_eq!(of(&entra, json!(TENANT)), Ok(()));
         for tid in [json!("99999999-2222-3333-4444-555555555555"), json!(""), json!(null), json!([TENANT])] {
             assert!(of(&entra, tid).is_err());
         }
         // Users of an external tenant register themselves.
         let issuer = Issuer::parse(&format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0")).unwrap();
-        assert!(of(&Profile { issuer, ..entra }, json!(TENANT)).is_err());
+        assert!(of(&OidcSettings { issuer, ..entra }, json!(TENANT)).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::ProviderMetadata;
 use crate::{
-    config::{Profile, SignOutPage},
+    config::{OidcSettings, SignOutPage},
     url::SecureUrl,
 };
 
@@ -21,16 +21,19 @@ pub enum NoSignOutPage {
 
 /// The address of the page, with the client ID. `metadata` is `None` if the discovery document is not known; it is not
 /// needed for every provider.
-pub fn find_sign_out_page(profile: &Profile, metadata: Option<&ProviderMetadata>) -> Result<SecureUrl, NoSignOutPage> {
-    match profile.provider.spec().sign_out_page {
+pub fn find_sign_out_page(
+    settings: &OidcSettings,
+    metadata: Option<&ProviderMetadata>,
+) -> Result<SecureUrl, NoSignOutPage> {
+    match settings.provider.spec().sign_out_page {
         SignOutPage::Discovered => {
             let endpoint = metadata.and_then(|known| known.end_session_endpoint.as_ref());
             let mut address = endpoint.ok_or(NoSignOutPage::NotNamed)?.as_url().clone();
-            address.query_pairs_mut().append_pair("client_id", &profile.client_id);
+            address.query_pairs_mut().append_pair("client_id", &settings.client_id);
             SecureUrl::parse(address.as_str()).map_err(|_| NoSignOutPage::NotNamed)
         }
         SignOutPage::Path(path) => {
-            let address = format!("{}{path}", profile.issuer.url().origin());
+            let address = format!("{}{path}", settings.issuer.url().origin());
             SecureUrl::parse(&address).map_err(|_| NoSignOutPage::NotNamed)
         }
         SignOutPage::Unusable(why) => Err(NoSignOutPage::Unusable(why)),
@@ -42,15 +45,15 @@ mod tests {
     use super::*;
     use crate::{
         config::{Issuer, Provider},
-        oidc::testing::{test_metadata, test_profile},
+        oidc::testing::{test_metadata, test_settings},
     };
 
     fn page(provider: Provider, end_session: Option<&str>) -> Result<String, NoSignOutPage> {
         let issuer = Issuer::parse("https://id.example/oauth2/default").unwrap();
-        let profile = Profile { issuer, client_id: "a b&c".to_owned(), ..test_profile(provider) };
+        let settings = OidcSettings { issuer, client_id: "a b&c".to_owned(), ..test_settings(provider) };
         let end_session_endpoint = end_session.map(|text| SecureUrl::parse(text).unwrap());
         let metadata = ProviderMetadata { end_session_endpoint, ..test_metadata("https://id.example") };
-        find_sign_out_page(&profile, Some(&metadata)).map(|page| page.as_str().to_owned())
+        find_sign_out_page(&settings, Some(&metadata)).map(|page| page.as_str().to_owned())
     }
 
     #[test]

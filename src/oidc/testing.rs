@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Application, ClientFiles, ProviderMetadata, StoredClientCredentials};
 use crate::{
-    config::{self, Profile, Provider},
+    config::{self, OidcSettings, Provider},
     host::{Environment, Host, HostPaths},
     http::testing::{LoopbackServer, write_response},
     secret::Secret,
@@ -12,14 +12,14 @@ use crate::{
     url::SecureUrl,
 };
 
-pub(super) fn test_profile(provider: Provider) -> Profile {
-    Profile { provider, ..config::testing::profile() }
+pub(super) fn test_settings(provider: Provider) -> OidcSettings {
+    OidcSettings { provider, ..config::testing::profile().oidc }
 }
 
 /// The profile's application, with `secret` as its stored client secret.
-pub(super) fn test_application<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
+pub(super) fn test_application<'p>(settings: &'p OidcSettings, secret: Option<&str>) -> Application<'p> {
     let stored = StoredClientCredentials { secret: secret.map(Secret::new), ..StoredClientCredentials::default() };
-    Application::from_profile(profile, stored, &ClientFiles::read_for_profile(profile), &test_host()).unwrap()
+    Application::from_settings(settings, stored, &ClientFiles::read_for_settings(settings), &test_host()).unwrap()
 }
 
 /// A host whose clock stands still.

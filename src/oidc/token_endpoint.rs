@@ -75,7 +75,7 @@ impl ProviderSession<'_> {
             Err(refusal) => refusal,
             granted => return granted,
         };
-        let retry = self.application.profile.provider.spec().origin_retry.as_ref();
+        let retry = self.application.settings.provider.spec().origin_retry.as_ref();
         let Some(origin) = retry.filter(|retry| is_origin_required(retry, &first)) else {
             return Err(first);
         };
@@ -136,7 +136,7 @@ mod tests {
             testing::{LoopbackServer, block_on, test_client},
         },
         oidc::testing::{
-            server_authority, server_base_url, start_provider, test_application, test_metadata, test_profile,
+            server_authority, server_base_url, start_provider, test_application, test_metadata, test_settings,
         },
         text::UntrustedText,
     };
@@ -144,15 +144,15 @@ mod tests {
     const GRANTED: &str = r#"{"access_token":"at","id_token":"a.b.c","refresh_token":"rt","token_type":"Bearer"}"#;
 
     fn renewed(server: &LoopbackServer) -> Result<TokenResponse, Error> {
-        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
-        let application = test_application(&profile, None);
+        let (settings, metadata) = (test_settings(Provider::Generic), test_metadata(&server_base_url(server)));
+        let application = test_application(&settings, None);
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         block_on(provider.refresh_tokens(&Secret::new("old+rt")))
     }
 
     fn exchanged(server: &LoopbackServer) -> Result<(UnverifiedToken, TokenResponse), Error> {
-        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
+        let (settings, metadata) = (test_settings(Provider::Generic), test_metadata(&server_base_url(server)));
         let request = AuthorizationRequest {
             url: Url::parse("https://id.example").unwrap(),
             state: Secret::new("s"),
@@ -160,7 +160,7 @@ mod tests {
             code_verifier: Secret::new("v"),
             redirect_uri: "http://127.0.0.1:8400/callback".into(),
         };
-        let (client, application) = (test_client(&TrustConfig::default()), test_application(&profile, None));
+        let (client, application) = (test_client(&TrustConfig::default()), test_application(&settings, None));
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         block_on(provider.exchange_code(&request, &Secret::new("c&d")))
     }

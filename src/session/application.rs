@@ -19,11 +19,11 @@ pub(super) fn load_application<'p>(
     files: &ClientFiles,
     host: &Host,
 ) -> Result<Application<'p>, Error> {
-    let stored = match &profile.client_auth {
+    let stored = match &profile.oidc.client_auth {
         ClientAuth::None => StoredClientCredentials::default(),
         ClientAuth::Secret | ClientAuth::PrivateKey(_) => {
             records.load_client_credentials(&profile.application_fingerprint())?
         }
     };
-    Ok(Application::from_profile(profile, stored, files, host)?)
+    Ok(Application::from_settings(&profile.oidc, stored, files, host)?)
 }

@@ -295,12 +295,12 @@ impl Ladder<'_> {
     /// The claims that a token of this profile must have.
     fn expected_claims<'e>(&'e self, tokens: &'e TokenResponse, grant: TokenGrant<'e>) -> ExpectedClaims<'e> {
         ExpectedClaims {
-            issuer: self.profile.issuer.as_str(),
-            issuer_alias: oidc::find_issuer_alias(self.profile),
-            client_id: &self.profile.client_id,
-            organization: oidc::find_organization(self.profile),
-            exchange_algorithms: aws::list_required_algorithms(&self.profile.federation),
-            proof: oidc::find_proof_rules(self.profile),
+            issuer: self.profile.oidc.issuer.as_str(),
+            issuer_alias: oidc::find_issuer_alias(&self.profile.oidc),
+            client_id: &self.profile.oidc.client_id,
+            organization: oidc::find_organization(&self.profile.oidc),
+            exchange_algorithms: aws::list_required_algorithms(&self.profile.oidc.federation),
+            proof: oidc::find_proof_rules(&self.profile.oidc),
             grant,
             access_token: tokens.access_token.as_ref(),
             now: self.now(),
@@ -335,7 +335,7 @@ impl Ladder<'_> {
     /// stay: a token that names another key makes the ladder fetch them again.
     async fn fetch_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
         log::debug("session", format_args!("fetching the provider's metadata"));
-        let metadata = oidc::discover_provider(&self.impatient_client(), self.profile).await?;
+        let metadata = oidc::discover_provider(&self.impatient_client(), &self.profile.oidc).await?;
         let known = match sign_in.load_provider(self.now())? {
             Some(cached) if cached.metadata.jwks_uri == metadata.jwks_uri => cached.with_metadata(metadata),
             _ => {

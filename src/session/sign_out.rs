@@ -97,7 +97,7 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
     // Everything that revocation needs is read before the deletion.
     let record = sign_in.load_sign_in();
     let valid_until = sign_in.find_latest_expiry((host.now)())?;
-    let application = load_application(profile, sign_in.folder(), &ClientFiles::read_for_profile(profile), host);
+    let application = load_application(profile, sign_in.folder(), &ClientFiles::read_for_settings(&profile.oidc), host);
     // If the cached metadata cannot be read, `send_revocation` fetches it again.
     let known = sign_in.load_provider((host.now)()).ok().flatten();
     let removal = sign_in.remove_sign_in_and_credentials();
@@ -106,7 +106,8 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
         _ if !has_sign_in && valid_until.is_none() => StoredRecords::Notes,
         Ok(record) if has_sign_in && record != SignInRecord::default() => {
             let provider = match &record.refresh_token {
-                Some(token) => announce_and_revoke(host, application, sign_in, known, &record.destinations, token),
+                Some(token) => Revocation { host, profile, known, destinations: &record.destinations, token }
+                    .announce_and_revoke(application, sign_in),
                 None => RevocationOutcome::NothingToRevoke,
             };
             StoredRecords::Session { provider, credentials_valid_until: valid_until }
@@ -117,73 +118,71 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
     Ok(SignOutReport { removed, removal })
 }
 
-/// Revokes the refresh token. Waiting processes see this one as the holder meanwhile. Every error becomes part of the
-/// outcome, because the local session is already deleted.
-fn announce_and_revoke(
-    host: &Host,
-    application: Result<Application<'_>, Error>,
-    sign_in: &LockedSignIn<'_>,
+/// The refresh token to revoke, and what that needs of the deleted sign-in.
+struct Revocation<'a> {
+    host: &'a Host,
+    profile: &'a Profile,
     known: Option<CachedProvider>,
-    destinations: &Destinations,
-    token: &Secret,
-) -> RevocationOutcome {
-    if let Err(error) = sign_in.announce((host.now)()) {
-        log::warn("session", format_args!("could not write the lock holder's note: {error}"));
-    }
-    application
-        .and_then(|application| revoke_with_timeout(host, &application, known, destinations, token))
-        .unwrap_or_else(RevocationOutcome::from_error)
+    destinations: &'a Destinations,
+    token: &'a Secret,
 }
 
-fn revoke_with_timeout(
-    host: &Host,
-    application: &Application<'_>,
-    known: Option<CachedProvider>,
-    destinations: &Destinations,
-    token: &Secret,
-) -> Result<RevocationOutcome, Error> {
-    let profile = application.profile;
-    let client = Client::new(profile.network_settings(&host.environment))?;
-    let answer = http::block_on(async {
-        timeout(REVOCATION_TIMEOUT, send_revocation(&client, application, known, destinations, token))
-            .await
-            .unwrap_or_else(|_| {
-                let host = profile.issuer.url().authority().to_owned();
-                Err(http::Error::Timeout { host, after: REVOCATION_TIMEOUT }.into())
-            })
-    });
-    answer.map_err(Error::Runtime)?.map_err(Error::NotRevoked)
-}
-
-/// Sends the refresh token to the provider's revocation endpoint, unless the endpoint's host is not an accepted one: a
-/// sign-out must not give the token to an attacker who has changed the metadata.
-async fn send_revocation(
-    client: &Client,
-    application: &Application<'_>,
-    known: Option<CachedProvider>,
-    destinations: &Destinations,
-    token: &Secret,
-) -> Result<RevocationOutcome, oidc::Error> {
-    let metadata = match known {
-        Some(known) => known.metadata,
-        None => oidc::discover_provider(client, application.profile).await?,
-    };
-    let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata, application.profile));
-    changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
-    if !changes.is_empty() {
-        return Ok(RevocationOutcome::from_error(DestinationChanged { changes }.into()));
+impl Revocation<'_> {
+    /// Revokes the refresh token. Waiting processes see this one as the holder meanwhile. Every error becomes part of the
+    /// outcome, because the local session is already deleted.
+    fn announce_and_revoke(
+        self,
+        application: Result<Application<'_>, Error>,
+        sign_in: &LockedSignIn<'_>,
+    ) -> RevocationOutcome {
+        if let Err(error) = sign_in.announce((self.host.now)()) {
+            log::warn("session", format_args!("could not write the lock holder's note: {error}"));
+        }
+        application
+            .and_then(|application| self.revoke_with_timeout(&application))
+            .unwrap_or_else(RevocationOutcome::from_error)
     }
-    let sign_out_page = match oidc::find_sign_out_page(application.profile, Some(&metadata)) {
-        Ok(_) => SignOutPageSupport::Offered,
-        Err(_) => SignOutPageSupport::Unknown,
-    };
-    let Some(endpoint) = &metadata.revocation_endpoint else {
-        return Ok(RevocationOutcome::NotOffered { sign_out_page });
-    };
-    let provider = ProviderSession { client, application, metadata: &metadata };
-    Ok(match provider.revoke_refresh_token(endpoint, token).await {
-        Ok(()) => RevocationOutcome::Revoked,
-        Err(error) if error.is_unsupported_token_type() => RevocationOutcome::NotOffered { sign_out_page },
-        Err(error) => RevocationOutcome::Failed { error: Box::new(Error::NotRevoked(error)), sign_out_page },
-    })
+
+    fn revoke_with_timeout(self, application: &Application<'_>) -> Result<RevocationOutcome, Error> {
+        let client = Client::new(self.profile.network_settings(&self.host.environment))?;
+        let issuer_host = self.profile.oidc.issuer.url().authority().to_owned();
+        let answer = http::block_on(async {
+            timeout(REVOCATION_TIMEOUT, self.send_revocation(&client, application))
+                .await
+                .unwrap_or_else(|_| Err(http::Error::Timeout { host: issuer_host, after: REVOCATION_TIMEOUT }.into()))
+        });
+        answer.map_err(Error::Runtime)?.map_err(Error::NotRevoked)
+    }
+
+    /// Sends the refresh token to the provider's revocation endpoint, unless the endpoint's host is not an accepted one:
+    /// a sign-out must not give the token to an attacker who has changed the metadata.
+    async fn send_revocation(
+        self,
+        client: &Client,
+        application: &Application<'_>,
+    ) -> Result<RevocationOutcome, oidc::Error> {
+        let Self { profile, known, destinations, token, host: _ } = self;
+        let metadata = match known {
+            Some(known) => known.metadata,
+            None => oidc::discover_provider(client, &profile.oidc).await?,
+        };
+        let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata, profile));
+        changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
+        if !changes.is_empty() {
+            return Ok(RevocationOutcome::from_error(DestinationChanged { changes }.into()));
+        }
+        let sign_out_page = match oidc::find_sign_out_page(&profile.oidc, Some(&metadata)) {
+            Ok(_) => SignOutPageSupport::Offered,
+            Err(_) => SignOutPageSupport::Unknown,
+        };
+        let Some(endpoint) = &metadata.revocation_endpoint else {
+            return Ok(RevocationOutcome::NotOffered { sign_out_page });
+        };
+        let provider = ProviderSession { client, application, metadata: &metadata };
+        Ok(match provider.revoke_refresh_token(endpoint, token).await {
+            Ok(()) => RevocationOutcome::Revoked,
+            Err(error) if error.is_unsupported_token_type() => RevocationOutcome::NotOffered { sign_out_page },
+            Err(error) => RevocationOutcome::Failed { error: Box::new(Error::NotRevoked(error)), sign_out_page },
+        })
+    }
 }

@@ -25,7 +25,7 @@ impl TelemetryHeaders {
         let configured = &profile.telemetry.headers;
         let mut headers = Self::default();
         if configured.is_empty() {
-            default_headers::add_default_headers(&mut headers, token, profile.provider);
+            default_headers::add_default_headers(&mut headers, token, profile.oidc.provider);
         }
         for (name, claims) in configured {
             // A header without a value would group all users under an empty name, so it is left out.

@@ -75,7 +75,7 @@ fn organization_header_has_the_samples_provider_name() {
         (Provider::Google, "amazon-internal"),
         (Provider::Generic, "amazon-internal"),
     ] {
-        let profile = Profile { provider, ..profile() };
+        let profile = crate::config::testing::profile_with(|oidc| oidc.provider = provider);
         assert_eq!(TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile).0["x-organization"], name);
     }
 }

@@ -184,10 +184,11 @@ impl Bench {
         // Neither credentials nor the ID token last long enough to be used again, so each call asks the provider.
         world.set(Knob::CredentialLifetime, 10);
         world.set(Knob::IdTokenLifetime, 10);
-        let defaults = config::testing::profile();
+        let defaults = config::testing::profile_with(|oidc| {
+            oidc.issuer = Issuer::parse(&world.issuer()).unwrap();
+            oidc.client_id = CLIENT_ID.to_owned();
+        });
         let profile = Profile {
-            issuer: Issuer::parse(&world.issuer()).unwrap(),
-            client_id: CLIENT_ID.to_owned(),
             aws_endpoints: AwsEndpoints {
                 sts: Some(SecureUrl::parse(&world.sts_endpoint()).unwrap()),
                 ..AwsEndpoints::default()
@@ -212,7 +213,7 @@ impl Bench {
             profile: &self.profile,
             host: &self.host,
             client,
-            client_files: &ClientFiles::read_for_profile(&self.profile),
+            client_files: &ClientFiles::read_for_settings(&self.profile.oidc),
             aws: &self.aws,
             context: &ExecutionContext { display: true, ..ExecutionContext::default() },
             report: &|event| {

@@ -295,6 +295,6 @@ impl LadderInputs {
         let client = Client::new(profile.network_settings(&host.environment))?;
         let aws = Aws::new(&client, profile, &host.environment, host.now)?;
         let client = client.with_total_timeout(oidc::REQUEST_TIMEOUT);
-        Ok(Self { client, client_files: ClientFiles::read_for_profile(profile), aws })
+        Ok(Self { client, client_files: ClientFiles::read_for_settings(&profile.oidc), aws })
     }
 }

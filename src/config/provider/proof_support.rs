@@ -174,7 +174,7 @@ fn find_contradictions(settings: &RequireSettings<'_>) -> Vec<ValueConflict> {
 
 /// The warning about credentials that outlive `max_age`; `None` if they cannot.
 pub(super) fn describe_late_renewal(profile: &Profile) -> Option<String> {
-    let age = profile.require.max_age?;
+    let age = profile.oidc.require.max_age?;
     (profile.session_duration > age).then(|| {
         "`session_duration` is longer than `max_age`, so AWS credentials outlive it: they last until they expire"
             .to_owned()

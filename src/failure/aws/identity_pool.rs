@@ -24,7 +24,7 @@ pub(super) fn describe_pool_refusal(
     token: &VerifiedToken,
 ) -> Failure {
     let (mut what, pool) = (quote_refusal(said, COGNITO.name), id.as_str());
-    let (provider, client) = (format_provider_name(profile), sanitize_line(&profile.client_id));
+    let (provider, client) = (format_provider_name(profile), sanitize_line(&profile.oidc.client_id));
     if matches!(reason, AwsRefusalReason::UnknownLogin | AwsRefusalReason::InvalidIdentityToken) {
         what = format!("{what} ({})", compare_token_to_profile(profile, token));
     }
@@ -54,7 +54,7 @@ pub(super) fn describe_pool_refusal(
             )
             .into(),
         ),
-        AwsRefusalReason::AccessDenied => ("pool_denied", suggest_pool_role_fix(profile.federation.role()).into()),
+        AwsRefusalReason::AccessDenied => ("pool_denied", suggest_pool_role_fix(profile.oidc.federation.role()).into()),
         AwsRefusalReason::LimitExceeded => {
             ("limit", "ask your AWS administrator to raise the account's Amazon Cognito quotas".into())
         }

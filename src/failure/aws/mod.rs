@@ -39,7 +39,7 @@ impl Failure {
         };
         // Everything but a refusal means the same at each service.
         let Error::Refused { reason, details } = error else { return describe_general_error(error, service) };
-        match &profile.federation {
+        match &profile.oidc.federation {
             Federation::IdentityPool { id, .. } => {
                 identity_pool::describe_pool_refusal(reason, &details, id, profile, token)
             }
@@ -141,7 +141,7 @@ fn describe_sts_refusal(
     token: &VerifiedToken,
 ) -> Failure {
     let mut what = quote_refusal(said, STS.name);
-    let role = profile.federation.role().map_or("the role", RoleArn::as_str);
+    let role = profile.oidc.federation.role().map_or("the role", RoleArn::as_str);
     let (slug, hint): RefusalAdvice = match reason {
         // The token has session tags (https://aws.amazon.com/tags), which need an action of their own.
         AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => (
@@ -157,7 +157,7 @@ fn describe_sts_refusal(
         ),
         // AWS answers alike for a role that does not exist and for a trust policy that does not match.
         AwsRefusalReason::AccessDenied => {
-            let (provider, audience) = (format_provider_name(profile), sanitize_line(&profile.client_id));
+            let (provider, audience) = (format_provider_name(profile), sanitize_line(&profile.oidc.client_id));
             let action = format!("sts:AssumeRoleWithWebIdentity for {provider} with audience {audience}");
             ("access_denied", format!("check that {role} exists and that its trust policy allows {action}").into())
         }
@@ -174,7 +174,7 @@ fn describe_sts_refusal(
         }
         // IDPCommunicationError: AWS fetches the keys itself, so a provider inside a private network is not enough.
         AwsRefusalReason::IdpCommunication => {
-            let issuer = sanitize_line(profile.issuer.as_str());
+            let issuer = sanitize_line(profile.oidc.issuer.as_str());
             let hint = format!("make {issuer} reachable from the internet: AWS could not fetch the provider's keys");
             ("idp_communication", hint.into())
         }
@@ -243,8 +243,8 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
         "the ID token has issuer {} and audience {}, the profile has {} and {}",
         claim("iss"),
         claim("aud"),
-        sanitize_line(profile.issuer.as_str()),
-        sanitize_line(&profile.client_id)
+        sanitize_line(profile.oidc.issuer.as_str()),
+        sanitize_line(&profile.oidc.client_id)
     )
 }
 
@@ -255,29 +255,29 @@ fn suggest_registration(said: &AwsErrorDetails, profile: &Profile, token: &Verif
     // A profile with an identity pool may have stored the token, and this one shares its sign-in.
     let is_refused = token
         .signature_algorithm()
-        .is_some_and(|name| assess_algorithm(&profile.federation, &name) == AlgorithmSupport::Refused);
+        .is_some_and(|name| assess_algorithm(&profile.oidc.federation, &name) == AlgorithmSupport::Refused);
     if message.contains("audience") {
         return format!(
             "add {} to the audiences of the IAM identity provider {}",
-            sanitize_line(&profile.client_id),
+            sanitize_line(&profile.oidc.client_id),
             format_provider_name(profile)
         );
     }
     if is_refused || message.contains("algorithm") {
         return SUPPORTED_ALGORITHMS.to_owned();
     }
-    let slash = if profile.issuer.as_str().ends_with('/') { "with" } else { "without" };
+    let slash = if profile.oidc.issuer.as_str().ends_with('/') { "with" } else { "without" };
     format!(
         "register {} ({slash} the trailing slash) as an OpenID Connect provider in IAM of account {}, with audience {}",
-        sanitize_line(profile.issuer.as_str()),
-        profile.federation.role().map_or("AWS", RoleArn::account),
-        sanitize_line(&profile.client_id)
+        sanitize_line(profile.oidc.issuer.as_str()),
+        profile.oidc.federation.role().map_or("AWS", RoleArn::account),
+        sanitize_line(&profile.oidc.client_id)
     )
 }
 
 /// The name that IAM gives an identity provider: the issuer without its scheme.
 fn format_provider_name(profile: &Profile) -> String {
-    sanitize_line(profile.issuer.as_str().trim_start_matches("https://"))
+    sanitize_line(profile.oidc.issuer.as_str().trim_start_matches("https://"))
 }
 
 /// AWS's code and text as they came, escaped, and the request ID for a support case.

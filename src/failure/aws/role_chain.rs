@@ -25,7 +25,7 @@ pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) 
 /// An identity pool may choose that one, and then the profile does not know its name.
 fn find_previous_role(at: usize, profile: &Profile) -> String {
     let earlier = at.checked_sub(1).and_then(|at| profile.role_chain.get(at)).map(|link| &link.role);
-    let role = earlier.or_else(|| profile.federation.role()).map(RoleArn::as_str);
+    let role = earlier.or_else(|| profile.oidc.federation.role()).map(RoleArn::as_str);
     role.unwrap_or("the identity pool's role").to_owned()
 }
 

@@ -100,7 +100,7 @@ impl Failure {
 
     /// `logout --browser` found no page of the provider to open. The local session is deleted.
     pub fn from_missing_sign_out_page(reason: NoSignOutPage, profile: &Profile) -> Self {
-        let host = profile.issuer.url().authority();
+        let host = profile.oidc.issuer.url().authority();
         let what = match reason {
             NoSignOutPage::NotNamed => format!("the provider at {host} names no sign-out page"),
             NoSignOutPage::Unusable(why) => format!("the provider at {host} cannot be opened: its sign-out page {why}"),

@@ -13,7 +13,7 @@ use super::{
     private_key::{self, ClientFileFault, ClientPrivateKey, compute_thumbprint},
 };
 use crate::{
-    config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, Profile},
+    config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, OidcSettings},
     files::UntrustedFile,
     host::Host,
     secret::Secret,
@@ -52,8 +52,8 @@ struct KeyFiles {
 impl ClientFiles {
     /// Reads the files that the profile names. Stores each failure instead of returning it.
     /// Reads the files that the profile names. Stores each failure instead of returning it.
-    pub fn read_for_profile(profile: &Profile) -> Self {
-        Self(match &profile.client_auth {
+    pub fn read_for_settings(settings: &OidcSettings) -> Self {
+        Self(match &settings.client_auth {
             ClientAuth::None | ClientAuth::Secret => None,
             ClientAuth::PrivateKey(ClientKey { file, certificate, .. }) => Some(KeyFiles {
                 key: private_key::read_client_file(file),
@@ -87,8 +87,8 @@ impl<'a> AssertionSigner<'a> {
     }
 
     /// Signs a new assertion for one request to this endpoint (claims: RFC 7523 §3).
-    pub(super) fn sign_assertion(&self, profile: &Profile, endpoint: &ClientAuthEndpoint<'_>) -> Secret {
-        let spec = profile.provider.spec();
+    pub(super) fn sign_assertion(&self, settings: &OidcSettings, endpoint: &ClientAuthEndpoint<'_>) -> Secret {
+        let spec = settings.provider.spec();
         let algorithm = self.choose_algorithm(endpoint.algorithms, spec.rsa_algorithm);
         let named = [("kid", self.settings.id.as_deref()), ("x5t#S256", self.thumbprint.as_deref())];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
@@ -97,15 +97,15 @@ impl<'a> AssertionSigner<'a> {
         // Exactly one audience, as a text. A hostile provider that receives an assertion with two audiences could use
         // it at the other one (draft-ietf-oauth-rfc7523bis, CVE-2025-27370).
         let audience = match self.settings.audience.unwrap_or(spec.assertion_audience) {
-            AssertionAudience::Issuer => profile.issuer.as_str(),
+            AssertionAudience::Issuer => settings.issuer.as_str(),
             AssertionAudience::Endpoint => endpoint.url.as_str(),
         };
         let mut id = [0; 16];
         (self.random)(&mut id);
         let now = (self.now)().unix_seconds();
         let claims = json!({
-            "iss": profile.client_id,
-            "sub": profile.client_id,
+            "iss": settings.client_id,
+            "sub": settings.client_id,
             "aud": audience,
             "jti": URL_SAFE_NO_PAD.encode(id),
             "iat": now,

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{ClientAuthMethod, ProviderEndpoint, ProviderMetadata, ResponseSource};
 use crate::{
-    config::{ClientAuth, Profile},
+    config::{ClientAuth, OidcSettings},
     host::Host,
     secret::Secret,
     url::SecureUrl,
@@ -31,7 +31,7 @@ pub use private_key::ClientFileFault;
 /// that a missing secret is reported before the user signs in, not after.
 #[derive(Debug)]
 pub struct Application<'a> {
-    pub profile: &'a Profile,
+    pub settings: &'a OidcSettings,
     proof: ClientCredential<'a>,
 }
 
@@ -78,20 +78,20 @@ impl ClientAuthEndpoint<'_> {
 impl<'a> Application<'a> {
     /// Loads the credentials of the profile. `stored` comes from the cache and `files` from the disk. Fails if one that
     /// the profile demands is missing or unusable.
-    pub fn from_profile(
-        profile: &'a Profile,
+    pub fn from_settings(
+        settings: &'a OidcSettings,
         stored: StoredClientCredentials,
         files: &ClientFiles,
         host: &Host,
     ) -> Result<Self, ClientCredentialError> {
-        let proof = match &profile.client_auth {
+        let proof = match &settings.client_auth {
             ClientAuth::None => ClientCredential::None,
             ClientAuth::Secret => ClientCredential::Secret(stored.secret.ok_or(ClientCredentialError::MissingSecret)?),
             ClientAuth::PrivateKey(key) => {
                 ClientCredential::Key(Box::new(AssertionSigner::new(key, files, stored.passphrase.as_ref(), host)?))
             }
         };
-        Ok(Self { profile, proof })
+        Ok(Self { settings, proof })
     }
 
     /// Adds the client ID and the credential to the form, or returns an `Authorization` header that contains both. It
@@ -102,7 +102,7 @@ impl<'a> Application<'a> {
         endpoint: &ClientAuthEndpoint<'_>,
         form: &mut Serializer<'_, String>,
     ) -> Option<Secret> {
-        let client_id = &self.profile.client_id;
+        let client_id = &self.settings.client_id;
         match &self.proof {
             ClientCredential::None => form.append_pair("client_id", client_id),
             ClientCredential::Secret(secret) if uses_post_method(endpoint.methods) => {
@@ -113,7 +113,7 @@ impl<'a> Application<'a> {
             ClientCredential::Key(signer) => form
                 .append_pair("client_id", client_id)
                 .append_pair("client_assertion_type", assertion::ASSERTION_TYPE)
-                .append_pair("client_assertion", signer.sign_assertion(self.profile, endpoint).expose()),
+                .append_pair("client_assertion", signer.sign_assertion(self.settings, endpoint).expose()),
         };
         None
     }

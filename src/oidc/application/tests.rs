@@ -6,8 +6,8 @@ use crate::{
     oidc::testing::{test_application, test_host, test_metadata},
 };
 
-fn profile() -> Profile {
-    Profile { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile() }
+fn settings() -> OidcSettings {
+    OidcSettings { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile().oidc }
 }
 
 /// Returns the `Authorization` header and the form.
@@ -20,7 +20,7 @@ fn present(application: &Application<'_>, metadata: &ProviderMetadata) -> (Optio
 fn presented(methods: Option<&[&str]>) -> (Option<Secret>, String) {
     let names = methods.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
     let metadata = ProviderMetadata { token_auth_methods: names, ..test_metadata("https://id.example") };
-    present(&test_application(&profile(), Some("a+b c:é%")), &metadata)
+    present(&test_application(&settings(), Some("a+b c:é%")), &metadata)
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn secret_goes_into_the_form_if_the_provider_requires_it() {
 
 #[test]
 fn public_client_sends_only_its_client_id() {
-    let profile = testing::profile();
-    let application = test_application(&profile, Some("left over"));
+    let settings = testing::profile().oidc;
+    let application = test_application(&settings, Some("left over"));
     let presented = present(&application, &test_metadata("https://id.example"));
     assert_eq!(presented, (None, "client_id=client".to_owned()));
     assert_eq!((application.auth_method(), application.client_secret()), (None, None));
@@ -53,11 +53,11 @@ fn public_client_sends_only_its_client_id() {
 
 #[test]
 fn application_without_its_secret_is_an_error() {
-    let (profile, host) = (profile(), test_host());
-    let application = Application::from_profile(
-        &profile,
+    let (settings, host) = (settings(), test_host());
+    let application = Application::from_settings(
+        &settings,
         StoredClientCredentials::default(),
-        &ClientFiles::read_for_profile(&profile),
+        &ClientFiles::read_for_settings(&settings),
         &host,
     );
     assert_eq!(application.err(), Some(ClientCredentialError::MissingSecret));

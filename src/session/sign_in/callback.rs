@@ -77,8 +77,9 @@ impl Ladder<'_> {
                 return Err(Error::Reported(report));
             }
         };
-        let request =
-            oidc::build_authorization_request(self.profile, &known.metadata, &redirect_uri, &self.host.fill_random);
+        let request = oidc::build_authorization_request(
+            &self.profile.oidc, &known.metadata, &redirect_uri, &self.host.fill_random,
+        );
         open.set_awaited_callback(build_awaited_callback(&known, &request));
         let (failures, mut failure) = mpsc::channel(1);
         self.show_prompt(records.sign_in.lock, &open, way, browser, failures, &request)?;
@@ -177,7 +178,7 @@ impl Ladder<'_> {
         sleep(PROBE_DELAY).await;
         let client = self.client.with_total_timeout(PROBE_TIMEOUT);
         let random = &self.host.fill_random;
-        match oidc::probe_request(&client, self.profile, &known.metadata, redirect_uri, random).await {
+        match oidc::probe_request(&client, &self.profile.oidc, &known.metadata, redirect_uri, random).await {
             Ok(ClientProbe::Rejected(refusal)) => refusal,
             other => {
                 log::debug("session", format_args!("the request in the browser, asked without cookies: {other:?}"));

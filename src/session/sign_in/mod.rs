@@ -123,7 +123,7 @@ impl Ladder<'_> {
     fn check_algorithms(&self, metadata: &ProviderMetadata) -> Result<(), Error> {
         let Some(offered) = &metadata.algorithms else { return Ok(()) };
         let verifiable: Vec<&String> = offered.iter().filter(|name| oidc::is_supported_algorithm(name)).collect();
-        let federation = &self.profile.federation;
+        let federation = &self.profile.oidc.federation;
         if verifiable.iter().any(|name| aws::assess_algorithm(federation, name) != AlgorithmSupport::Refused) {
             return Ok(());
         }
@@ -190,7 +190,7 @@ impl Ladder<'_> {
             credentials.store()?;
             sign_in.lock.remove_other_credentials()?;
         }
-        if tokens.refresh_token.is_none() && oidc::requests_offline_access(self.profile, &known.metadata) {
+        if tokens.refresh_token.is_none() && oidc::requests_offline_access(&self.profile.oidc, &known.metadata) {
             log::warn(
                 "session",
                 format_args!("the provider issued no refresh token, although offline_access was requested"),

@@ -91,9 +91,9 @@ fn claims_of_a_wrong_type_are_rejected() {
 
 #[test]
 fn user_of_another_organization_is_rejected() {
-    let profile = |provider, parameter: &str, named: &str| crate::config::Profile {
+    let settings = |provider, parameter: &str, named: &str| crate::config::OidcSettings {
         extra_params: [(parameter.to_owned(), named.to_owned())].into(),
-        ..testing::test_profile(provider)
+        ..testing::test_settings(provider)
     };
     use crate::config::Provider::{Auth0, Google, Okta};
     for (provider, parameter, named, claim, stated, good) in [
@@ -109,8 +109,8 @@ fn user_of_another_organization_is_rejected() {
         (Auth0, "organization", "acme", "org_id", json!("acme"), false),
         (Okta, "hd", "acme.com", "hd", json!("evil.example"), true),
     ] {
-        let profile = profile(provider, parameter, named);
-        let expected = ExpectedClaims { organization: crate::oidc::find_organization(&profile), ..expected() };
+        let settings = settings(provider, parameter, named);
+        let expected = ExpectedClaims { organization: crate::oidc::find_organization(&settings), ..expected() };
         let judged = with_claims_expecting(|claims| claims[claim] = stated.clone(), &expected);
         assert_eq!(judged.is_ok(), good, "{provider:?} {named} {claim} {stated}: {judged:?}");
     }
@@ -128,8 +128,8 @@ fn only_google_may_omit_the_scheme_of_its_issuer() {
         (Generic, "id.example", false),
     ] {
         let issuer = crate::config::Issuer::parse(ISSUER).unwrap();
-        let profile = crate::config::Profile { issuer, ..testing::test_profile(provider) };
-        let expected = ExpectedClaims { issuer_alias: crate::oidc::find_issuer_alias(&profile), ..expected() };
+        let settings = crate::config::OidcSettings { issuer, ..testing::test_settings(provider) };
+        let expected = ExpectedClaims { issuer_alias: crate::oidc::find_issuer_alias(&settings), ..expected() };
         let judged = with_claims_expecting(|claims| claims["iss"] = json!(stated), &expected);
         assert_eq!(judged.is_ok(), good, "{provider:?} {stated}");
     }

@@ -90,7 +90,7 @@ fn update_credentials(
     work: &ProfileContext<'_>,
     change: impl FnOnce(&mut StoredClientCredentials),
 ) -> Result<(), Failure> {
-    let (cache, application) = (&work.cache, work.profile.application_fingerprint());
+    let (cache, application) = (&work.cache, work.profile.oidc.application_fingerprint());
     cache.create_folder()?;
     let locked = work.lock_application(&application.short_hex())?;
     let mut stored = cache.folder().load_client_credentials(&application)?;

@@ -74,7 +74,7 @@ pub(super) fn sign_out_chosen_profile(context: &CommandContext<'_>) -> Result<Si
         );
         write_stderr_line(&note.command(NextCommand::LogoutAll).text(".").render(&context.invocation()));
     }
-    let of_application = cache.folder().load_client_credentials(&profile.application_fingerprint());
+    let of_application = cache.folder().load_client_credentials(&profile.oidc.application_fingerprint());
     if of_application.is_ok_and(|stored| stored != StoredClientCredentials::default()) {
         let note =
             Hint::from("The secret of the application remains stored for the next sign-in. To delete it too, run ")

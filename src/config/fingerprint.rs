@@ -225,7 +225,7 @@ mod tests {
         let application = |change: fn(&mut Profile)| {
             let mut profile = profile();
             change(&mut profile);
-            profile.application_fingerprint().short_hex()
+            profile.oidc.application_fingerprint().short_hex()
         };
         let own = application(|_| ());
         assert_eq!(own, application(|p| (p.name, p.oidc.scopes) = ("other".into(), Vec::new())));
@@ -260,7 +260,7 @@ mod tests {
             (former(&|p| p.oidc.federation = pool_role(Some(role("Other")))), "ff8bf26b36579b482442ce7f0e75ac4e"),
             (former(&|p| p.role_chain = vec![link(|_| ())]), "0eff3a3ddee5f3adc2263fd4848f0102"),
             (former(&|p| p.role_chain = vec![link(|_| ()), link(full)]), "443d4334b713eb5091b75bc6b3ec1816"),
-            (profile().application_fingerprint(), "a29c650606e97f78cd2761902188ca36"),
+            (profile().oidc.application_fingerprint(), "a29c650606e97f78cd2761902188ca36"),
             (changed(|_| ()).sign_in, "14c84a976ed0ddf7ea1377ac5d35e809"),
             (
                 changed(|p| p.oidc.login_domain = SecureUrl::parse("https://login.acme.example").ok()).sign_in,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClientAuth, Federation, Provider, SignInRequirements};
+use super::{ClientAuth, Federation, Fingerprint, Provider, SignInRequirements, fingerprint::FingerprintHasher};
 use crate::{
     trait_impls::impl_debug,
     url::{SecureUrl, SecureUrlError},
@@ -24,6 +24,18 @@ pub struct OidcSettings {
     pub require: SignInRequirements,
     pub client_auth: ClientAuth,
     pub federation: Federation,
+}
+
+impl OidcSettings {
+    /// The key under which the application's own credentials (its client secret) are stored. It covers only the issuer
+    /// and the client ID: all profiles of an application share these credentials, and a change of roles or scopes does
+    /// not affect them.
+    pub fn application_fingerprint(&self) -> Fingerprint {
+        let mut digest = FingerprintHasher::new("bedrock-sso application 1");
+        digest.add_text(self.issuer.as_str());
+        digest.add_text(&self.client_id);
+        digest.finish()
+    }
 }
 
 /// An issuer identifier. Two issuers are equal only if their text is equal, including a slash at the end, because the

@@ -180,16 +180,6 @@ impl Profile {
         self.oidc.require.add_to_fingerprint(&mut digest);
         digest.finish()
     }
-
-    /// The key under which the application's own credentials (its client secret) are stored. It covers only the issuer
-    /// and the client ID: all profiles of an application share these credentials, and a change of roles or scopes does
-    /// not affect them.
-    pub fn application_fingerprint(&self) -> Fingerprint {
-        let mut digest = FingerprintHasher::new("bedrock-sso application 1");
-        digest.add_text(self.oidc.issuer.as_str());
-        digest.add_text(&self.oidc.client_id);
-        digest.finish()
-    }
 }
 
 /// The address to which the provider redirects the browser after the sign-in.

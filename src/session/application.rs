@@ -6,7 +6,7 @@
 use super::Error;
 use crate::{
     cache::RecordFolder,
-    config::{ClientAuth, Profile},
+    config::{ClientAuth, OidcSettings},
     host::Host,
     oidc::{Application, ClientFiles, StoredClientCredentials},
 };
@@ -14,16 +14,16 @@ use crate::{
 /// The profile's application. The store is read only if the profile's client authentication needs a stored value: a
 /// public client must not make the keyring prompt for a secret that it does not have.
 pub(super) fn load_application<'p>(
-    profile: &'p Profile,
+    settings: &'p OidcSettings,
     records: &RecordFolder,
     files: &ClientFiles,
     host: &Host,
 ) -> Result<Application<'p>, Error> {
-    let stored = match &profile.oidc.client_auth {
+    let stored = match &settings.client_auth {
         ClientAuth::None => StoredClientCredentials::default(),
         ClientAuth::Secret | ClientAuth::PrivateKey(_) => {
-            records.load_client_credentials(&profile.application_fingerprint())?
+            records.load_client_credentials(&settings.application_fingerprint())?
         }
     };
-    Ok(Application::from_settings(&profile.oidc, stored, files, host)?)
+    Ok(Application::from_settings(settings, stored, files, host)?)
 }

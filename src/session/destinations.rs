@@ -3,7 +3,7 @@
 //! Every use of a stored sign-in passes one of these checks first. A host that the user has not accepted is an error,
 //! and receives nothing. `cache` decides which hosts are new. The user accepts them at `login`, or by a new sign-in.
 
-use super::{DestinationChanged, Error, Ladder};
+use super::{DestinationChanged, Error, Ladder, provider_steps::ProviderSteps};
 use crate::{
     cache::{CachedProvider, DestinationChange, Destinations, SecretRecipient, SignInRecord},
     config::Profile,
@@ -56,7 +56,9 @@ impl Ladder<'_> {
         sign_in.destinations.accept_hosts(Destinations::from_profile(self.profile, &self.host.environment));
         Ok(())
     }
+}
 
+impl ProviderSteps<'_, '_> {
     /// Fails if the provider's metadata now names another host for the token endpoint than when the refresh token was
     /// issued. An attacker who can change the metadata must not receive the token.
     pub(super) fn check_token_endpoint(&self, sign_in: &mut SignInRecord, known: &CachedProvider) -> Result<(), Error> {

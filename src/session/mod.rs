@@ -26,6 +26,7 @@ mod destinations;
 mod error;
 mod sign_out;
 mod purpose;
+mod provider_steps;
 mod requirements;
 mod refresh;
 mod session_credentials;
@@ -38,10 +39,10 @@ use std::{
 };
 
 use crate::{
-    aws::{self, Aws, CredentialStatus, ExchangeRequest, FailedStep, GrantedCredentials},
+    aws::{Aws, CredentialStatus, ExchangeRequest, FailedStep, GrantedCredentials},
     cache::{
-        Cache, CachedProvider, CredentialsRecord, Destinations, FailureReport, LockedCredentials, LockedSignIn,
-        RecordFolder, SignInRecord, assess_credentials,
+        Cache, CredentialsRecord, Destinations, FailureReport, LockedCredentials, LockedSignIn, SignInRecord,
+        assess_credentials,
     },
     config::Profile,
     hint::Invocation,
@@ -49,10 +50,7 @@ use crate::{
     http::Client,
     identity::{self, SessionName},
     log,
-    oidc::{
-        self, Application, ClientFiles, ExpectedClaims, ProviderSession, TokenGrant, TokenResponse, UnverifiedToken,
-        VerifiedToken,
-    },
+    oidc::{ClientFiles, VerifiedToken},
     time::Timestamp,
 };
 
@@ -62,6 +60,7 @@ pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
 use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
+use provider_steps::ProviderSteps;
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
 use refresh::{NonInteractiveToken, SignInReason, TokenSearch};
 pub use requirements::{find_unmet_requirement, predict_renewal};
@@ -268,83 +267,8 @@ impl Ladder<'_> {
         Ok(false)
     }
 
-    /// Step 5: verifies a new token. If the token names a key that is not cached, the provider may have rotated its
-    /// keys, so they are fetched again; once, because a forged token could name any number of unknown keys.
-    async fn verify_token(
-        &self,
-        sign_in: &LockedSignIn<'_>,
-        known: &mut CachedProvider,
-        token: UnverifiedToken,
-        expected: &ExpectedClaims<'_>,
-    ) -> Result<VerifiedToken, Error> {
-        match oidc::verify_token(token.clone(), &known.keys, &known.metadata, expected) {
-            Err(rejection) if rejection.needs_fresh_keys() => {
-                log::info(
-                    "session",
-                    format_args!("the ID token names an unknown key; fetching the provider's keys again"),
-                );
-                let keys = oidc::fetch_keys(self.client, &known.metadata).await?;
-                *known = CachedProvider::new(self.now(), known.metadata.clone(), keys);
-                sign_in.store_provider(known)?;
-                Ok(oidc::verify_token(token, &known.keys, &known.metadata, expected)?)
-            }
-            judged => Ok(judged?),
-        }
-    }
-
-    /// The claims that a token of this profile must have.
-    fn expected_claims<'e>(&'e self, tokens: &'e TokenResponse, grant: TokenGrant<'e>) -> ExpectedClaims<'e> {
-        ExpectedClaims {
-            issuer: self.profile.oidc.issuer.as_str(),
-            issuer_alias: oidc::find_issuer_alias(&self.profile.oidc),
-            client_id: &self.profile.oidc.client_id,
-            organization: oidc::find_organization(&self.profile.oidc),
-            exchange_algorithms: aws::list_required_algorithms(&self.profile.oidc.federation),
-            proof: oidc::find_proof_rules(&self.profile.oidc),
-            grant,
-            access_token: tokens.access_token.as_ref(),
-            now: self.now(),
-            server_date: tokens.server_date,
-        }
-    }
-
-    /// The application with its client credentials. Called before a request or a prompt, so that a missing client
-    /// secret is reported before the user signs in.
-    fn load_application(&self, records: &RecordFolder) -> Result<Application<'_>, Error> {
-        load_application(self.profile, records, self.client_files, self.host)
-    }
-
-    /// A client for the provider's endpoints.
-    fn provider_session<'s>(
-        &'s self,
-        application: &'s Application<'_>,
-        known: &'s CachedProvider,
-    ) -> ProviderSession<'s> {
-        ProviderSession { client: self.client, application, metadata: &known.metadata }
-    }
-
-    /// The provider's metadata and keys: the cached ones, or fetched and stored now.
-    async fn get_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
-        if let Some(known) = sign_in.load_provider(self.now())? {
-            return Ok(known);
-        }
-        self.fetch_provider(sign_in).await
-    }
-
-    /// The provider's metadata, fetched and stored now, which shows that the provider answers. Keys that are cached
-    /// stay: a token that names another key makes the ladder fetch them again.
-    async fn fetch_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
-        log::debug("session", format_args!("fetching the provider's metadata"));
-        let metadata = oidc::discover_provider(&self.impatient_client(), &self.profile.oidc).await?;
-        let known = match sign_in.load_provider(self.now())? {
-            Some(cached) if cached.metadata.jwks_uri == metadata.jwks_uri => cached.with_metadata(metadata),
-            _ => {
-                let keys = oidc::fetch_keys(&self.impatient_client(), &metadata).await?;
-                CachedProvider::new(self.now(), metadata, keys)
-            }
-        };
-        sign_in.store_provider(&known)?;
-        Ok(known)
+    fn provider_steps(&self) -> ProviderSteps<'_, '_> {
+        ProviderSteps { ladder: self, settings: &self.profile.oidc }
     }
 
     /// A client for requests before a prompt. Their timeouts shrink, so that a provider that accepts connections and
@@ -402,15 +326,6 @@ impl Ladder<'_> {
         }
         let ready = find_credentials(stored, self.profile, self.now());
         SessionCredentials { notice, ..ready.expect("the record was given credentials above") }
-    }
-
-    /// Stores a verified token in the sign-in.
-    fn set_token(&self, sign_in: &mut OpenSignIn<'_>, token: &VerifiedToken) -> Result<(), Error> {
-        sign_in.set_token(token, self.now());
-        if token.has_groups_overage() {
-            log::warn("session", format_args!("the ID token has no groups, because the user is in too many"));
-        }
-        Ok(sign_in.store()?)
     }
 
     fn now(&self) -> Timestamp {

@@ -2,7 +2,7 @@
 //!
 //! It decides what a failed refresh means: whether the stored token is used, the user has to sign in, or the call fails.
 
-use super::{Error, Ladder, OpenSignIn, find_unmet_requirement};
+use super::{Error, Ladder, OpenSignIn, find_unmet_requirement, provider_steps::ProviderSteps};
 use crate::{
     cache::{CachedProvider, FailureReport, MIN_REMAINING, RefreshHistory, SignInRecord},
     log,
@@ -41,15 +41,48 @@ pub(super) enum SignInReason {
 }
 
 impl Ladder<'_> {
-    /// Step 3: a token from the refresh token. Without a refresh token, the stored token if it is still valid.
-    ///
-    /// After a network failure the stored token is used, if it is still valid. `login` prompts the user after every
-    /// other failure of the refresh, and even after a network failure if the provider still serves its metadata:
-    /// otherwise a token endpoint that answers nonsense would lock the user out.
+    /// Step 3: a token that needs no prompt.
     pub(super) async fn get_token_without_prompt(&self, sign_in: &mut OpenSignIn<'_>) -> Result<TokenSearch, Error> {
         if self.purpose.is_forced_login() {
             return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
         }
+        self.provider_steps().get_token_without_prompt(sign_in).await
+    }
+
+    /// The stored token if it is still valid, after the provider could not be asked for this reason.
+    fn use_cached_token(&self, sign_in: &SignInRecord, error: Error) -> Result<TokenSearch, Error> {
+        match self.cached_token(sign_in) {
+            Some(token) if error.is_network() => {
+                let report = (self.describe)(error);
+                log::info("session", format_args!("using the cached ID token, because {}", report.message));
+                Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: Some(report) }))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// The stored token, or a sign-in for this reason if it has expired.
+    fn search_cached_token(&self, sign_in: &SignInRecord, reason: SignInReason) -> TokenSearch {
+        match self.cached_token(sign_in) {
+            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None }),
+            None => TokenSearch::SignInNeeded(reason),
+        }
+    }
+
+    /// The stored token, if it is valid for long enough to reach AWS and its sign-in meets the requirements.
+    pub(super) fn cached_token(&self, sign_in: &SignInRecord) -> Option<VerifiedToken> {
+        let token = sign_in.find_valid_token(self.now().saturating_add(MIN_REMAINING))?;
+        find_unmet_requirement(sign_in, self.profile, self.now()).is_none().then_some(token)
+    }
+}
+
+impl ProviderSteps<'_, '_> {
+    /// A token from the refresh token. Without a refresh token, the stored token if it is still valid.
+    ///
+    /// After a network failure the stored token is used, if it is still valid. `login` prompts the user after every
+    /// other failure of the refresh, and even after a network failure if the provider still serves its metadata:
+    /// otherwise a token endpoint that answers nonsense would lock the user out.
+    async fn get_token_without_prompt(&self, sign_in: &mut OpenSignIn<'_>) -> Result<TokenSearch, Error> {
         if let Some(unmet) = self.check_requirements(sign_in) {
             return Ok(TokenSearch::SignInNeeded(SignInReason::RequirementUnmet(unmet)));
         }
@@ -76,26 +109,6 @@ impl Ladder<'_> {
                 Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
             decided => decided,
-        }
-    }
-
-    /// The stored token if it is still valid, after the provider could not be asked for this reason.
-    fn use_cached_token(&self, sign_in: &SignInRecord, error: Error) -> Result<TokenSearch, Error> {
-        match self.cached_token(sign_in) {
-            Some(token) if error.is_network() => {
-                let report = (self.describe)(error);
-                log::info("session", format_args!("using the cached ID token, because {}", report.message));
-                Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: Some(report) }))
-            }
-            _ => Err(error),
-        }
-    }
-
-    /// The stored token, or a sign-in for this reason if it has expired.
-    fn search_cached_token(&self, sign_in: &SignInRecord, reason: SignInReason) -> TokenSearch {
-        match self.cached_token(sign_in) {
-            Some(token) => TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None }),
-            None => TokenSearch::SignInNeeded(reason),
         }
     }
 
@@ -215,11 +228,5 @@ impl Ladder<'_> {
         // The verification has checked that the user is the same.
         let token = token.with_user_info(sign_in.user_info.clone());
         Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(token)))
-    }
-
-    /// The stored token, if it is valid for long enough to reach AWS and its sign-in meets the requirements.
-    pub(super) fn cached_token(&self, sign_in: &SignInRecord) -> Option<VerifiedToken> {
-        let token = sign_in.find_valid_token(self.now().saturating_add(MIN_REMAINING))?;
-        find_unmet_requirement(sign_in, self.profile, self.now()).is_none().then_some(token)
     }
 }

@@ -3,7 +3,7 @@
 //! A refresh authenticates nobody, so the claims that the sign-in proved count, and not those of a refreshed token. AWS
 //! credentials that were issued before stay in use until they expire, because AWS does not take them back.
 
-use super::{Ladder, OpenSignIn, SignInNeeded};
+use super::{OpenSignIn, SignInNeeded, provider_steps::ProviderSteps};
 use crate::{
     cache::{RefreshObstacle, RenewalOutlook, SignInRecord},
     config::Profile,
@@ -36,7 +36,7 @@ pub fn predict_renewal(sign_in: &SignInRecord, profile: &Profile, now: Timestamp
     }
 }
 
-impl Ladder<'_> {
+impl ProviderSteps<'_, '_> {
     /// The requirement because of which the stored sign-in cannot be used, and logs it: the line explains the prompt.
     pub(super) fn check_requirements(&self, sign_in: &SignInRecord) -> Option<UnmetRequirement> {
         let unmet = find_unmet_requirement(sign_in, self.profile, self.now())?;

@@ -97,7 +97,8 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
     // Everything that revocation needs is read before the deletion.
     let record = sign_in.load_sign_in();
     let valid_until = sign_in.find_latest_expiry((host.now)())?;
-    let application = load_application(profile, sign_in.folder(), &ClientFiles::read_for_settings(&profile.oidc), host);
+    let application =
+        load_application(&profile.oidc, sign_in.folder(), &ClientFiles::read_for_settings(&profile.oidc), host);
     // If the cached metadata cannot be read, `send_revocation` fetches it again.
     let known = sign_in.load_provider((host.now)()).ok().flatten();
     let removal = sign_in.remove_sign_in_and_credentials();

@@ -15,14 +15,14 @@ use tokio::{
     time::sleep,
 };
 
-use super::method_choice::SignInMethod;
+use super::{method_choice::SignInMethod, service::SignInService};
 use crate::{
-    cache::{CachedProvider, FailureReport, LockedSignIn},
+    cache::{FailureReport, LockedSignIn},
     hint::Invocation,
     host::{Browser, BrowserLaunch, format_local_time},
     log,
     oidc::{
-        self, Application, AuthorizationRequest, ClientProbe, RequestRefusal,
+        RequestRefusal,
         callback::{AwaitedCallback, CallbackError, CallbackListener, OpenListener, SignInEnding},
     },
     race::{RaceWinner, race_futures},
@@ -37,27 +37,19 @@ use crate::{
 /// How long to wait for the page to be opened after the browser has reported a failure.
 const BROWSER_FAILURE_GRACE: Duration = Duration::from_secs(3);
 
-/// How long the browser has been open when the provider is asked the same question without it. Most sign-ins without a
-/// page end earlier, and then cost the provider no further request.
-const PROBE_DELAY: Duration = Duration::from_secs(2);
-
-/// How long the answer to that question may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// After this time `login` shows the address even if the provider's metadata has not arrived. Hosts show the output of
+/// After this time `login` shows the address even if the service has not answered yet. Hosts show the output of
 /// `login` as it arrives, and the first line should appear within a second.
 const EARLY: Duration = Duration::from_millis(400);
 
 impl Ladder<'_> {
     /// Runs a sign-in by callback to its end, and records the result for the backoff. Errors after the prompt come back
     /// as [`Error::Reported`], because the page has shown their text.
-    pub(super) async fn sign_in_by_callback(
+    pub(super) async fn sign_in_by_callback<S: SignInService>(
         &self,
+        service: &S,
         records: &mut OpenRecords<'_, '_>,
-        application: &Application<'_>,
-        way: SignInMethod,
-        browser: &Browser,
-        known: Option<CachedProvider>,
+        (way, browser): (SignInMethod, &Browser),
+        known: Option<S::Known>,
         user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
         // The listener comes first: a provider that knows the user already redirects back within milliseconds.
@@ -67,7 +59,7 @@ impl Ladder<'_> {
         let mut open = listener.start_serving();
         let known = match known {
             Some(known) => Ok(known),
-            None => self.fetch_provider_with_prompt(records.sign_in.lock, &open, way, user).await,
+            None => self.prepare_with_prompt(service, records.sign_in.lock, &open, way, user).await,
         };
         let mut known = match known {
             Ok(known) => known,
@@ -77,17 +69,16 @@ impl Ladder<'_> {
                 return Err(Error::Reported(report));
             }
         };
-        let request = oidc::build_authorization_request(
-            &self.profile.oidc, &known.metadata, &redirect_uri, &self.host.fill_random,
-        );
-        open.set_awaited_callback(build_awaited_callback(&known, &request));
+        let request = service.build_request(&known, &redirect_uri);
+        let awaited = service.describe_callback(&known, &request);
+        open.set_awaited_callback(awaited.clone());
         let (failures, mut failure) = mpsc::channel(1);
-        self.show_prompt(records.sign_in.lock, &open, way, browser, failures, &request)?;
-        let refusal = self.find_request_refusal(&known, &redirect_uri);
+        self.show_prompt(records.sign_in.lock, &open, (way, browser), failures, &awaited)?;
+        let refusal = service.find_request_refusal(&known, &redirect_uri);
         let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, refusal, user).await {
             Ok(answer) => {
                 let ended = match answer {
-                    Ok(code) => self.finish_with_code(records, application, &mut known, &request, &code).await,
+                    Ok(code) => service.finish_with_code(records, &mut known, &request, &code).await,
                     Err(error) => Err(error.into()),
                 };
                 let ended = ended.map_err(self.describe);
@@ -100,19 +91,20 @@ impl Ladder<'_> {
         outcome.map_err(Error::Reported)
     }
 
-    /// Fetches the provider's metadata. If that is slow, `login` shows the local address meanwhile, and the listener
-    /// redirects the user as soon as the metadata has arrived.
+    /// Asks the service for what it reports before a prompt. If that is slow, `login` shows the local address meanwhile, and the listener
+    /// redirects the user as soon as the answer has arrived.
     ///
-    /// The browser is not opened yet, because the provider may be unreachable. A user who pastes needs the provider's
-    /// own address, which is in the metadata, so nothing can be shown before.
-    async fn fetch_provider_with_prompt(
+    /// The browser is not opened yet, because the service may be unreachable. A user who pastes needs the service's own
+    /// address, which depends on the answer, so nothing can be shown before.
+    async fn prepare_with_prompt<S: SignInService>(
         &self,
+        service: &S,
         sign_in: &LockedSignIn<'_>,
         open: &OpenListener,
         way: SignInMethod,
         user: &mut UserInput<'_>,
-    ) -> Result<CachedProvider, Error> {
-        let mut known = pin!(self.fetch_provider_or_cancel(sign_in, user));
+    ) -> Result<S::Known, Error> {
+        let mut known = pin!(service.prepare_or_cancel(sign_in, user));
         if self.purpose.is_login() && way != SignInMethod::Paste {
             if let RaceWinner::Left(known) = race_futures(known.as_mut(), sleep(EARLY)).await {
                 return known;
@@ -131,10 +123,9 @@ impl Ladder<'_> {
         &self,
         sign_in: &LockedSignIn<'_>,
         open: &OpenListener,
-        way: SignInMethod,
-        browser: &Browser,
+        (way, browser): (SignInMethod, &Browser),
         failures: Sender<String>,
-        request: &AuthorizationRequest,
+        awaited: &AwaitedCallback,
     ) -> Result<(), Error> {
         let before = self.record_prompt(sign_in)?;
         let address = open.start_address();
@@ -156,7 +147,7 @@ impl Ladder<'_> {
                 open.restrict_to_own_user();
                 PromptMethod::Browser
             }
-            (_, SignInMethod::Paste) => PromptMethod::Paste { to: Secret::new(request.url.as_str()) },
+            (_, SignInMethod::Paste) => PromptMethod::Paste { to: awaited.authorize_url.clone() },
             // The browser may run as another system user, for example with `sudo -u service bedrock-sso login`, so the
             // listener is not restricted to the user of this process.
             _ => PromptMethod::ByHand,
@@ -168,23 +159,6 @@ impl Ladder<'_> {
     /// Whether the user sees a printed address.
     fn is_prompt_visible(&self) -> bool {
         self.context.terminal || self.purpose.is_login()
-    }
-
-    /// Resolves if the provider refuses the request that the browser was opened with, and never otherwise.
-    ///
-    /// The provider shows the error page of RFC 6749 §4.1.2.1 in the browser only. So this asks the same question without
-    /// the browser's cookies, once, after a delay in which a sign-in without a page has ended already.
-    async fn find_request_refusal(&self, known: &CachedProvider, redirect_uri: &str) -> RequestRefusal {
-        sleep(PROBE_DELAY).await;
-        let client = self.client.with_total_timeout(PROBE_TIMEOUT);
-        let random = &self.host.fill_random;
-        match oidc::probe_request(&client, &self.profile.oidc, &known.metadata, redirect_uri, random).await {
-            Ok(ClientProbe::Rejected(refusal)) => refusal,
-            other => {
-                log::debug("session", format_args!("the request in the browser, asked without cookies: {other:?}"));
-                pending().await
-            }
-        }
     }
 
     /// Waits for the provider's answer: a callback from the browser, or an address that the user pastes.
@@ -305,13 +279,4 @@ async fn receive_or_wait<T>(receiver: &mut Receiver<T>) -> T {
 fn ending_from_failure(report: &FailureReport, invocation: &Invocation) -> SignInEnding {
     let FailureReport { kind: _, code: _, slug, message, hint } = report;
     SignInEnding::Failed { what: message.clone(), hint: hint.render(invocation), slug: slug.clone() }
-}
-
-fn build_awaited_callback(known: &CachedProvider, request: &AuthorizationRequest) -> AwaitedCallback {
-    AwaitedCallback {
-        authorize_url: Secret::new(request.url.as_str()),
-        state: request.state.clone(),
-        issuer: known.metadata.issuer.clone(),
-        iss_required: known.metadata.iss_parameter,
-    }
 }

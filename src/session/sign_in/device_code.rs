@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::service::{DevicePoll, ShownCode, SignInService};
 use crate::{
-    cache::{CachedProvider, LockedSignIn},
+    cache::LockedSignIn,
     log,
-    oidc::{Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
+    oidc::PollPace,
     race::{RaceWinner, race_futures},
     session::{
         Error, Ladder, OpenRecords, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt,
@@ -26,27 +27,32 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Ladder<'_> {
     /// Runs a sign-in by device code to its end, and records the result for the backoff.
-    pub(super) async fn sign_in_by_device_code(
+    pub(super) async fn sign_in_by_device_code<S: SignInService>(
         &self,
+        service: &S,
         records: &mut OpenRecords<'_, '_>,
-        application: &Application<'_>,
-        known: &mut CachedProvider,
+        known: &mut S::Known,
         user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
-        let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
-            return Err(Error::NoDeviceCodes);
+        let (shown, code) = service.request_device_code(known).await?;
+        self.show_code(records.sign_in.lock, &shown)?;
+        let limit = self.time_left().min(shown.lifetime);
+        let polled = self.poll_for_tokens(service, known, (&code, shown.interval), limit);
+        let answered = match race_futures(polled, user.cancel_signal.as_mut()).await {
+            RaceWinner::Left(answered) => answered,
+            RaceWinner::Right(()) => Err(Error::Interrupted),
         };
-        let provider = self.provider_session(application, known);
-        let code = provider.request_device_code(&endpoint, &self.host.fill_random).await?;
-        self.show_code(records.sign_in.lock, &code)?;
-        let outcome = self.await_device_code(records, application, known, &code, user).await;
+        let outcome = match answered {
+            Ok(tokens) => service.finish_with_tokens(records, known, tokens).await,
+            Err(error) => Err(error),
+        };
         let outcome = outcome.map_err(self.describe);
         self.record_outcome(records.sign_in.lock, outcome.as_ref().err());
         outcome.map_err(Error::Reported)
     }
 
     /// Shows the code to the caller of this worker, and to no other process.
-    fn show_code(&self, sign_in: &LockedSignIn<'_>, code: &DeviceCode) -> Result<(), Error> {
+    fn show_code(&self, sign_in: &LockedSignIn<'_>, code: &ShownCode) -> Result<(), Error> {
         self.record_prompt(sign_in)?;
         let address = code.verification_uri.to_string();
         sign_in.announce_prompt(self.now(), None)?;
@@ -64,43 +70,24 @@ impl Ladder<'_> {
         Ok(())
     }
 
-    /// Waits until the user has entered the code, cancels, or the code or the user's time expires.
-    async fn await_device_code(
-        &self,
-        records: &mut OpenRecords<'_, '_>,
-        application: &Application<'_>,
-        known: &mut CachedProvider,
-        code: &DeviceCode,
-        user: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Error> {
-        let limit = self.time_left().min(code.lifetime);
-        let polled = self.poll_for_tokens(application, known, code, limit);
-        let (id_token, tokens) = match race_futures(polled, user.cancel_signal.as_mut()).await {
-            RaceWinner::Left(answered) => answered?,
-            RaceWinner::Right(()) => return Err(Error::Interrupted),
-        };
-        self.finish_sign_in(records, known, id_token, tokens, TokenGrant::DeviceCode).await
-    }
-
     /// Polls the token endpoint at the interval that the provider demands. A network failure does not end the sign-in:
     /// it doubles the pause (RFC 8628 §3.5 asks for such a backoff), and the next answer resets it.
-    async fn poll_for_tokens(
+    async fn poll_for_tokens<S: SignInService>(
         &self,
-        application: &Application<'_>,
-        known: &CachedProvider,
-        code: &DeviceCode,
+        service: &S,
+        known: &S::Known,
+        (code, interval): (&S::DeviceCode, Duration),
         limit: Duration,
-    ) -> Result<(UnverifiedToken, TokenResponse), Error> {
-        let provider = self.provider_session(application, known);
+    ) -> Result<S::Tokens, Error> {
         let deadline = Instant::now() + limit;
-        let (mut pace, mut pause, mut trouble) = (code.interval, code.interval, None);
+        let (mut pace, mut pause, mut trouble) = (interval, interval, None);
         let unanswered = || SignInNeeded::CodeExpired { after: limit };
         while Instant::now() + pause < deadline {
             sleep(pause).await;
-            let Ok(polled) = timeout_at(deadline, provider.poll_device_code(code)).await else { break };
+            let Ok(polled) = timeout_at(deadline, service.poll_device_code(known, code)).await else { break };
             match polled {
-                Ok(DevicePollOutcome::Granted(token, tokens)) => return Ok((token, tokens)),
-                Ok(DevicePollOutcome::Waiting(pending)) => {
+                DevicePoll::Granted(tokens) => return Ok(tokens),
+                DevicePoll::Waiting(pending) => {
                     pace += if pending == PollPace::SlowDown { SLOW_DOWN_STEP } else { Duration::ZERO };
                     (pause, trouble) = (pace, None);
                     log::debug(
@@ -108,8 +95,8 @@ impl Ladder<'_> {
                         format_args!("the user has not entered the code yet; polling again in {} s", pause.as_secs()),
                     );
                 }
-                Err(error) if error.is_expired_device_code() => return Err(unanswered().into()),
-                Err(error) if error.lacks_provider_answer() => {
+                DevicePoll::Expired => return Err(unanswered().into()),
+                DevicePoll::NoAnswer(error) => {
                     pause = (pause * 2).min(MAX_POLL_INTERVAL).max(pace);
                     log::info(
                         "session",
@@ -117,10 +104,10 @@ impl Ladder<'_> {
                     );
                     trouble = Some(error);
                 }
-                Err(error) => return Err(error.into()),
+                DevicePoll::Failed(error) => return Err(error),
             }
         }
         // A network failure explains more to the user than the timeout that it caused.
-        trouble.map_or_else(|| Err(unanswered().into()), |error| Err(error.into()))
+        Err(trouble.unwrap_or_else(|| unanswered().into()))
     }
 }

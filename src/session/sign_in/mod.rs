@@ -7,30 +7,28 @@
 //! the sign-in.
 
 mod method_choice;
+mod service;
 mod device_code;
 mod callback;
+mod provider;
 
 use std::time::Duration;
 
-use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method, find_browser_obstacle};
 pub use self::{callback::await_browser_failure, method_choice::SignInMethod};
+use self::{
+    method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method, find_browser_obstacle},
+    provider::ProviderSignIn,
+    service::SignInService,
+};
 use super::{
-    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, OpenSignIn, SessionCredentials, SignInEvent,
-    SignInNeeded, SignInReason, UserInput, accept_destinations,
+    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, SessionCredentials, SignInNeeded, SignInReason,
+    UserInput,
 };
 use crate::{
-    aws::{self, AlgorithmSupport},
-    cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff, RefreshHistory},
+    cache::{FailureReport, LockedSignIn, PromptBackoff},
     config::{CallerKind, Profile},
     host::{Browser, ExecutionContext},
-    identity::needs_user_info,
     log,
-    oidc::{
-        self, Application, AuthorizationRequest, ProviderMetadata, SignInProof, TokenGrant, TokenResponse,
-        UnverifiedToken, VerifiedToken, fetch_user_info,
-    },
-    race::{RaceWinner, race_futures},
-    secret::Secret,
 };
 
 /// The time that the user has at least, even if the provider was slow before the prompt.
@@ -75,16 +73,24 @@ impl Ladder<'_> {
         user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
         // A browser at a provider that is down would only show an error. So the provider must have answered in this run.
-        let known = match reason {
-            SignInReason::NoUsableToken | SignInReason::RequirementUnmet(_) => None,
-            SignInReason::ProviderAnswered | SignInReason::RefreshRefused(_) => {
-                // Cached metadata may be older than the administrator's correction.
-                let cached = records.sign_in.lock.load_provider(self.now())?;
-                cached.filter(|cached| self.check_algorithms(&cached.metadata).is_ok())
-            }
+        let has_answered = match reason {
+            SignInReason::NoUsableToken | SignInReason::RequirementUnmet(_) => false,
+            SignInReason::ProviderAnswered | SignInReason::RefreshRefused(_) => true,
         };
         self.check_prompt_allowed(records.sign_in.lock, reason)?;
-        let application = self.load_application(records.sign_in.lock.folder())?;
+        let service = ProviderSignIn::new(self.provider_steps(), records.sign_in.lock.folder())?;
+        Box::pin(self.sign_in_at(&service, records, has_answered, user)).await
+    }
+
+    /// Chooses how the user signs in at this service, and runs it.
+    async fn sign_in_at<S: SignInService>(
+        &self,
+        service: &S,
+        records: &mut OpenRecords<'_, '_>,
+        has_answered: bool,
+        user: &mut UserInput<'_>,
+    ) -> Result<SessionCredentials, Error> {
+        let known = if has_answered { service.recall(records.sign_in.lock)? } else { None };
         let browser = self.profile.chosen_browser(&self.host.environment);
         let (is_automatic, preference) = (!self.purpose.is_login(), self.purpose.method_preference());
         let inputs = build_method_inputs(self.profile, &browser, is_automatic, preference);
@@ -92,42 +98,17 @@ impl Ladder<'_> {
         log::info("session", format_args!("sign-in method: {plan:?} ({reason})"));
         let known = match (plan, known) {
             (MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode), None) => {
-                Some(self.fetch_provider_or_cancel(records.sign_in.lock, user).await?)
+                Some(service.prepare_or_cancel(records.sign_in.lock, user).await?)
             }
             (_, known) => known,
         };
-        let gives_codes = known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
+        let gives_codes = known.as_ref().is_some_and(|known| service.gives_device_codes(known));
         match (plan.resolve_method(gives_codes).map_err(SignInNeeded::NoMethod)?, known) {
             (SignInMethod::DeviceCode, Some(mut known)) => {
-                self.sign_in_by_device_code(records, &application, &mut known, user).await
+                self.sign_in_by_device_code(service, records, &mut known, user).await
             }
-            (way, known) => self.sign_in_by_callback(records, &application, way, &browser, known, user).await,
+            (way, known) => self.sign_in_by_callback(service, records, (way, &browser), known, user).await,
         }
-    }
-
-    /// The provider's metadata, fetched now, if a sign-in there can lead to credentials; fails if the user cancels
-    /// meanwhile.
-    async fn fetch_provider_or_cancel(
-        &self,
-        sign_in: &LockedSignIn<'_>,
-        user: &mut UserInput<'_>,
-    ) -> Result<CachedProvider, Error> {
-        match race_futures(self.fetch_provider(sign_in), user.cancel_signal.as_mut()).await {
-            // Without the check the user would sign in for nothing.
-            RaceWinner::Left(known) => known.and_then(|known| self.check_algorithms(&known.metadata).map(|()| known)),
-            RaceWinner::Right(()) => Err(Error::Interrupted),
-        }
-    }
-
-    /// Fails if the provider lists the algorithms of its ID tokens and none of them can be used.
-    fn check_algorithms(&self, metadata: &ProviderMetadata) -> Result<(), Error> {
-        let Some(offered) = &metadata.algorithms else { return Ok(()) };
-        let verifiable: Vec<&String> = offered.iter().filter(|name| oidc::is_supported_algorithm(name)).collect();
-        let federation = &self.profile.oidc.federation;
-        if verifiable.iter().any(|name| aws::assess_algorithm(federation, name) != AlgorithmSupport::Refused) {
-            return Ok(());
-        }
-        Err(Error::NoUsableAlgorithm { offered: offered.clone(), is_verifiable: !verifiable.is_empty() })
     }
 
     /// Fails if this caller may not prompt: the profile allows it to `login` only, or an earlier prompt has failed and
@@ -148,108 +129,6 @@ impl Ladder<'_> {
                 Err(SignInNeeded::BackoffActive { until, now, why }.into())
             }
         }
-    }
-
-    /// Exchanges the authorization code for tokens (RFC 6749 §4.1.3), and continues with them.
-    async fn finish_with_code(
-        &self,
-        records: &mut OpenRecords<'_, '_>,
-        application: &Application<'_>,
-        known: &mut CachedProvider,
-        request: &AuthorizationRequest,
-        code: &Secret,
-    ) -> Result<SessionCredentials, Error> {
-        let (id_token, tokens) = self.provider_session(application, known).exchange_code(request, code).await?;
-        self.finish_sign_in(records, known, id_token, tokens, TokenGrant::AuthorizationCode { nonce: &request.nonce })
-            .await
-    }
-
-    /// Verifies the tokens, stores them, and continues with steps 6 to 8.
-    ///
-    /// If another user has signed in, the credentials of the earlier user are removed before the new tokens are stored.
-    /// A worker that is killed between the two leaves the earlier user's sign-in without credentials. The other order
-    /// would leave the new user's sign-in with credentials of the earlier user.
-    async fn finish_sign_in(
-        &self,
-        records: &mut OpenRecords<'_, '_>,
-        known: &mut CachedProvider,
-        id_token: UnverifiedToken,
-        tokens: TokenResponse,
-        grant: TokenGrant<'_>,
-    ) -> Result<SessionCredentials, Error> {
-        (self.report)(SignInEvent::Answered);
-        let token =
-            self.verify_token(records.sign_in.lock, known, id_token, &self.expected_claims(&tokens, grant)).await?;
-        // Credentials of the same user stay, in case AWS issues no new ones.
-        let OpenRecords { sign_in, credentials } = records;
-        let is_another_user = sign_in.subject.as_deref() != Some(token.subject());
-        if is_another_user {
-            // The maximum session length is a property of the role, not of the user.
-            let longest = credentials.longest;
-            **credentials = CredentialsRecord { longest, ..CredentialsRecord::default() };
-            credentials.store()?;
-            sign_in.lock.remove_other_credentials()?;
-        }
-        if tokens.refresh_token.is_none() && oidc::requests_offline_access(&self.profile.oidc, &known.metadata) {
-            log::warn(
-                "session",
-                format_args!("the provider issued no refresh token, although offline_access was requested"),
-            );
-            (self.report)(SignInEvent::NoRefreshToken);
-        }
-        sign_in.refresh_token = tokens.refresh_token;
-        sign_in.proof = SignInProof::from_claims(token.claims());
-        if sign_in.refresh_history == RefreshHistory::Refused {
-            sign_in.refresh_history = RefreshHistory::Usual;
-        }
-        // The user has just made this sign-in, so the hosts of this profile and the provider are accepted too.
-        accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
-        if is_another_user {
-            sign_in.user_info.clear();
-        }
-        self.set_token(sign_in, &token)?;
-        if is_another_user {
-            // Removes what a process of the earlier user has stored since the first removal. From here on such a
-            // process sees the new user and stores nothing. Without the first removal, a kill before this line would
-            // leave the earlier user's credentials in place.
-            sign_in.lock.remove_other_credentials()?;
-        }
-        let token = self.add_user_info(sign_in, known, token, tokens.access_token.as_ref()).await?;
-        let granted = self.request_credentials(credentials, &token).await?;
-        Ok(self.store_credentials(credentials, granted, sign_in.token_count))
-    }
-
-    /// Adds the claims of UserInfo to the token, and stores them, if the profile wants one that the ID token lacks.
-    ///
-    /// The sign-in is stored already, and continues without them if they cannot be fetched: then the subject, or an
-    /// earlier answer about the same user, names the session.
-    async fn add_user_info(
-        &self,
-        sign_in: &mut OpenSignIn<'_>,
-        known: &CachedProvider,
-        token: VerifiedToken,
-        access_token: Option<&Secret>,
-    ) -> Result<VerifiedToken, Error> {
-        if needs_user_info(&token, &self.profile.session_name) {
-            match (&known.metadata.userinfo_endpoint, access_token) {
-                (Some(endpoint), Some(access)) => {
-                    log::debug("session", format_args!("the ID token lacks the user's name; asking UserInfo for it"));
-                    let wanted = self.profile.user_info_claims();
-                    match fetch_user_info(self.client, endpoint, access, token.subject(), wanted).await {
-                        Ok(claims) => {
-                            sign_in.user_info = claims;
-                            sign_in.store()?;
-                        }
-                        Err(fault) => log::warn("session", format_args!("UserInfo cannot be used: {fault:?}")),
-                    }
-                }
-                (None, _) => log::warn("session", format_args!("the provider's discovery names no usable UserInfo")),
-                (Some(_), None) => {
-                    log::warn("session", format_args!("UserInfo needs an access token, and the provider issued none"));
-                }
-            }
-        }
-        Ok(token.with_user_info(sign_in.user_info.clone()))
     }
 
     /// The time that the user has left to sign in.

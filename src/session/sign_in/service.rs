@@ -1,0 +1,96 @@
+//! What differs between the services at which a user signs in.
+//!
+//! `callback` and `device_code` run a sign-in by these functions, so every service has the same listener, prompts, page
+//! and timeouts.
+
+use std::{future::Future, time::Duration};
+
+use crate::{
+    cache::LockedSignIn,
+    oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
+    race::{RaceWinner, race_futures},
+    secret::Secret,
+    session::{Error, OpenRecords, SessionCredentials, UserInput},
+    url::SecureUrl,
+};
+
+/// A service at which the user signs in.
+pub(super) trait SignInService {
+    /// What the service reports before a prompt.
+    type Known;
+    /// The request that the browser opens.
+    type Request;
+    /// The secrets of a device code.
+    type DeviceCode;
+    /// The answer to a device code that the user has entered.
+    type Tokens;
+
+    /// What the service has reported in this run; `None` if it must be asked again.
+    fn recall(&self, sign_in: &LockedSignIn<'_>) -> Result<Option<Self::Known>, Error>;
+
+    /// Asks the service now. Fails if a sign-in there cannot lead to credentials.
+    async fn prepare(&self, sign_in: &LockedSignIn<'_>) -> Result<Self::Known, Error>;
+
+    fn gives_device_codes(&self, known: &Self::Known) -> bool;
+
+    fn build_request(&self, known: &Self::Known, redirect_uri: &str) -> Self::Request;
+
+    fn describe_callback(&self, known: &Self::Known, request: &Self::Request) -> AwaitedCallback;
+
+    /// Resolves if the service refuses the request that the browser was opened with, and never otherwise.
+    fn find_request_refusal(&self, known: &Self::Known, redirect_uri: &str) -> impl Future<Output = RequestRefusal>;
+
+    /// Redeems the code of the callback, and continues up to the stored credentials.
+    async fn finish_with_code(
+        &self,
+        records: &mut OpenRecords<'_, '_>,
+        known: &mut Self::Known,
+        request: &Self::Request,
+        code: &Secret,
+    ) -> Result<SessionCredentials, Error>;
+
+    async fn request_device_code(&self, known: &Self::Known) -> Result<(ShownCode, Self::DeviceCode), Error>;
+
+    async fn poll_device_code(&self, known: &Self::Known, code: &Self::DeviceCode) -> DevicePoll<Self::Tokens>;
+
+    /// Continues with these tokens up to the stored credentials.
+    async fn finish_with_tokens(
+        &self,
+        records: &mut OpenRecords<'_, '_>,
+        known: &mut Self::Known,
+        tokens: Self::Tokens,
+    ) -> Result<SessionCredentials, Error>;
+
+    /// Asks the service now; fails if the user cancels meanwhile.
+    async fn prepare_or_cancel(
+        &self,
+        sign_in: &LockedSignIn<'_>,
+        user: &mut UserInput<'_>,
+    ) -> Result<Self::Known, Error> {
+        match race_futures(self.prepare(sign_in), user.cancel_signal.as_mut()).await {
+            RaceWinner::Left(known) => known,
+            RaceWinner::Right(()) => Err(Error::Interrupted),
+        }
+    }
+}
+
+/// A device code as the user sees it.
+pub(super) struct ShownCode {
+    pub(super) user_code: String,
+    pub(super) verification_uri: SecureUrl,
+    /// The same page with the code in its address.
+    pub(super) verification_uri_complete: Option<SecureUrl>,
+    pub(super) interval: Duration,
+    pub(super) lifetime: Duration,
+}
+
+/// The answer to one poll.
+pub(super) enum DevicePoll<T> {
+    Granted(T),
+    Waiting(PollPace),
+    /// The code is no longer valid.
+    Expired,
+    /// The service was not reached. The next poll may succeed.
+    NoAnswer(Error),
+    Failed(Error),
+}

@@ -32,22 +32,19 @@ pub(super) fn validate_sts_answer(
     if expiration.secs() <= 0 {
         return Err(Error::Flawed(CredentialsFlaw::Incomplete));
     }
-    let expiration = Timestamp::from_unix(expiration.secs());
-    validate_credentials(
-        AwsCredentials {
-            access_key_id,
-            secret_access_key: Secret::new(secret_access_key),
-            session_token: Secret::new(session_token),
-            expiration,
-        },
-        now,
-    )
+    let given = AwsCredentials {
+        access_key_id,
+        secret_access_key: Secret::new(secret_access_key),
+        session_token: Secret::new(session_token),
+        expiration: Timestamp::from_unix(expiration.secs()),
+    };
+    validate_credentials(given, now).map_err(Error::Flawed)
 }
 
 /// Checks that the credentials are complete, contain only characters that AWS uses, and have not expired. The
 /// characters matter because the program prints the values to shells and JSON. An expiry that is too far away is
 /// reduced, or the cache would return the credentials for ever.
-pub(super) fn validate_credentials(given: AwsCredentials, now: Timestamp) -> Result<AwsCredentials, Error> {
+pub(super) fn validate_credentials(given: AwsCredentials, now: Timestamp) -> Result<AwsCredentials, CredentialsFlaw> {
     let AwsCredentials { access_key_id, secret_access_key, session_token, expiration } = &given;
     let [secret, token] = [secret_access_key, session_token].map(Secret::expose);
     let flaw = if [access_key_id, secret, token].iter().any(|text| text.is_empty()) {
@@ -60,7 +57,7 @@ pub(super) fn validate_credentials(given: AwsCredentials, now: Timestamp) -> Res
         let expiration = given.expiration.min(now.saturating_add(MAX_CREDENTIAL_LIFE));
         return Ok(AwsCredentials { expiration, ..given });
     };
-    Err(Error::Flawed(flaw))
+    Err(flaw)
 }
 
 /// Returns whether the text is an `AccessKeyId` by the API reference of STS.
@@ -78,7 +75,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_000_000);
 
-    fn given(id: &str, token: &str, expiration: i64) -> Result<Timestamp, Error> {
+    fn given(id: &str, token: &str, expiration: i64) -> Result<Timestamp, CredentialsFlaw> {
         let credentials = AwsCredentials {
             access_key_id: id.into(),
             secret_access_key: Secret::new("wJalr/+="),
@@ -99,10 +96,10 @@ mod tests {
 
     #[test]
     fn credentials_with_unknown_characters_are_rejected() {
-        let malformed = Err(Error::Flawed(CredentialsFlaw::Malformed));
+        let malformed = Err(CredentialsFlaw::Malformed);
         for (id, token) in [("ASIA\u{9b}", "t"), ("ASIA X", "t"), (&"A".repeat(129), "t"), ("ASIA", "t\nx")] {
             assert_eq!(given(id, token, NOW.unix_seconds() + 60), malformed, "{id} {token}");
         }
-        assert_eq!(given("ASIA", "", NOW.unix_seconds() + 60), Err(Error::Flawed(CredentialsFlaw::Incomplete)));
+        assert_eq!(given("ASIA", "", NOW.unix_seconds() + 60), Err(CredentialsFlaw::Incomplete));
     }
 }

@@ -16,10 +16,12 @@ use crate::{
 pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl Iterator<Item = (AwsService, String)> {
     let uses_pool = matches!(profile.oidc.federation, Federation::IdentityPool { .. });
     let names_console = profile.aws_endpoints.console.is_some();
-    [AwsService::Sts, AwsService::Cognito, AwsService::Bedrock, AwsService::BedrockRuntime, AwsService::Console]
+    let names_identity_center = profile.aws_endpoints.identity_center.is_some();
+    AwsService::ALL
         .into_iter()
         .filter(move |service| match service {
             AwsService::Cognito => uses_pool,
+            AwsService::SsoOidc | AwsService::SsoPortal => names_identity_center,
             // Most profiles never open the console. AWS's own console endpoint needs no consent.
             AwsService::Console => names_console,
             AwsService::Sts | AwsService::Bedrock | AwsService::BedrockRuntime => true,
@@ -36,13 +38,11 @@ pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl I
 /// Returns the partition if the address is AWS's own regional host of the service. A VPC endpoint is not: its name
 /// does not show who owns it.
 fn find_partition(service: AwsService, url: &SecureUrl) -> Option<&'static str> {
-    let mut labels = url.authority().splitn(3, '.');
-    let (label, region, domain) = (labels.next()?, labels.next()?, labels.next()?);
+    let rest = url.authority().strip_prefix(service.host_label())?;
+    let (region, domain) = rest.strip_prefix("-fips").unwrap_or(rest).strip_prefix('.')?.split_once('.')?;
     let partition = Partition::from_region(region);
-    let is_own = url.is_https()
-        && service.host_label() == label.strip_suffix("-fips").unwrap_or(label)
-        && is_region(region)
-        && [partition.domain, partition.dual_stack_domain].contains(&domain);
+    let is_own =
+        url.is_https() && is_region(region) && [partition.domain, partition.dual_stack_domain].contains(&domain);
     is_own.then_some(partition.name)
 }
 

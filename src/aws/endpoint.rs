@@ -1,13 +1,13 @@
 //! Chooses the endpoint of an AWS service: the profile's, or that of AWS's variables if they are used, or the region's.
 //!
 //! The SDK knows the regional addresses of STS with FIPS and dual stack. This module has the rules for Cognito,
-//! Bedrock and the console. Every endpoint is https or loopback, because it receives tokens.
+//! Bedrock and IAM Identity Center. Every endpoint is https or loopback, because it receives tokens.
 
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 
 use super::{Error, service::AwsService};
 use crate::{
-    config::{Federation, Partition, Profile},
+    config::{Federation, IdentityCenterEndpoints, Partition, Profile},
     host::Environment,
     text::UntrustedText,
     url::SecureUrl,
@@ -52,6 +52,7 @@ pub(super) fn find_named_endpoint(
 ) -> Result<Option<SecureUrl>, Error> {
     let endpoints = &profile.aws_endpoints;
     let bedrock = endpoints.bedrock.as_ref();
+    let identity_center = endpoints.identity_center.as_ref();
     let (own, variable) = match service {
         AwsService::Sts => (endpoints.sts.as_ref(), "AWS_ENDPOINT_URL_STS"),
         AwsService::Cognito => (endpoints.cognito.as_ref(), "AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
@@ -59,6 +60,8 @@ pub(super) fn find_named_endpoint(
         AwsService::BedrockRuntime => (bedrock.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
         // It receives the credentials themselves, so no variable may change it.
         AwsService::Console => return Ok(endpoints.console.clone()),
+        AwsService::SsoOidc => (identity_center.map(|both| &both.sign_in), "AWS_ENDPOINT_URL_SSO_OIDC"),
+        AwsService::SsoPortal => (identity_center.map(|both| &both.portal), "AWS_ENDPOINT_URL_SSO"),
     };
     if own.is_some() || !profile.uses_endpoint_variables() {
         return Ok(own.cloned());
@@ -73,8 +76,18 @@ pub(super) fn find_named_endpoint(
     SecureUrl::parse(&text).map(Some).map_err(|refusal| Error::BadEndpoint { variable, refusal })
 }
 
-/// Returns the endpoint of Cognito or of a Bedrock service. Their regional addresses follow one rule in every
-/// partition. For STS, see [`resolve_exchange_endpoint`].
+/// Returns the endpoints of an Identity Center, which has one region for both services.
+pub fn resolve_identity_center(
+    profile: &Profile,
+    region: &str,
+    environment: &Environment,
+) -> Result<IdentityCenterEndpoints, Error> {
+    let find = |service| resolve_endpoint(service, profile, region, environment);
+    Ok(IdentityCenterEndpoints { sign_in: find(AwsService::SsoOidc)?, portal: find(AwsService::SsoPortal)? })
+}
+
+/// Returns the endpoint of Cognito, of a Bedrock service or of a service of Identity Center. Their regional addresses
+/// follow one rule in every partition, with two exceptions. For STS, see [`resolve_exchange_endpoint`].
 pub(super) fn resolve_endpoint(
     service: AwsService,
     profile: &Profile,
@@ -87,8 +100,12 @@ pub(super) fn resolve_endpoint(
     let Partition { name, domain, dual_stack_domain, .. } = Partition::from_region(region);
     // In the partition `aws`, Cognito's usual address supports IPv6 already.
     let has_both = service == AwsService::Cognito && *name == "aws";
-    let domain = if environment.is_true(DUALSTACK_VARIABLE) && !has_both { dual_stack_domain } else { domain };
-    let fips = if environment.is_true(FIPS_VARIABLE) { "-fips" } else { "" };
+    let uses_both = environment.is_true(DUALSTACK_VARIABLE) && !has_both;
+    let domain = if uses_both { dual_stack_domain } else { domain };
+    // In GovCloud, the usual addresses of Identity Center have validated cryptography already.
+    let is_identity_center = matches!(service, AwsService::SsoOidc | AwsService::SsoPortal);
+    let has_fips = is_identity_center && *name == "aws-us-gov" && !uses_both;
+    let fips = if environment.is_true(FIPS_VARIABLE) && !has_fips { "-fips" } else { "" };
     SecureUrl::parse(&format!("https://{}{fips}.{region}.{domain}/", service.host_label()))
         .map_err(|_| Error::InvalidRequest(UntrustedText::new(region)))
 }

@@ -13,6 +13,7 @@ use aws_sdk_sts::{
 use aws_smithy_runtime_api::client::result::DispatchFailure;
 use serde::Deserialize;
 
+use super::retry::TransientError;
 use crate::{http, secret::Secret, text::UntrustedText, time::Timestamp, url::SecureUrlError};
 
 /// Why there are no credentials.
@@ -112,21 +113,6 @@ pub enum CredentialsFlaw {
 }
 
 impl Error {
-    /// Returns whether the same request may succeed a moment later.
-    pub(super) fn is_transient(&self) -> bool {
-        match self {
-            Self::Refused { reason, .. } => matches!(
-                reason,
-                AwsRefusalReason::Common(CommonRefusal::Throttled | CommonRefusal::Server)
-                    | AwsRefusalReason::IdpCommunication
-            ),
-            Self::Unexpected { status, .. } => *status >= 500,
-            // Do not retry after a timeout: the user has already waited that long.
-            Self::Network(error) => error.is_transient(),
-            _ => false,
-        }
-    }
-
     pub(super) fn is_refused_for(&self, reason: AwsRefusalReason) -> bool {
         matches!(self, Self::Refused { reason: is, .. } if *is == reason)
     }
@@ -141,16 +127,36 @@ impl Error {
         }
     }
 
-    /// Removes the token from AWS's message. AWS quotes invalid values, and the message reaches terminals, logs and
-    /// the stored last failure.
+    /// Removes the token from AWS's message.
     pub(super) fn redact_token(self, token: &Secret) -> Self {
         match self {
-            Self::Refused { reason, details } => {
-                let message = details.message.redact_secret(token);
-                Self::Refused { reason, details: AwsErrorDetails { message, ..details } }
-            }
+            Self::Refused { reason, details } => Self::Refused { reason, details: details.redact_secret(token) },
             other => other,
         }
+    }
+}
+
+impl TransientError for Error {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused { reason, .. } => matches!(
+                reason,
+                AwsRefusalReason::Common(CommonRefusal::Throttled | CommonRefusal::Server)
+                    | AwsRefusalReason::IdpCommunication
+            ),
+            Self::Unexpected { status, .. } => *status >= 500,
+            // Do not retry after a timeout: the user has already waited that long.
+            Self::Network(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}
+
+impl AwsErrorDetails {
+    /// Removes a secret from AWS's message. AWS quotes invalid values, and the message reaches terminals, logs and the
+    /// stored last failure.
+    pub(super) fn redact_secret(self, secret: &Secret) -> Self {
+        Self { message: self.message.redact_secret(secret), ..self }
     }
 }
 
@@ -228,7 +234,7 @@ pub(super) fn build_details(code: &str, message: &str, answer: &http::FullRespon
     AwsErrorDetails { code: UntrustedText::new(code), message: UntrustedText::new(message), request_id }
 }
 
-fn read_header<'a>(answer: &'a http::FullResponse, name: &str) -> Option<&'a str> {
+pub(super) fn read_header<'a>(answer: &'a http::FullResponse, name: &str) -> Option<&'a str> {
     answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 

@@ -179,10 +179,8 @@ impl PoolKeys {
         let Self { access_key_id, secret_key, session_token, expiration } = self;
         let seconds = Duration::try_from_secs_f64(expiration).unwrap_or_default();
         let expiration = Timestamp::from_unix(i64::try_from(seconds.as_secs()).unwrap_or_default());
-        validate_credentials(
-            AwsCredentials { access_key_id, secret_access_key: secret_key, session_token, expiration },
-            now,
-        )
+        let given = AwsCredentials { access_key_id, secret_access_key: secret_key, session_token, expiration };
+        validate_credentials(given, now).map_err(Error::Flawed)
     }
 }
 

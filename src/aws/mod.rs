@@ -9,6 +9,7 @@ mod credential_check;
 mod api_key;
 mod bedrock;
 mod console;
+mod retry;
 mod role_chain;
 mod service;
 mod destination;
@@ -16,6 +17,7 @@ mod endpoint;
 mod error;
 mod session_duration;
 mod identity_pool;
+mod identity_center;
 mod sts_client;
 mod signature;
 mod caller_identity;
@@ -34,8 +36,12 @@ pub use self::{
     },
     caller_identity::CredentialStatus,
     console::{ConsoleError, ConsolePage, request_console_address},
-    endpoint::resolve_exchange_endpoint,
+    endpoint::{resolve_exchange_endpoint, resolve_identity_center},
     error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
+    identity_center::{
+        AssignedAccount, ClientRegistration, IdentityCenterClient, IdentityCenterError, PortalDeviceCode,
+        PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens,
+    },
 };
 pub use self::{
     destination::list_destinations,
@@ -156,6 +162,7 @@ impl Aws {
 #[cfg(test)]
 mod tests {
     use super::{
+        retry::TransientError as _,
         testing::{
             ACCOUNT, NOW, TestSts, build_aws, build_credentials, build_refusal, build_role, build_session_answer,
             build_token,

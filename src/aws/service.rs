@@ -11,10 +11,17 @@ pub enum AwsService {
     BedrockRuntime,
     /// The federation endpoint of the console. It receives the credentials themselves.
     Console,
+    /// The sign-in service of IAM Identity Center. It receives client registrations, codes and refresh tokens.
+    SsoOidc,
+    /// The access portal of IAM Identity Center. It receives access tokens and returns credentials.
+    SsoPortal,
 }
 
 impl AwsService {
-    /// The first label of a regional host, without a `-fips` suffix.
+    pub(super) const ALL: [Self; 7] =
+        [Self::Sts, Self::Cognito, Self::Bedrock, Self::BedrockRuntime, Self::Console, Self::SsoOidc, Self::SsoPortal];
+
+    /// The labels of a regional host before the region, without a `-fips` suffix.
     pub(super) fn host_label(self) -> &'static str {
         match self {
             Self::Sts => "sts",
@@ -22,6 +29,8 @@ impl AwsService {
             Self::Bedrock => "bedrock",
             Self::BedrockRuntime => "bedrock-runtime",
             Self::Console => "signin",
+            Self::SsoOidc => "oidc",
+            Self::SsoPortal => "portal.sso",
         }
     }
 }

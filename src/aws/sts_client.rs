@@ -14,11 +14,8 @@ use aws_sdk_sts::{
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-use super::{AwsRefusalReason, AwsService, CommonRefusal, Error, endpoint, signature::to_sdk_credentials};
-use crate::{config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText};
-
-/// The number of attempts per region.
-const ATTEMPTS: u32 = 3;
+use super::{AwsRefusalReason, AwsService, CommonRefusal, Error, endpoint, retry, signature::to_sdk_credentials};
+use crate::{config::Profile, credentials::AwsCredentials, host::Environment, http, log, text::UntrustedText};
 
 /// The STS endpoints of a profile, without credentials.
 #[derive(Debug)]
@@ -60,7 +57,7 @@ impl StsClient {
         Ok(Self {
             configs: [&profile.region].into_iter().chain(elsewhere).map(config).collect(),
             last_answered: AtomicUsize::new(0),
-            first_pause: Duration::from_millis(400),
+            first_pause: retry::FIRST_PAUSE,
         })
     }
 
@@ -106,25 +103,9 @@ impl StsClient {
         Err(silence.unwrap_or(Error::InvalidRequest(UntrustedText::new("no region is left"))))
     }
 
-    /// Repeats a request while its failure is transient, up to [`ATTEMPTS`] times.
+    /// Repeats a request while its failure is transient.
     pub(super) async fn retry_transient<T>(&self, question: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
-        for attempt in 1..ATTEMPTS {
-            match question().await {
-                Err(error) if error.is_transient() => self.pause_before_retry(attempt).await,
-                settled => return settled,
-            }
-        }
-        question().await
-    }
-
-    /// Waits for half of the backoff and a random part of the other half, so that the machines of a team do not retry
-    /// at the same moment.
-    async fn pause_before_retry(&self, attempt: u32) {
-        let pause = self.first_pause * 2_u32.pow(attempt - 1);
-        let mut random = [0];
-        host::fill_random(&mut random);
-        let chance = f64::from(random[0]) / 255.0;
-        tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
+        retry::retry_transient(self.first_pause, question).await
     }
 }
 

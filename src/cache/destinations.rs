@@ -32,6 +32,9 @@ pub enum SecretRecipient {
     BedrockRuntime,
     /// The federation endpoint of the AWS console, which receives the credentials.
     Console,
+    /// The services of IAM Identity Center: one receives codes and refresh tokens, the other access tokens.
+    IdentityCenterSignIn,
+    IdentityCenterPortal,
     /// The quota service, which receives the ID token.
     Quota,
 }
@@ -70,14 +73,26 @@ impl SecretRecipient {
     fn is_provider(self) -> bool {
         match self {
             Self::TokenEndpoint | Self::RevocationEndpoint | Self::UserInfoEndpoint => true,
-            Self::Sts | Self::Cognito | Self::Bedrock | Self::BedrockRuntime | Self::Console | Self::Quota => false,
+            Self::Sts
+            | Self::Cognito
+            | Self::Bedrock
+            | Self::BedrockRuntime
+            | Self::Console
+            | Self::IdentityCenterSignIn
+            | Self::IdentityCenterPortal
+            | Self::Quota => false,
         }
     }
 
     /// The configuration key that names the host.
     fn config_key(self) -> Option<&'static ConfigKey> {
         match self {
-            Self::TokenEndpoint | Self::RevocationEndpoint | Self::UserInfoEndpoint => None,
+            // No key names the endpoints of Identity Center yet.
+            Self::TokenEndpoint
+            | Self::RevocationEndpoint
+            | Self::UserInfoEndpoint
+            | Self::IdentityCenterSignIn
+            | Self::IdentityCenterPortal => None,
             Self::Sts => Some(&keys::STS_ENDPOINT),
             Self::Cognito => Some(&keys::COGNITO_ENDPOINT),
             Self::Bedrock | Self::BedrockRuntime => Some(&keys::BEDROCK_ENDPOINT),
@@ -97,6 +112,8 @@ impl Destinations {
                 AwsService::Bedrock => SecretRecipient::Bedrock,
                 AwsService::BedrockRuntime => SecretRecipient::BedrockRuntime,
                 AwsService::Console => SecretRecipient::Console,
+                AwsService::SsoOidc => SecretRecipient::IdentityCenterSignIn,
+                AwsService::SsoPortal => SecretRecipient::IdentityCenterPortal,
             };
             (recipient, host)
         });

@@ -75,8 +75,9 @@ mod tests {
     use super::*;
     use crate::{
         config::{
-            BedrockEndpoints, Federation, IdentityPoolId, Issuer, LoginMode, Profile, ProfileFingerprints, Provider,
-            QuotaErrorPolicy, QuotaSettings, RedirectHost, RedirectUri, RoleArn, Storage, testing,
+            BedrockEndpoints, Federation, IdentityCenterEndpoints, IdentityPoolId, Issuer, LoginMode, Profile,
+            ProfileFingerprints, Provider, QuotaErrorPolicy, QuotaSettings, RedirectHost, RedirectUri, RoleArn,
+            Storage, testing,
         },
         url::SecureUrl,
     };
@@ -178,6 +179,10 @@ mod tests {
             changed(|p| {
                 let (control, runtime) = (endpoint().unwrap(), endpoint().unwrap());
                 p.aws_endpoints.bedrock = Some(BedrockEndpoints { control, runtime });
+            }),
+            changed(|p| {
+                let (sign_in, portal) = (endpoint().unwrap(), endpoint().unwrap());
+                p.aws_endpoints.identity_center = Some(IdentityCenterEndpoints { sign_in, portal });
             }),
             changed(|p| {
                 let (interval, timeout) = (Duration::from_secs(60), Duration::from_secs(5));

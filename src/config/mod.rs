@@ -82,7 +82,9 @@ pub use provider::{
     ProviderSpec, REGISTERED_PORTS, SampleIssuer, SignInProofSupport, SignOutPage, build_pool_issuer,
 };
 pub use schema::render_schema;
-pub use services::{AwsEndpoints, BedrockEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings};
+pub use services::{
+    AwsEndpoints, BedrockEndpoints, IdentityCenterEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings,
+};
 pub use show::{KeyReport, ProfileReport};
 pub use sign_in_requirements::SignInRequirements;
 pub use source_file::display_path;

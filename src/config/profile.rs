@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    AwsEndpoints, ChainedRole, ClaudeCodeConfig, Federation, Fingerprint, IdentityPoolId, OidcSettings, QuotaSettings,
-    RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher, list_user_info_claims,
+    AwsEndpoints, ChainedRole, ClaudeCodeConfig, Federation, Fingerprint, IdentityCenterEndpoints, IdentityPoolId,
+    OidcSettings, QuotaSettings, RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
+    list_user_info_claims,
 };
 use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
 
@@ -89,7 +90,7 @@ impl Profile {
             session_duration,
             session_name,
             storage,
-            aws_endpoints: AwsEndpoints { sts, cognito, bedrock, console },
+            aws_endpoints: AwsEndpoints { sts, cognito, bedrock, console, identity_center },
             sts_fallback_regions: _,
             proxy: _,
             ca_bundle: _,
@@ -140,6 +141,12 @@ impl Profile {
         credentials.add_text(url_text(bedrock.as_ref().map(|endpoints| &endpoints.runtime)));
         credentials.add_text(url_text(console.as_ref()));
         credentials.add_text(url_text(quota.as_ref().map(|quota| &quota.endpoint)));
+        // Without these endpoints nothing is added, so that the records of earlier versions stay valid.
+        if let Some(IdentityCenterEndpoints { sign_in, portal }) = identity_center {
+            credentials.add_text("identity center");
+            credentials.add_text(sign_in.as_str());
+            credentials.add_text(portal.as_str());
+        }
         ProfileFingerprints { sign_in: sign_in.finish(), credentials: credentials.finish() }
     }
 

@@ -15,6 +15,7 @@ pub struct AwsEndpoints {
     pub bedrock: Option<BedrockEndpoints>,
     /// The federation endpoint of the AWS console.
     pub console: Option<SecureUrl>,
+    pub identity_center: Option<IdentityCenterEndpoints>,
 }
 
 /// The endpoints of the two services that make up Amazon Bedrock.
@@ -24,6 +25,15 @@ pub struct BedrockEndpoints {
     pub control: SecureUrl,
     /// The service `bedrock-runtime`, which runs models.
     pub runtime: SecureUrl,
+}
+
+/// The endpoints of the two services of IAM Identity Center that a sign-in uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityCenterEndpoints {
+    /// The service `oidc`, which registers clients and issues tokens.
+    pub sign_in: SecureUrl,
+    /// The service `portal.sso`, which lists assignments and issues credentials.
+    pub portal: SecureUrl,
 }
 
 /// The settings of the quota service.

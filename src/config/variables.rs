@@ -189,7 +189,7 @@ impl Profile {
     /// Whether the profile sets the key with the same effect.
     fn outranks_variable(&self, variable: &str) -> bool {
         // No variable sets the console endpoint.
-        let AwsEndpoints { sts, cognito, bedrock, console: _ } = &self.aws_endpoints;
+        let AwsEndpoints { sts, cognito, bedrock, console: _, identity_center: _ } = &self.aws_endpoints;
         match variable {
             "AWS_ENDPOINT_URL_STS" => sts.is_some(),
             "AWS_ENDPOINT_URL_COGNITO_IDENTITY" => cognito.is_some(),

@@ -221,6 +221,8 @@ fn describe_recipient(recipient: SecretRecipient) -> &'static str {
         SecretRecipient::Bedrock => "Amazon Bedrock",
         SecretRecipient::BedrockRuntime => "the Amazon Bedrock runtime",
         SecretRecipient::Console => "the sign-in service of the AWS console",
+        SecretRecipient::IdentityCenterSignIn => "the sign-in service of IAM Identity Center",
+        SecretRecipient::IdentityCenterPortal => "the access portal of IAM Identity Center",
         SecretRecipient::Quota => "the quota service",
     }
 }

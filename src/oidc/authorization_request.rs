@@ -15,7 +15,7 @@ use super::{ProviderMetadata, proof_request::build_proof_parameters};
 use crate::{config::OidcSettings, log, secret::Secret};
 
 /// The method of PKCE that hides the verifier (RFC 7636 §4.2).
-pub(super) const CHALLENGE_METHOD: &str = "S256";
+pub(crate) const CHALLENGE_METHOD: &str = "S256";
 
 /// The authorization request of one sign-in, with the values that the response must match. No secret serves twice.
 pub struct AuthorizationRequest {
@@ -149,14 +149,14 @@ fn append_parameters(mut url: Url, settings: &OidcSettings, metadata: &ProviderM
 
 /// Returns 256 random bits as 43 characters that need no escaping. RFC 7636 §4.1 requires at least 43 characters of a
 /// verifier, and RFC 6749 §10.10 at least 128 bits against guessing.
-pub(super) fn generate_request_secret(random: &dyn Fn(&mut [u8])) -> Secret {
+pub(crate) fn generate_request_secret(random: &dyn Fn(&mut [u8])) -> Secret {
     let mut bytes = [0; 32];
     random(&mut bytes);
     Secret::new(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Computes the challenge of a PKCE verifier by [`CHALLENGE_METHOD`] (RFC 7636 §4.2).
-pub(super) fn compute_code_challenge(verifier: &Secret) -> String {
+pub(crate) fn compute_code_challenge(verifier: &Secret) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.expose().as_bytes()))
 }
 

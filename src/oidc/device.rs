@@ -57,6 +57,23 @@ impl fmt::Debug for DeviceCode {
     }
 }
 
+/// How long a device code is valid, and how often to poll for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceCodeTimes {
+    pub(crate) interval: Duration,
+    pub(crate) lifetime: Duration,
+}
+
+impl DeviceCodeTimes {
+    /// Limits the seconds that the server states and replaces missing ones. Without the lower limit, an interval of
+    /// zero would cause a busy loop.
+    pub(crate) fn from_stated(interval: Option<u64>, lifetime: Option<u64>) -> Self {
+        let interval = interval.unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL);
+        let lifetime = lifetime.unwrap_or(DEFAULT_CODE_LIFETIME);
+        Self { interval: Duration::from_secs(interval), lifetime: Duration::from_secs(lifetime) }
+    }
+}
+
 #[derive(Debug)]
 pub enum DevicePollOutcome {
     Waiting(PollPace),
@@ -129,7 +146,7 @@ enum LenientSeconds {
 }
 
 /// Checks the answer. The addresses must be https like every endpoint, because the program sends the user there to
-/// type a password. `clamp` stops a provider from causing a busy loop with an interval of zero.
+/// type a password.
 fn parse_device_response(
     source: &ResponseSource,
     answer: FullResponse,
@@ -138,11 +155,12 @@ fn parse_device_response(
 ) -> Result<DeviceCode, Error> {
     let given: DeviceResponse = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
-    let seconds = |stated, otherwise| match stated {
-        Some(LenientSeconds::Number(number)) => number,
-        Some(LenientSeconds::Text(text)) => text.parse().unwrap_or(otherwise),
-        None => otherwise,
+    let seconds = |stated| match stated? {
+        LenientSeconds::Number(number) => Some(number),
+        LenientSeconds::Text(text) => text.parse().ok(),
     };
+    let DeviceCodeTimes { interval, lifetime } =
+        DeviceCodeTimes::from_stated(seconds(given.interval), seconds(given.expires_in));
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
     Ok(DeviceCode {
         device_code: given.device_code.filter(|code| !code.expose().is_empty()).ok_or_else(|| lacks("device_code"))?,
@@ -152,15 +170,15 @@ fn parse_device_response(
             .verification_uri_complete
             .map(|address| parse_endpoint(issuer, "verification_uri_complete", &address))
             .transpose()?,
-        interval: Duration::from_secs(seconds(given.interval, DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL)),
-        lifetime: Duration::from_secs(seconds(given.expires_in, DEFAULT_CODE_LIFETIME)),
+        interval,
+        lifetime,
         code_verifier,
     })
 }
 
 /// Accepts a code that is safe to print. Control or direction characters in it could rewrite the terminal and so
 /// display another address than the one that the program opens.
-fn check_user_code(code: String) -> Option<String> {
+pub(crate) fn check_user_code(code: String) -> Option<String> {
     let is_plain = !code.trim().is_empty() && code.len() <= MAX_USER_CODE_LENGTH && sanitize_line(&code) == code;
     is_plain.then_some(code)
 }

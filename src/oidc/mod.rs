@@ -46,6 +46,10 @@ pub use self::{
     user_info::{UserInfoFault, fetch_user_info},
     verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
 };
+pub(crate) use self::{
+    authorization_request::{CHALLENGE_METHOD, compute_code_challenge, generate_request_secret},
+    device::{DeviceCodeTimes, check_user_code},
+};
 
 /// How long one request to the provider may take during a sign-in or a refresh. It is shorter than the client's own
 /// timeout, because hosts give the whole chain a minute, and some SDKs less than 22 seconds.

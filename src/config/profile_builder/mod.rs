@@ -211,7 +211,7 @@ impl<'a> ProfileBuilder<'a> {
         let cognito = self.read_key(&keys::COGNITO_ENDPOINT);
         let bedrock = self.read_key(&keys::BEDROCK_ENDPOINT);
         let console = self.read_key(&keys::CONSOLE_ENDPOINT);
-        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: bedrock?, console: console? })
+        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: bedrock?, console: console?, identity_center: None })
     }
 
     fn build_telemetry(&mut self) -> Option<TelemetrySettings> {

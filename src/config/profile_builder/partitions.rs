@@ -30,7 +30,7 @@ impl ProfileBuilder<'_> {
             self.check_role(&keys::ROLE_CHAIN, region, &link.role);
         }
         // The console endpoint is not checked, because the console has other domains than the services of a partition.
-        if let Some(AwsEndpoints { sts, cognito, bedrock, console: _ }) = endpoints {
+        if let Some(AwsEndpoints { sts, cognito, bedrock, console: _, identity_center: _ }) = endpoints {
             self.check_endpoint(&keys::STS_ENDPOINT, region, sts.iter());
             self.check_endpoint(&keys::COGNITO_ENDPOINT, region, cognito.iter());
             let bedrock = bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);

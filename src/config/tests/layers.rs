@@ -62,7 +62,7 @@ fn every_key_can_be_set() {
     assert_eq!(profile.session_duration, Duration::from_secs(5400));
     assert_eq!(profile.session_name, ["sub"]);
     let url = |text: &str| SecureUrl::parse(text).unwrap();
-    let AwsEndpoints { sts, cognito, bedrock, console } = profile.aws_endpoints;
+    let AwsEndpoints { sts, cognito, bedrock, console, identity_center: _ } = profile.aws_endpoints;
     assert_eq!((sts, cognito), (Some(url("https://sts.example")), Some(url("https://cognito.example"))));
     assert_eq!(console, Some(url("https://console.example/federation")));
     let bedrock = bedrock.unwrap();

@@ -1,0 +1,1 @@
+//! A scripted Identity Center on loopback.

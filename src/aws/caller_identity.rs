@@ -44,8 +44,12 @@ impl Aws {
     /// Returns the role of the credentials, if AWS names it. The result is only shown to the user, so a failure is
     /// ignored.
     pub(super) async fn get_role(&self, credentials: &AwsCredentials) -> Option<RoleArn> {
-        let identity = self.get_caller_identity(credentials).await?.ok()?;
-        RoleArn::from_session_arn(identity.arn()?)
+        RoleArn::from_session_arn(&self.find_session_arn(credentials).await?)
+    }
+
+    /// Returns the ARN of the session, if AWS names it in time.
+    pub(super) async fn find_session_arn(&self, credentials: &AwsCredentials) -> Option<String> {
+        self.get_caller_identity(credentials).await?.ok()?.arn
     }
 
     async fn get_caller_identity(

@@ -5,7 +5,7 @@
 
 use super::{endpoint, service::AwsService};
 use crate::{
-    config::{Federation, Partition, Profile, is_region},
+    config::{Partition, Profile, is_region},
     host::Environment,
     url::SecureUrl,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// name of the partition for AWS's own hosts. Region, FIPS and dual stack only choose among AWS's hosts and do not
 /// change the destination. An invalid endpoint is omitted, because nothing is sent to it.
 pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl Iterator<Item = (AwsService, String)> {
-    let uses_pool = matches!(profile.oidc.federation, Federation::IdentityPool { .. });
+    let uses_pool = profile.oidc().is_some_and(|oidc| oidc.federation.pool().is_some());
     let names_console = profile.aws_endpoints.console.is_some();
     let names_identity_center = profile.aws_endpoints.identity_center.is_some();
     AwsService::ALL

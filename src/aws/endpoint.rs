@@ -7,7 +7,7 @@ use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as 
 
 use super::{Error, service::AwsService};
 use crate::{
-    config::{Federation, IdentityCenterEndpoints, Partition, Profile},
+    config::{Federation, IdentityCenterEndpoints, Partition, Profile, SignInSettings},
     host::Environment,
     text::UntrustedText,
     url::SecureUrl,
@@ -18,9 +18,15 @@ pub(super) const FIPS_VARIABLE: &str = "AWS_USE_FIPS_ENDPOINT";
 /// Selects endpoints that support IPv6.
 pub(super) const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
-/// Returns the endpoint that receives the ID token.
+/// Returns the endpoint that receives the token of the sign-in.
 pub async fn resolve_exchange_endpoint(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
-    match &profile.oidc.federation {
+    let oidc = match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => oidc,
+        SignInSettings::IdentityCenter(center) => {
+            return Ok(resolve_identity_center(profile, &center.region, environment)?.portal);
+        }
+    };
+    match &oidc.federation {
         Federation::IdentityPool { id, .. } => resolve_endpoint(AwsService::Cognito, profile, id.region(), environment),
         Federation::Sts { .. } => match find_named_endpoint(AwsService::Sts, profile, environment)? {
             Some(named) => Ok(named),

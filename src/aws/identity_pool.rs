@@ -15,7 +15,7 @@ use super::{
     sts_client::StsClient,
 };
 use crate::{
-    config::{IdentityPoolId, Profile},
+    config::{IdentityPoolId, OidcSettings, Profile},
     credentials::AwsCredentials,
     host::Environment,
     http::{self, Client},
@@ -42,6 +42,7 @@ impl IdentityPool {
         client: &Client,
         id: &IdentityPoolId,
         role: Option<&str>,
+        oidc: &OidcSettings,
         profile: &Profile,
         environment: &Environment,
     ) -> Result<Self, Error> {
@@ -50,7 +51,7 @@ impl IdentityPool {
             endpoint: resolve_endpoint(AwsService::Cognito, profile, id.region(), environment)?,
             id: id.as_str().to_owned(),
             role: role.map(str::to_owned),
-            logins: list_login_names(profile.oidc.issuer.as_str()),
+            logins: list_login_names(oidc.issuer.as_str()),
         })
     }
 

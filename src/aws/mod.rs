@@ -7,6 +7,7 @@
 
 mod credential_check;
 mod api_key;
+mod assignment;
 mod bedrock;
 mod console;
 mod retry;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use self::{
     api_key::create_api_key,
+    assignment::{AssignedCredentials, AssignmentError},
     bedrock::{
         BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail, IamDenial,
         InferenceProfile, PolicyKind, TokenUsage,
@@ -50,11 +52,12 @@ pub use self::{
 };
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
 use crate::{
-    config::{ChainedRole, Federation, Profile, RoleArn},
+    config::{ChainedRole, Federation, IdentityCenterSettings, Profile, RoleArn, SignInSettings},
     credentials::AwsCredentials,
     host::Environment,
     http,
     quota::Clearance,
+    text::UntrustedText,
     time::Timestamp,
 };
 
@@ -72,11 +75,20 @@ pub struct Aws {
     caller_timeout: Duration,
 }
 
-/// The step that exchanges the ID token.
+/// The step that yields the first credentials.
 #[derive(Debug)]
 enum FirstExchange {
     Sts(RoleArn),
     Pool(Box<IdentityPool>),
+    /// It has no ID token, so [`Aws::get_assigned_credentials`] asks it.
+    IdentityCenter(Box<AssignedPortal>),
+}
+
+/// An Identity Center, and the assignment there that a profile uses.
+#[derive(Debug)]
+struct AssignedPortal {
+    client: IdentityCenterClient,
+    assignment: IdentityCenterSettings,
 }
 
 /// The input of an exchange.
@@ -111,11 +123,18 @@ impl Aws {
         environment: &Environment,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let first = match &profile.oidc.federation {
-            Federation::Sts { role } => FirstExchange::Sts(role.clone()),
-            Federation::IdentityPool { id, role } => {
-                let role = role.as_ref().map(RoleArn::as_str);
-                FirstExchange::Pool(Box::new(IdentityPool::new(client, id, role, profile, environment)?))
+        let first = match &profile.sign_in {
+            SignInSettings::Oidc(oidc) => match &oidc.federation {
+                Federation::Sts { role } => FirstExchange::Sts(role.clone()),
+                Federation::IdentityPool { id, role } => {
+                    let role = role.as_ref().map(RoleArn::as_str);
+                    FirstExchange::Pool(Box::new(IdentityPool::new(client, id, role, oidc, profile, environment)?))
+                }
+            },
+            SignInSettings::IdentityCenter(center) => {
+                let endpoints = resolve_identity_center(profile, &center.region, environment)?;
+                let client = IdentityCenterClient::new(client, endpoints);
+                FirstExchange::IdentityCenter(Box::new(AssignedPortal { client, assignment: center.clone() }))
             }
         };
         Ok(Self {
@@ -132,8 +151,8 @@ impl Aws {
     /// Exchanges the token and then assumes each role of the chain. An error names the step that failed.
     pub async fn exchange_token(&self, question: &ExchangeRequest<'_>) -> Result<GrantedCredentials, FailedStep> {
         let first = self.run_first_exchange(question).await?;
-        let credentials =
-            self.assume_role_chain(first.credentials, question.clearance.token(), question.session_name).await?;
+        let token = Some(question.clearance.token());
+        let credentials = self.assume_role_chain(first.credentials, token, question.session_name).await?;
         let role = match &self.role {
             Some(role) => Some(role.clone()),
             None => self.get_role(&credentials).await,
@@ -154,6 +173,11 @@ impl Aws {
                 let (credentials, longest) =
                     granted.map_err(|error| FailedStep { step: ExchangeStep::WebIdentity, error })?;
                 Ok(GrantedCredentials { credentials, role: None, max_seconds: Some(longest), pool_identity: None })
+            }
+            // Nobody has an ID token of such a profile, so nobody has an approval for one.
+            FirstExchange::IdentityCenter(_) => {
+                let error = Error::InvalidRequest(UntrustedText::new("an Identity Center exchanges no ID token"));
+                Err(FailedStep { step: ExchangeStep::WebIdentity, error })
             }
         }
     }

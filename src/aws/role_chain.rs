@@ -21,7 +21,7 @@ impl Aws {
     pub(super) async fn assume_role_chain(
         &self,
         first: AwsCredentials,
-        token: &VerifiedToken,
+        token: Option<&VerifiedToken>,
         session_name: &str,
     ) -> Result<AwsCredentials, FailedStep> {
         let mut credentials = first;
@@ -41,10 +41,10 @@ impl Aws {
 }
 
 /// Builds the request for one link: session name, source identity and tags are filled from the token's claims. Only
-/// claims of a verified token are used, so that CloudTrail shows the real user.
+/// claims of a verified token are used, so that CloudTrail shows the real user. Without a token a claim is missing.
 fn build_request(
     link: &ChainedRole,
-    token: &VerifiedToken,
+    token: Option<&VerifiedToken>,
     session_name: &str,
 ) -> Result<AssumeRoleInputBuilder, MissingTemplateClaim> {
     let legal = |template: &ClaimTemplate| Ok(identity::make_legal_name(&identity::fill_template(template, token)?));

@@ -10,11 +10,11 @@ use std::{marker::PhantomData, ops::Deref, time::Duration};
 
 use super::{
     CREDENTIALS, Cache, CachedProvider, CredentialsNotes, CredentialsRecord, FORMER_SESSION, Freshness, LockedRecord,
-    PROVIDER, PROVIDER_LIFETIME, SIGN_IN, SignInNotes, SignInRecord, assess_credentials, list_record_keys,
-    parse_record,
+    PROVIDER, PROVIDER_LIFETIME, REGISTRATION, SIGN_IN, SignInNotes, SignInRecord, assess_credentials,
+    list_record_keys, parse_record,
     record_folder::{StoredNotes, log_failure},
 };
-use crate::{files, lock::LockHolder, log, store, time::Timestamp};
+use crate::{aws::ClientRegistration, files, lock::LockHolder, log, store, time::Timestamp};
 
 /// How long removal waits for a process that holds the credentials of another role. Such a process does one exchange.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,6 +106,14 @@ impl LockedSignIn<'_> {
 
     pub fn remove_provider(&self) -> Result<(), store::Error> {
         self.record.remove(PROVIDER)
+    }
+
+    pub fn store_registration(&self, registration: &ClientRegistration) -> Result<(), store::Error> {
+        self.record.store(REGISTRATION, registration.expires_at, registration)
+    }
+
+    pub fn remove_registration(&self) -> Result<(), store::Error> {
+        self.record.remove(REGISTRATION)
     }
 
     /// Removes the sign-in, all credentials that came from it, the record of version 0.1 of this profile, and the

@@ -13,6 +13,7 @@ mod prompt_address;
 mod locked;
 mod notes;
 mod prompt_backoff;
+mod portal_session;
 mod sign_in_record;
 mod credentials_record;
 mod destinations;
@@ -35,6 +36,7 @@ use crate::{
 };
 use credentials_record::CREDENTIALS;
 use former_session::FORMER_SESSION;
+use portal_session::REGISTRATION;
 use sign_in_record::SIGN_IN;
 
 pub use client_credentials::{LockedApplication, list_applications};
@@ -42,6 +44,7 @@ pub use credentials_record::CredentialsRecord;
 pub use destinations::{DestinationChange, Destinations, SecretRecipient};
 pub use locked::{LockedCredentials, LockedSignIn};
 pub use notes::{CredentialsNotes, FailureKind, FailureReport, LastFailure, SignInNotes};
+pub use portal_session::PortalSession;
 pub use prompt_backoff::PromptBackoff;
 pub use record_folder::{LockedRecord, RecordFolder, list_lock_files, list_record_keys, list_session_keys};
 pub use sign_in_record::{RefreshHistory, RefreshObstacle, RenewalOutlook, SignInRecord};

@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CREDENTIALS, FORMER_SESSION, NOTES, PROVIDER, SIGN_IN, parse_record, serialize_record};
+use super::{CREDENTIALS, FORMER_SESSION, NOTES, PROVIDER, REGISTRATION, SIGN_IN, parse_record, serialize_record};
 use crate::{
     files,
     lock::{self, ExclusiveLock},
@@ -97,7 +97,7 @@ impl LockedRecord<'_> {
     /// The lock file stays: another process may already wait for it, and would otherwise hold a lock on a deleted file.
     /// The holder's note is removed when the lock is released.
     pub fn remove_all(&self) -> Result<(), store::Error> {
-        let sealed = [SIGN_IN, CREDENTIALS, PROVIDER, FORMER_SESSION].map(|kind| self.remove(kind));
+        let sealed = [SIGN_IN, CREDENTIALS, PROVIDER, REGISTRATION, FORMER_SESSION].map(|kind| self.remove(kind));
         let notes = files::remove_file(&self.folder.notes_path(&self.key)).map_err(store::Error::from);
         sealed.into_iter().chain([notes]).collect()
     }
@@ -127,7 +127,7 @@ pub fn list_lock_files(folder: &Path) -> Result<Vec<PathBuf>, files::Error> {
 /// The key in the name of a record's file or its temporary file (`.new`). `None` for files of other programs.
 fn parse_record_key(name: &str) -> Option<&str> {
     let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
-    let kinds = [SIGN_IN, CREDENTIALS, PROVIDER, NOTES, FORMER_SESSION, lock::HOLDER_EXTENSION];
+    let kinds = [SIGN_IN, CREDENTIALS, PROVIDER, REGISTRATION, NOTES, FORMER_SESSION, lock::HOLDER_EXTENSION];
     (is_record_key(key) && kinds.contains(&kind)).then_some(key)
 }
 
@@ -161,7 +161,9 @@ mod tests {
     #[test]
     fn a_record_file_is_recognised_by_its_name() {
         for key in [KEY.to_owned(), format!("{KEY}-{KEY}")] {
-            for kind in ["sign-in", "credentials", "session", "provider", "json", "holder", "sign-in.new"] {
+            for kind in
+                ["sign-in", "credentials", "session", "provider", "registration", "json", "holder", "sign-in.new"]
+            {
                 assert_eq!(parse_record_key(&format!("{key}.{kind}")), Some(key.as_str()), "{kind}");
             }
         }
@@ -184,7 +186,7 @@ mod tests {
     fn session_keys_exclude_notes_and_provider_data() {
         let folder = tempfile::tempdir().unwrap();
         let create = |name: String| files::write_atomically(&folder.path().join(name), b"").unwrap();
-        for kind in ["provider", "json", "holder", "lock", "sign-in.new"] {
+        for kind in ["provider", "registration", "json", "holder", "lock", "sign-in.new"] {
             create(format!("{KEY}.{kind}"));
         }
         assert!(list_session_keys(folder.path()).unwrap().is_empty());

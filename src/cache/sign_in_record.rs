@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, CachedProvider, Destinations, PROVIDER, PROVIDER_LIFETIME, parse_record};
+use super::{Cache, CachedProvider, Destinations, PROVIDER, PROVIDER_LIFETIME, PortalSession, parse_record};
 use crate::{
     oidc::{RecallProof, SignInProof, VerifiedToken},
     secret::Secret,
@@ -29,6 +29,9 @@ pub struct SignInRecord {
     id_token_is_spent: bool,
     #[serde(skip)]
     token_origin: TokenOrigin,
+    /// The session at an Identity Center. A record has this or an ID token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub portal: Option<PortalSession>,
     /// The user, as the ID token's `sub` names them.
     pub subject: Option<String>,
     /// What the user's last sign-in proved. Empty in records of earlier versions, which counts as nothing.
@@ -126,14 +129,39 @@ impl SignInRecord {
             (Some(_), RefreshHistory::WithoutIdToken) => RefreshObstacle::NoIdToken,
             (None, _) => RefreshObstacle::NoRefreshToken,
         };
-        match self.find_valid_token(now) {
-            Some(token) => RenewalOutlook::Until(token.expires_at(), obstacle),
+        let portal_end = self.find_valid_portal(now).map(|portal| portal.expires_at);
+        match self.find_valid_token(now).map(|token| token.expires_at()).or(portal_end) {
+            Some(end) => RenewalOutlook::Until(end, obstacle),
             None => RenewalOutlook::SignInNeeded(obstacle),
         }
     }
 
     pub fn has_token(&self) -> bool {
         self.id_token.is_some()
+    }
+
+    /// Whether somebody has signed in, even if the session has ended.
+    pub fn has_session(&self) -> bool {
+        self.has_token() || self.portal.is_some()
+    }
+
+    /// The session at the Identity Center, if its token can be presented and is valid beyond `until`.
+    pub fn find_valid_portal(&self, until: Timestamp) -> Option<&PortalSession> {
+        self.portal.as_ref().filter(|portal| portal.is_valid(until))
+    }
+
+    /// Stores the tokens of the Identity Center.
+    pub fn set_portal(&mut self, portal: PortalSession, now: Timestamp) {
+        self.portal = Some(portal);
+        self.token_count = self.token_count.saturating_add(1);
+        self.token_stored_at = Some(now);
+    }
+
+    /// Marks the portal's token as refused only if it is this one: another process may have stored a newer one.
+    pub fn mark_portal_spent_if_current(&mut self, refused: &PortalSession) {
+        if let Some(stored) = self.portal.as_mut().filter(|stored| stored.access_token == refused.access_token) {
+            stored.is_spent = true;
+        }
     }
 
     pub fn set_token(&mut self, token: &VerifiedToken, now: Timestamp) {

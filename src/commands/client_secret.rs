@@ -6,7 +6,7 @@
 
 use super::{context::ProfileContext, write_stderr};
 use crate::{
-    config::ClientAuth,
+    config::{ClientAuth, OidcSettings},
     failure::Failure,
     host::{HiddenInput, read_hidden_input},
     oidc::{Application, ClientFiles, StoredClientCredentials},
@@ -21,11 +21,10 @@ const MAX_SECRET_BYTES: usize = 4096;
 ///
 /// Fails if the profile does not use one: a stored secret that is never sent would give a false sense of security.
 pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failure> {
-    if work.profile.oidc.client_auth != ClientAuth::Secret {
-        return Err(Failure::from_unused_secret(&work.profile));
-    }
+    let has_secret = |oidc: &&OidcSettings| oidc.client_auth == ClientAuth::Secret;
+    let oidc = work.profile.oidc().filter(has_secret).ok_or_else(|| Failure::from_unused_secret(&work.profile))?;
     let secret = read_secret_line(&format!("Client secret of the application for profile {}", work.profile.name))?;
-    update_credentials(work, |stored| stored.secret = Some(secret))
+    update_credentials(work, oidc, |stored| stored.secret = Some(secret))
 }
 
 /// Reads the passphrase of the application's private key and stores it.
@@ -33,9 +32,8 @@ pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failu
 /// The passphrase must decrypt the key first. A typing error therefore does not replace a stored passphrase that works.
 pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Failure> {
     let profile = &work.profile;
-    if !matches!(profile.oidc.client_auth, ClientAuth::PrivateKey(_)) {
-        return Err(Failure::from_unused_passphrase(profile));
-    }
+    let has_key = |oidc: &&OidcSettings| matches!(oidc.client_auth, ClientAuth::PrivateKey(_));
+    let oidc = profile.oidc().filter(has_key).ok_or_else(|| Failure::from_unused_passphrase(profile))?;
     if !profile.storage.stores_anything() {
         return Err(Failure::from_disabled_storage(profile));
     }
@@ -43,9 +41,9 @@ pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Fail
         read_secret_line(&format!("Passphrase of the application's private key for profile {}", profile.name))?;
     let candidate =
         StoredClientCredentials { passphrase: Some(passphrase.clone()), ..StoredClientCredentials::default() };
-    Application::from_settings(&profile.oidc, candidate, &ClientFiles::read_for_settings(&profile.oidc), work.host())
+    Application::from_settings(oidc, candidate, &ClientFiles::read_for_settings(oidc), work.host())
         .map_err(|unproven| Failure::from_client_error(&unproven, profile))?;
-    update_credentials(work, |stored| stored.passphrase = Some(passphrase))
+    update_credentials(work, oidc, |stored| stored.passphrase = Some(passphrase))
 }
 
 /// Reads one line from stdin. In a terminal it first prints a prompt that begins with `label`.
@@ -88,9 +86,10 @@ fn parse_secret(bytes: &[u8]) -> Result<Secret, &'static str> {
 /// change.
 fn update_credentials(
     work: &ProfileContext<'_>,
+    oidc: &OidcSettings,
     change: impl FnOnce(&mut StoredClientCredentials),
 ) -> Result<(), Failure> {
-    let (cache, application) = (&work.cache, work.profile.oidc.application_fingerprint());
+    let (cache, application) = (&work.cache, oidc.application_fingerprint());
     cache.create_folder()?;
     let locked = work.lock_application(&application.short_hex())?;
     let mut stored = cache.folder().load_client_credentials(&application)?;

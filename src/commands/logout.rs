@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::{CommandContext, context::ProfileContext, write_stderr, write_stderr_line};
 use crate::{
     cache::{self, Cache, RecordFolder, SignInRecord},
-    config::{self, CallerKind, Profile, Storage},
+    config::{self, CallerKind, OidcSettings, Profile, Storage},
     failure::Failure,
     files,
     hint::{Hint, Invocation, NextCommand},
@@ -74,8 +74,9 @@ pub(super) fn sign_out_chosen_profile(context: &CommandContext<'_>) -> Result<Si
         );
         write_stderr_line(&note.command(NextCommand::LogoutAll).text(".").render(&context.invocation()));
     }
-    let of_application = cache.folder().load_client_credentials(&profile.oidc.application_fingerprint());
-    if of_application.is_ok_and(|stored| stored != StoredClientCredentials::default()) {
+    let application = profile.oidc().map(OidcSettings::application_fingerprint);
+    let of_application = application.and_then(|key| cache.folder().load_client_credentials(&key).ok());
+    if of_application.is_some_and(|stored| stored != StoredClientCredentials::default()) {
         let note =
             Hint::from("The secret of the application remains stored for the next sign-in. To delete it too, run ")
                 .command(NextCommand::LogoutAll)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CommandContext, context::ProfileContext, logout, write_stderr_line};
 use crate::{
-    config::CallerKind,
+    config::{CallerKind, OidcSettings},
     failure::Failure,
     host::{BrowserLaunch, ExecutionContext, Terminal},
     http::{self, Client},
@@ -22,11 +22,14 @@ const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Signs out as `logout` does, and opens the page. Where no browser can open it, the user gets the address.
 pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
+    let oidc =
+        work.profile.oidc().ok_or_else(|| Failure::from_missing_sign_out_page(NoSignOutPage::NotNamed, &work.profile));
     // The sign-out may delete it. If it cannot be read, the page is searched with a new copy.
     let known = work.cache.load_provider(work.now()).ok().flatten();
     logout::sign_out_chosen_profile(context)?;
-    let page = match find_sign_out_page(&work.profile.oidc, known.as_ref().map(|known| &known.metadata)) {
-        Err(NoSignOutPage::NotNamed) if known.is_none() => fetch_and_find_page(&work)?,
+    let oidc = oidc?;
+    let page = match find_sign_out_page(oidc, known.as_ref().map(|known| &known.metadata)) {
+        Err(NoSignOutPage::NotNamed) if known.is_none() => fetch_and_find_page(&work, oidc)?,
         found => found,
     };
     let page = page.map_err(|reason| Failure::from_missing_sign_out_page(reason, &work.profile))?;
@@ -34,12 +37,14 @@ pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), 
     Ok(())
 }
 
-fn fetch_and_find_page(work: &ProfileContext<'_>) -> Result<Result<SecureUrl, NoSignOutPage>, Failure> {
+fn fetch_and_find_page(
+    work: &ProfileContext<'_>,
+    oidc: &OidcSettings,
+) -> Result<Result<SecureUrl, NoSignOutPage>, Failure> {
     let client = Client::new(work.profile.network_settings(&work.host().environment))?;
     let client = client.with_total_timeout(DISCOVERY_TIMEOUT);
-    let metadata =
-        http::block_on(discover_provider(&client, &work.profile.oidc)).map_err(Failure::from_runtime_error)??;
-    Ok(find_sign_out_page(&work.profile.oidc, Some(&metadata)))
+    let metadata = http::block_on(discover_provider(&client, oidc)).map_err(Failure::from_runtime_error)??;
+    Ok(find_sign_out_page(oidc, Some(&metadata)))
 }
 
 fn open_page(work: &ProfileContext<'_>, page: &SecureUrl) {

@@ -75,9 +75,9 @@ mod tests {
     use super::*;
     use crate::{
         config::{
-            BedrockEndpoints, Federation, IdentityCenterEndpoints, IdentityPoolId, Issuer, LoginMode, Profile,
-            ProfileFingerprints, Provider, QuotaErrorPolicy, QuotaSettings, RedirectHost, RedirectUri, RoleArn,
-            Storage, testing,
+            BedrockEndpoints, Federation, IdentityCenterEndpoints, IdentityPoolId, Issuer, LoginMode, OidcSettings,
+            Profile, ProfileFingerprints, Provider, QuotaErrorPolicy, QuotaSettings, RedirectHost, RedirectUri,
+            RoleArn, SignInSettings, Storage, testing,
         },
         url::SecureUrl,
     };
@@ -92,6 +92,11 @@ mod tests {
         });
         let (session_duration, session_name) = (Duration::from_secs(3600), vec!["email".into()]);
         Profile { session_duration, session_name, ..profile }
+    }
+
+    fn oidc(profile: &mut Profile) -> &mut OidcSettings {
+        let SignInSettings::Oidc(oidc) = &mut profile.sign_in else { panic!("an OpenID provider") };
+        oidc
     }
 
     fn role(name: &str) -> RoleArn {
@@ -130,23 +135,23 @@ mod tests {
     fn every_sign_in_setting_changes_the_sign_in_fingerprint() {
         let all = [
             changed(|_| ()),
-            changed(|p| p.oidc.issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
-            changed(|p| p.oidc.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
-            changed(|p| p.oidc.client_id = "0ob".into()),
-            changed(|p| p.oidc.provider = Provider::Generic),
-            changed(|p| p.oidc.scopes = vec!["openid".into()]),
-            changed(|p| p.oidc.scopes = vec!["openidemail".into()]),
-            changed(|p| p.oidc.extra_params = [("prompt".into(), "none".into())].into()),
-            changed(|p| p.oidc.extra_params = [("promptl".into(), "ogin".into())].into()),
-            changed(|p| p.oidc.extra_params = [("login_hint".into(), "alice".into())].into()),
-            changed(|p| p.oidc.extra_params = [("login_hint".into(), "bob".into())].into()),
-            changed(|p| p.oidc.extra_params.clear()),
+            changed(|p| oidc(p).issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
+            changed(|p| oidc(p).login_domain = SecureUrl::parse("https://login.acme.example").ok()),
+            changed(|p| oidc(p).client_id = "0ob".into()),
+            changed(|p| oidc(p).provider = Provider::Generic),
+            changed(|p| oidc(p).scopes = vec!["openid".into()]),
+            changed(|p| oidc(p).scopes = vec!["openidemail".into()]),
+            changed(|p| oidc(p).extra_params = [("prompt".into(), "none".into())].into()),
+            changed(|p| oidc(p).extra_params = [("promptl".into(), "ogin".into())].into()),
+            changed(|p| oidc(p).extra_params = [("login_hint".into(), "alice".into())].into()),
+            changed(|p| oidc(p).extra_params = [("login_hint".into(), "bob".into())].into()),
+            changed(|p| oidc(p).extra_params.clear()),
             changed(|p| p.redirect_uri.host = RedirectHost::Localhost),
-            changed(|p| p.oidc.require.acr = vec!["a".into()]),
-            changed(|p| p.oidc.require.amr = vec!["a".into()]),
-            changed(|p| p.oidc.require.email_domain = vec!["a".into()]),
-            changed(|p| p.oidc.require.max_age = Some(Duration::from_secs(60))),
-            changed(|p| p.oidc.require.max_age = Some(Duration::from_secs(61))),
+            changed(|p| oidc(p).require.acr = vec!["a".into()]),
+            changed(|p| oidc(p).require.amr = vec!["a".into()]),
+            changed(|p| oidc(p).require.email_domain = vec!["a".into()]),
+            changed(|p| oidc(p).require.max_age = Some(Duration::from_secs(60))),
+            changed(|p| oidc(p).require.max_age = Some(Duration::from_secs(61))),
             changed(|p| p.storage = Storage::Keyring),
         ]
         .map(|it| it.sign_in);
@@ -157,10 +162,10 @@ mod tests {
     fn every_exchange_setting_changes_only_the_credentials_key() {
         let all = [
             changed(|_| ()),
-            changed(|p| p.oidc.federation = Federation::Sts { role: role("Other") }),
-            changed(|p| p.oidc.federation = Federation::IdentityPool { id: pool("1b"), role: None }),
-            changed(|p| p.oidc.federation = Federation::IdentityPool { id: pool("1c"), role: None }),
-            changed(|p| p.oidc.federation = Federation::IdentityPool { id: pool("1b"), role: Some(role("Other")) }),
+            changed(|p| oidc(p).federation = Federation::Sts { role: role("Other") }),
+            changed(|p| oidc(p).federation = Federation::IdentityPool { id: pool("1b"), role: None }),
+            changed(|p| oidc(p).federation = Federation::IdentityPool { id: pool("1c"), role: None }),
+            changed(|p| oidc(p).federation = Federation::IdentityPool { id: pool("1b"), role: Some(role("Other")) }),
             changed(|p| p.role_chain = vec![link(|_| ())]),
             changed(|p| p.role_chain = vec![link(|_| ()), link(|_| ())]),
             changed(|p| p.role_chain = vec![link(|link| link.role = role("Third"))]),
@@ -198,14 +203,14 @@ mod tests {
     #[test]
     fn a_requirement_changes_the_key_of_version_0_1() {
         let mut strict = profile();
-        strict.oidc.require.max_age = Some(Duration::from_secs(60));
+        oidc(&mut strict).require.max_age = Some(Duration::from_secs(60));
         assert_ne!(strict.former_fingerprint(), profile().former_fingerprint());
     }
 
     #[test]
     fn adjacent_lists_have_distinct_fingerprints() {
-        let left = changed(|p| p.oidc.extra_params = [("a".into(), "b".into()), ("c".into(), "d".into())].into());
-        let right = changed(|p| p.oidc.extra_params = [("a".into(), "bc".into()), ("d".into(), String::new())].into());
+        let left = changed(|p| oidc(p).extra_params = [("a".into(), "b".into()), ("c".into(), "d".into())].into());
+        let right = changed(|p| oidc(p).extra_params = [("a".into(), "bc".into()), ("d".into(), String::new())].into());
         assert_ne!(left.sign_in, right.sign_in);
     }
 
@@ -230,12 +235,18 @@ mod tests {
         let application = |change: fn(&mut Profile)| {
             let mut profile = profile();
             change(&mut profile);
-            profile.oidc.application_fingerprint().short_hex()
+            profile.oidc().unwrap().application_fingerprint().short_hex()
         };
         let own = application(|_| ());
-        assert_eq!(own, application(|p| (p.name, p.oidc.scopes) = ("other".into(), Vec::new())));
-        assert_ne!(own, application(|p| p.oidc.client_id = "0ob".into()));
-        assert_ne!(own, application(|p| p.oidc.issuer = Issuer::parse("https://acme.okta.com/").unwrap()));
+        assert_eq!(
+            own,
+            application(|p| {
+                p.name = "other".into();
+                oidc(p).scopes.clear();
+            })
+        );
+        assert_ne!(own, application(|p| oidc(p).client_id = "0ob".into()));
+        assert_ne!(own, application(|p| oidc(p).issuer = Issuer::parse("https://acme.okta.com/").unwrap()));
         assert_ne!(own, profile().fingerprints().sign_in.short_hex());
     }
 
@@ -258,17 +269,17 @@ mod tests {
         for (fingerprint, expected) in [
             (former(&|_| ()), "4e2d6b85b8dd6c11c3a5e87ee8376a0a"),
             (
-                former(&|p| p.oidc.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
+                former(&|p| oidc(p).login_domain = SecureUrl::parse("https://login.acme.example").ok()),
                 "b4f55659964e5b44232277f4e7ffe830",
             ),
-            (former(&|p| p.oidc.federation = pool_role(None)), "3fcb68e77ea6398b2f89fba78dd9f726"),
-            (former(&|p| p.oidc.federation = pool_role(Some(role("Other")))), "ff8bf26b36579b482442ce7f0e75ac4e"),
+            (former(&|p| oidc(p).federation = pool_role(None)), "3fcb68e77ea6398b2f89fba78dd9f726"),
+            (former(&|p| oidc(p).federation = pool_role(Some(role("Other")))), "ff8bf26b36579b482442ce7f0e75ac4e"),
             (former(&|p| p.role_chain = vec![link(|_| ())]), "0eff3a3ddee5f3adc2263fd4848f0102"),
             (former(&|p| p.role_chain = vec![link(|_| ()), link(full)]), "443d4334b713eb5091b75bc6b3ec1816"),
-            (profile().oidc.application_fingerprint(), "a29c650606e97f78cd2761902188ca36"),
+            (profile().oidc().unwrap().application_fingerprint(), "a29c650606e97f78cd2761902188ca36"),
             (changed(|_| ()).sign_in, "14c84a976ed0ddf7ea1377ac5d35e809"),
             (
-                changed(|p| p.oidc.login_domain = SecureUrl::parse("https://login.acme.example").ok()).sign_in,
+                changed(|p| oidc(p).login_domain = SecureUrl::parse("https://login.acme.example").ok()).sign_in,
                 "79297cbaac17f6d6ff73b97c61cb84c0",
             ),
             (changed(|_| ()).credentials, "e8543af182b09cf0d28d5ae4b3e2230c"),
@@ -277,7 +288,7 @@ mod tests {
                 "bb225ade5be911ac926c3b814dc61474",
             ),
             (
-                changed(|p| p.oidc.federation = pool_role(Some(role("Other")))).credentials,
+                changed(|p| oidc(p).federation = pool_role(Some(role("Other")))).credentials,
                 "84dbf612be4b082724036521c126d2c2",
             ),
         ] {

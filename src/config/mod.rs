@@ -21,6 +21,7 @@ mod federation;
 mod fingerprint;
 mod sign_in_requirements;
 mod oidc_settings;
+mod sign_in_settings;
 mod profile;
 mod key;
 mod parsers;
@@ -87,6 +88,7 @@ pub use services::{
 };
 pub use show::{KeyReport, ProfileReport};
 pub use sign_in_requirements::SignInRequirements;
+pub use sign_in_settings::{IdentityCenterSettings, SignInSettings};
 pub use source_file::display_path;
 pub use variables::{VariableStatus, find_variable_key};
 

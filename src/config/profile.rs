@@ -10,9 +10,9 @@ use std::{
 };
 
 use super::{
-    AwsEndpoints, ChainedRole, ClaudeCodeConfig, Federation, Fingerprint, IdentityCenterEndpoints, IdentityPoolId,
-    OidcSettings, QuotaSettings, RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
-    list_user_info_claims,
+    AwsEndpoints, ChainedRole, ClaudeCodeConfig, Federation, Fingerprint, IdentityCenterEndpoints,
+    IdentityCenterSettings, IdentityPoolId, OidcSettings, QuotaSettings, RoleArn, SignInSettings, TelemetrySettings,
+    choice::NamedChoice, fingerprint::FingerprintHasher, list_user_info_claims,
 };
 use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
 
@@ -32,7 +32,7 @@ pub struct ProfileFingerprints {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub name: String,
-    pub oidc: OidcSettings,
+    pub sign_in: SignInSettings,
     /// Further roles, assumed one after the other after the first exchange.
     pub role_chain: Vec<ChainedRole>,
     pub region: String,
@@ -79,7 +79,7 @@ impl Profile {
         // Without `..` the compiler points here when a field is added, and its author must decide whether it counts.
         let Self {
             name: _,
-            oidc,
+            sign_in: service,
             role_chain,
             region: _,
             redirect_uri,
@@ -103,35 +103,54 @@ impl Profile {
             set_by_administrator: _,
             enforced_keys: _,
         } = self;
-        let OidcSettings {
-            issuer,
-            login_domain,
-            client_id,
-            provider,
-            scopes,
-            extra_params,
-            require,
-            client_auth: _,
-            federation,
-        } = oidc;
         fn url_text(url: Option<&SecureUrl>) -> &str {
             url.map_or("", SecureUrl::as_str)
         }
 
-        let mut sign_in = FingerprintHasher::new("bedrock-sso sign-in 1");
-        sign_in.add_text(issuer.as_str());
-        sign_in.add_text(url_text(login_domain.as_ref()));
-        sign_in.add_text(client_id);
-        sign_in.add_text(provider.name());
-        sign_in.add_list(scopes.iter().map(String::as_str));
-        sign_in.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
-        sign_in.add_text(redirect_uri.host.name());
-        sign_in.add_text(storage.name());
-        require.add_to_fingerprint(&mut sign_in);
-
-        let mut credentials = FingerprintHasher::new("bedrock-sso credentials 1");
-        credentials.add_text(federation.role().map_or("", RoleArn::as_str));
-        credentials.add_text(federation.pool().map_or("", IdentityPoolId::as_str));
+        let (sign_in, mut credentials) = match service {
+            SignInSettings::Oidc(oidc) => {
+                let OidcSettings {
+                    issuer,
+                    login_domain,
+                    client_id,
+                    provider,
+                    scopes,
+                    extra_params,
+                    require,
+                    client_auth: _,
+                    federation,
+                } = &**oidc;
+                let mut sign_in = FingerprintHasher::new("bedrock-sso sign-in 1");
+                sign_in.add_text(issuer.as_str());
+                sign_in.add_text(url_text(login_domain.as_ref()));
+                sign_in.add_text(client_id);
+                sign_in.add_text(provider.name());
+                sign_in.add_list(scopes.iter().map(String::as_str));
+                sign_in.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+                sign_in.add_text(redirect_uri.host.name());
+                sign_in.add_text(storage.name());
+                require.add_to_fingerprint(&mut sign_in);
+                let mut credentials = FingerprintHasher::new("bedrock-sso credentials 1");
+                credentials.add_text(federation.role().map_or("", RoleArn::as_str));
+                credentials.add_text(federation.pool().map_or("", IdentityPoolId::as_str));
+                (sign_in, credentials)
+            }
+            SignInSettings::IdentityCenter(IdentityCenterSettings {
+                start_url,
+                region,
+                account_id,
+                permission_set,
+            }) => {
+                let mut sign_in = FingerprintHasher::new("bedrock-sso identity center sign-in 1");
+                sign_in.add_text(start_url.as_str());
+                sign_in.add_text(region);
+                sign_in.add_text(storage.name());
+                let mut credentials = FingerprintHasher::new("bedrock-sso identity center credentials 1");
+                credentials.add_text(account_id);
+                credentials.add_text(permission_set);
+                (sign_in, credentials)
+            }
+        };
         role_chain.iter().for_each(|link| credentials.add_chained_role(link));
         credentials.add_list(session_name.iter().map(String::as_str));
         credentials.add_number(session_duration.as_secs());
@@ -150,10 +169,39 @@ impl Profile {
         ProfileFingerprints { sign_in: sign_in.finish(), credentials: credentials.finish() }
     }
 
-    /// Whether AWS learns the session name. An identity pool gives its sessions a name of its own, and only a role that
-    /// is assumed from there gets ours.
+    /// Whether AWS knows the session by the name that this program stores. An identity pool gives its sessions a name
+    /// of its own, and only a role that is assumed from there gets ours. Identity Center names a session after its user,
+    /// and the program takes over that name.
     pub fn names_aws_session(&self) -> bool {
-        self.oidc.federation.pool().is_none() || !self.role_chain.is_empty()
+        let is_known_first = match &self.sign_in {
+            SignInSettings::Oidc(oidc) => oidc.federation.pool().is_none(),
+            SignInSettings::IdentityCenter(_) => true,
+        };
+        is_known_first || !self.role_chain.is_empty()
+    }
+
+    /// The settings of the OpenID provider; `None` if the user signs in at an Identity Center.
+    pub fn oidc(&self) -> Option<&OidcSettings> {
+        match &self.sign_in {
+            SignInSettings::Oidc(oidc) => Some(oidc),
+            SignInSettings::IdentityCenter(_) => None,
+        }
+    }
+
+    /// The settings of the Identity Center; `None` if the user signs in at an OpenID provider.
+    pub fn identity_center(&self) -> Option<&IdentityCenterSettings> {
+        match &self.sign_in {
+            SignInSettings::Oidc(_) => None,
+            SignInSettings::IdentityCenter(center) => Some(center),
+        }
+    }
+
+    /// The host at which the user signs in.
+    pub fn sign_in_host(&self) -> &str {
+        match &self.sign_in {
+            SignInSettings::Oidc(oidc) => oidc.issuer.url().authority(),
+            SignInSettings::IdentityCenter(center) => center.start_url.authority(),
+        }
     }
 
     /// The claims that the profile wants from the provider's UserInfo.
@@ -163,28 +211,34 @@ impl Profile {
 
     /// The key under which version 0.1 stored the sign-in and the credentials together. The cache moves such a record
     /// to the present keys, so this function must never change.
+    ///
+    /// Version 0.1 did not know Identity Center, so the key of such a profile is one that it never stored.
     pub fn former_fingerprint(&self) -> Fingerprint {
         let mut digest = FingerprintHasher::new("bedrock-sso profile 1");
         digest.add_text(&self.name);
-        digest.add_text(self.oidc.issuer.as_str());
-        digest.add_text(&self.oidc.client_id);
-        digest.add_text(self.oidc.federation.role().map_or("", RoleArn::as_str));
-        digest.add_text(self.oidc.provider.name());
-        digest.add_list(self.oidc.scopes.iter().map(String::as_str));
-        digest.add_list(self.oidc.extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        let oidc = match &self.sign_in {
+            SignInSettings::Oidc(oidc) => oidc,
+            SignInSettings::IdentityCenter(_) => return digest.finish(),
+        };
+        digest.add_text(oidc.issuer.as_str());
+        digest.add_text(&oidc.client_id);
+        digest.add_text(oidc.federation.role().map_or("", RoleArn::as_str));
+        digest.add_text(oidc.provider.name());
+        digest.add_list(oidc.scopes.iter().map(String::as_str));
+        digest.add_list(oidc.extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
         digest.add_list(self.session_name.iter().map(String::as_str));
         digest.add_number(self.session_duration.as_secs());
-        if let Some(domain) = &self.oidc.login_domain {
+        if let Some(domain) = &oidc.login_domain {
             digest.add_text("sign-in pages");
             digest.add_text(domain.as_str());
         }
-        if let Some(pool) = self.oidc.federation.pool() {
+        if let Some(pool) = oidc.federation.pool() {
             digest.add_text("identity pool");
             digest.add_text(pool.as_str());
         }
         self.role_chain.iter().for_each(|link| digest.add_chained_role(link));
         // A profile that requires something must not use a sign-in that proved nothing.
-        self.oidc.require.add_to_fingerprint(&mut digest);
+        oidc.require.add_to_fingerprint(&mut digest);
         digest.finish()
     }
 }
@@ -318,6 +372,11 @@ impl RedirectUri {
         format!("http://{}:{port}{}", self.host.name(), self.path)
     }
 
+    /// The redirect URI for a service that accepts any port.
+    pub fn uri_without_port(&self) -> String {
+        format!("http://{}{}", self.host.name(), self.path)
+    }
+
     /// The redirect URIs with which to check what the provider accepts: one for each registered port. If any port is
     /// free to use, an example port stands for all of them.
     pub fn uris_to_probe(&self) -> Vec<String> {
@@ -327,10 +386,10 @@ impl RedirectUri {
 }
 
 impl Profile {
-    /// The role whose credentials the caller receives: the last one of the chain. `None` if an identity pool chooses
-    /// it.
+    /// The role whose credentials the caller receives: the last one of the chain. `None` if an identity pool or an
+    /// Identity Center chooses it.
     pub fn final_role(&self) -> Option<&RoleArn> {
-        self.role_chain.last().map(|link| &link.role).or_else(|| self.oidc.federation.role())
+        self.role_chain.last().map(|link| &link.role).or_else(|| self.oidc()?.federation.role())
     }
 
     /// The flags with which a command in a hint uses this profile. `config` is the value of `--config`, if the call
@@ -349,7 +408,7 @@ impl Profile {
         if !self.role_chain.is_empty() {
             return Some("AWS ends the session of a chained role after 1h");
         }
-        match &self.oidc.federation {
+        match &self.oidc()?.federation {
             Federation::IdentityPool { .. } => Some("an identity pool's credentials last 1h"),
             Federation::Sts { .. } => None,
         }

@@ -208,7 +208,7 @@ mod tests {
         let inputs = inputs(&environment, &paths);
         check_file(&file, &inputs).unwrap();
         let profile = preview_file(&inputs, &paths.user_config, &text).unwrap();
-        assert_eq!((profile.name.as_str(), profile.oidc.client_id.as_str()), ("a.b", "say \"hi\""));
+        assert_eq!((profile.name.as_str(), profile.oidc().unwrap().client_id.as_str()), ("a.b", "say \"hi\""));
         assert_eq!(profile.claude_code.models.get("opus").map(String::as_str), Some("o"));
         assert_eq!(list_profile_names(&inputs, &paths.user_config, &text), ["a.b"]);
     }

@@ -14,7 +14,7 @@ use super::{
     setting::ConfigSettings,
     toml_value::{quote_text, to_json, to_toml},
 };
-use crate::text;
+use crate::{config::OidcSettings, text};
 
 /// A profile with the origin of each value.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,8 @@ impl ProfileReport {
     ) -> Self {
         let entry = |key: &'static ConfigKey| {
             let Some(setting) = settings.get(key) else {
-                return (*key == *keys::ISSUER).then(|| report_derived_issuer(profile, settings));
+                let oidc = profile.oidc().filter(|_| *key == *keys::ISSUER);
+                return oidc.map(|oidc| report_derived_issuer(oidc, settings));
             };
             let toml = to_toml(setting.value);
             let effective = key.effective.and_then(|find_effective| find_effective(profile));
@@ -105,8 +106,8 @@ impl ProfileReport {
 }
 
 /// The entry for an issuer that another key names, such as `okta_domain`.
-fn report_derived_issuer(profile: &Profile, settings: &ConfigSettings<'_>) -> KeyReport {
-    let issuer = profile.oidc.issuer.as_str();
+fn report_derived_issuer(oidc: &OidcSettings, settings: &ConfigSettings<'_>) -> KeyReport {
+    let issuer = oidc.issuer.as_str();
     let by = issuer::resolve_issuer(settings).ok().flatten();
     KeyReport {
         key: &keys::ISSUER,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ConfigInputs, OidcSettings, Profile, load_profile};
+use super::{ConfigInputs, OidcSettings, Profile, SignInSettings, load_profile};
 use crate::host::{Environment, HostPaths};
 
 /// A profile named `claude` of a generic provider, with the defaults of all keys that can be empty, and stored in files.
@@ -35,9 +35,15 @@ pub(crate) fn profile() -> Profile {
     Profile { session_name: Vec::new(), is_default_choice: false, ..profile }
 }
 
+/// The settings of its provider.
+pub(crate) fn oidc_settings() -> OidcSettings {
+    profile().oidc().expect("the profile has an OpenID provider").clone()
+}
+
 /// The same profile with changed settings of its provider.
 pub(crate) fn profile_with(change: impl FnOnce(&mut OidcSettings)) -> Profile {
     let mut profile = profile();
-    change(&mut profile.oidc);
+    let SignInSettings::Oidc(oidc) = &mut profile.sign_in else { panic!("the profile has an OpenID provider") };
+    change(oidc);
     profile
 }

@@ -16,12 +16,12 @@ use super::{CHECK_TIMEOUT, Finding, LIVE_CALL_TIMEOUT};
 use crate::{
     aws,
     cache::{Cache, CredentialsRecord, SignInRecord},
-    config::{self, CallerKind, ConfigInputs, Profile},
+    config::{self, CallerKind, ConfigInputs, OidcSettings, Profile, SignInSettings},
     failure::Failure,
     hint::Invocation,
     host::{self, ExternalConfigPaths, Host},
     http::{self, Client, FullResponse},
-    oidc::{self, ProviderMetadata},
+    oidc::{ProviderMetadata, build_discovery_url, discover_provider},
     setup::SetupPlan,
     store,
     time::Timestamp,
@@ -158,11 +158,11 @@ impl<'a> DoctorContext<'a> {
     }
 
     /// Fetches the provider's metadata from the provider, never from the cache: a cached document may be a day old.
-    pub async fn fetch_metadata(&self, profile: &Profile) -> Result<&ProviderMetadata, Failure> {
+    pub async fn fetch_metadata(&self, profile: &Profile, oidc: &OidcSettings) -> Result<&ProviderMetadata, Failure> {
         let fetch = async || {
             let client = self.client(profile)?;
-            let host = profile.oidc.issuer.url().authority();
-            Ok(run_with_timeout(host, oidc::discover_provider(client, &profile.oidc)).await??)
+            let host = oidc.issuer.url().authority();
+            Ok(run_with_timeout(host, discover_provider(client, oidc)).await??)
         };
         self.metadata.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
@@ -170,7 +170,12 @@ impl<'a> DoctorContext<'a> {
     /// Sends the provider a request whose answer may have any content. It shows the provider's clock and certificate.
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let fetch = async || {
-            let address = oidc::build_discovery_url(&profile.oidc.issuer)?;
+            let address = match &profile.sign_in {
+                SignInSettings::Oidc(oidc) => build_discovery_url(&oidc.issuer)?,
+                SignInSettings::IdentityCenter(center) => {
+                    aws::resolve_identity_center(profile, &center.region, &self.host.environment)?.sign_in
+                }
+            };
             Ok(self.send_probe(self.client(profile)?, &address, Method::GET, "").await?)
         };
         self.provider_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)

@@ -33,13 +33,13 @@ use serde::Serialize;
 pub use context::DoctorContext;
 
 use crate::{
-    config::Profile,
+    config::{OidcSettings, Profile, SignInSettings},
     failure::{Exit, Failure},
     hint::Invocation,
     http,
 };
 
-use CheckFunction::{Local, Machine, Network};
+use CheckFunction::{Local, Machine, Network, Provider};
 
 /// How long one network request of a check may take. All network checks run at the same time, so a silent network costs
 /// this time about once and not once per check.
@@ -57,6 +57,8 @@ enum CheckFunction {
     Machine(fn(&DoctorContext<'_>) -> CheckOutcome),
     /// Uses only this machine, and needs the profile.
     Local(fn(&DoctorContext<'_>, &Profile) -> CheckOutcome),
+    /// The same, and applies only to a profile with an OpenID provider.
+    Provider(for<'p> fn(&'p DoctorContext<'p>, &'p Profile, &'p OidcSettings) -> CheckFuture<'p>),
     /// Uses the network, or the result of a network request that another check also uses.
     Network(for<'p> fn(&'p DoctorContext<'p>, &'p Profile) -> CheckFuture<'p>),
 }
@@ -119,11 +121,11 @@ const CHECKS: [(&str, CheckFunction); 32] = [
     ("clock", Network(|context, profile| Box::pin(network::check_clock(context, profile)))),
     ("proxy", Network(|context, profile| Box::pin(network::check_proxy(context, profile)))),
     ("certificates", Network(|context, profile| Box::pin(network::check_certificates(context, profile)))),
-    ("discovery", Network(|context, profile| Box::pin(provider::check_discovery(context, profile)))),
-    ("algorithms", Network(|context, profile| Box::pin(provider::check_algorithms(context, profile)))),
-    ("keys", Network(|context, profile| Box::pin(provider::check_keys(context, profile)))),
-    ("client", Network(|context, profile| Box::pin(provider::check_client(context, profile)))),
-    ("require", Network(|context, profile| Box::pin(provider::check_requirements(context, profile)))),
+    ("discovery", Provider(|context, profile, oidc| Box::pin(provider::check_discovery(context, profile, oidc)))),
+    ("algorithms", Provider(|context, profile, oidc| Box::pin(provider::check_algorithms(context, profile, oidc)))),
+    ("keys", Provider(|context, profile, oidc| Box::pin(provider::check_keys(context, profile, oidc)))),
+    ("client", Provider(|context, profile, oidc| Box::pin(provider::check_client(context, profile, oidc)))),
+    ("require", Provider(|context, profile, oidc| Box::pin(provider::check_requirements(context, profile, oidc)))),
     ("ports", Network(|context, profile| Box::pin(sign_in::check_ports(context, profile)))),
     ("browser", Network(|context, profile| Box::pin(sign_in::check_browser(context, profile)))),
     ("aws", Network(|context, profile| Box::pin(network::check_aws(context, profile)))),
@@ -151,11 +153,12 @@ pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
     let run_local = |(_, function): &(_, CheckFunction)| match function {
         Machine(check) => Some(check(context)),
         Local(check) => Some(context.profile().and_then(|profile| check(context, profile))),
-        Network(_) => None,
+        Network(_) | Provider(_) => None,
     };
     let run_network = async |(_, function): &(_, CheckFunction)| match function {
         Machine(_) | Local(_) => None,
         Network(check) => Some(async { check(context, context.profile()?).await }.await),
+        Provider(check) => Some(run_provider_check(context, *check).await),
     };
     let (local, network) = thread::scope(|scope| {
         let local = scope.spawn(|| CHECKS.iter().map(run_local).collect::<Vec<_>>());
@@ -173,6 +176,20 @@ pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
         reports.extend(live::run_live_checks(context)?);
     }
     Ok(reports)
+}
+
+/// Runs a check of the OpenID provider, unless the profile has none.
+async fn run_provider_check(
+    context: &DoctorContext<'_>,
+    check: for<'p> fn(&'p DoctorContext<'p>, &'p Profile, &'p OidcSettings) -> CheckFuture<'p>,
+) -> CheckOutcome {
+    let profile = context.profile()?;
+    match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => check(context, profile, oidc).await,
+        SignInSettings::IdentityCenter(_) => {
+            Ok(Finding::Skipped("the profile signs in at IAM Identity Center".to_owned()))
+        }
+    }
 }
 
 /// Lets `?` end a check with any error that `failure` can describe.

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::ProbeResponse};
-use crate::{aws, failure::doctor, oidc::ClockSkew, text::UntrustedText};
+use crate::{aws, config::SignInSettings, failure::doctor, oidc::ClockSkew, text::UntrustedText};
 
 /// The clock difference that the verification of ID tokens accepts.
 const TOLERATED: Duration = Duration::from_secs(60);
@@ -38,8 +38,14 @@ fn measure_skew(probe: &ProbeResponse) -> Option<(&str, ClockSkew)> {
 /// Reports which hosts the program reaches through which proxy. It only fails if the proxy setting cannot be used.
 pub(super) async fn check_proxy(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let client = context.client(profile)?;
-    let mut hosts = vec![profile.oidc.issuer.url().clone()];
-    hosts.extend(aws::resolve_exchange_endpoint(profile, &context.host.environment).await);
+    let environment = &context.host.environment;
+    let mut hosts = match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => vec![oidc.issuer.url().clone()],
+        SignInSettings::IdentityCenter(center) => aws::resolve_identity_center(profile, &center.region, environment)
+            .map(|both| vec![both.sign_in])
+            .unwrap_or_default(),
+    };
+    hosts.extend(aws::resolve_exchange_endpoint(profile, environment).await);
     hosts.extend(profile.quota.iter().map(|quota| quota.endpoint.clone()));
     // The empty name stands for a direct connection, and sorts first.
     let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -6,28 +6,37 @@
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::run_with_timeout};
 use crate::{
     aws::{self, AlgorithmSupport},
+    config::OidcSettings,
     failure::{Failure, doctor},
-    oidc::{self, ClientProbe},
+    oidc::{ClientProbe, fetch_keys, is_supported_algorithm, probe_client},
     text::{join_with_and, sanitize_line},
 };
 
 /// Whether the provider publishes metadata that a sign-in accepts. The other checks of this file are skipped if not.
-pub(super) async fn check_discovery(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let metadata = context.fetch_metadata(profile).await?;
+pub(super) async fn check_discovery(
+    context: &DoctorContext<'_>,
+    profile: &Profile,
+    oidc: &OidcSettings,
+) -> CheckOutcome {
+    let metadata = context.fetch_metadata(profile, oidc).await?;
     let codes = metadata.device_authorization_endpoint.as_ref().map_or("", |_| ", with support for device codes");
     Ok(Finding::Ok(format!("{} publishes its metadata{codes}", sanitize_line(&metadata.issuer))))
 }
 
 /// Whether both this program and AWS accept one of the algorithms with which the provider signs ID tokens. The metadata
 /// lists them for all applications, so a list with an accepted one proves only that the right choice exists.
-pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
+pub(super) async fn check_algorithms(
+    context: &DoctorContext<'_>,
+    profile: &Profile,
+    oidc: &OidcSettings,
+) -> CheckOutcome {
+    let metadata = context.fetch_metadata(profile, oidc).await.map_err(skip_without_metadata)?;
     let Some(offered) = &metadata.algorithms else {
         return Ok(Finding::Ok("the provider does not publish its signing algorithms".to_owned()));
     };
-    let support = |name: &str| aws::assess_algorithm(&profile.oidc.federation, name);
+    let support = |name: &str| aws::assess_algorithm(&oidc.federation, name);
     let with = |wanted: AlgorithmSupport| {
-        let verifiable = offered.iter().filter(|name| oidc::is_supported_algorithm(name));
+        let verifiable = offered.iter().filter(|name| is_supported_algorithm(name));
         verifiable.filter(|name| support(name) == wanted).cloned().collect::<Vec<String>>()
     };
     let [accepted, refused, undocumented] =
@@ -52,11 +61,11 @@ pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Prof
 }
 
 /// Whether the provider publishes keys to verify ID tokens with.
-pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
+pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile, oidc: &OidcSettings) -> CheckOutcome {
+    let metadata = context.fetch_metadata(profile, oidc).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
     let host = metadata.jwks_uri.authority();
-    let keys = run_with_timeout(host, oidc::fetch_keys(client, metadata)).await??;
+    let keys = run_with_timeout(host, fetch_keys(client, metadata)).await??;
     match keys.count() {
         0 => Err(doctor::describe_missing_keys(host).into()),
         1 => Ok(Finding::Ok(format!("{host} publishes 1 signing key"))),
@@ -66,19 +75,19 @@ pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile) -
 
 /// Whether the provider accepts the client ID with each redirect URI of the profile, as far as it reveals that without
 /// a sign-in. A rejection is only a warning, since some providers answer programs in another way than browsers.
-pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
+pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile, oidc: &OidcSettings) -> CheckOutcome {
+    let metadata = context.fetch_metadata(profile, oidc).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
     let host = metadata.authorization_endpoint.authority();
     if metadata.requires_pushed_requests {
         return Err(doctor::describe_required_pushed_requests(host).into());
     }
     for redirect_uri in profile.redirect_uri.uris_to_probe() {
-        let probe = oidc::probe_client(client, metadata, &profile.oidc.client_id, &redirect_uri);
+        let probe = probe_client(client, metadata, &oidc.client_id, &redirect_uri);
         match run_with_timeout(host, probe).await?? {
             ClientProbe::Accepted => {}
             ClientProbe::Rejected(refusal) => {
-                let client_id = sanitize_line(&profile.oidc.client_id);
+                let client_id = sanitize_line(&oidc.client_id);
                 return Ok(Finding::Warn(doctor::describe_rejected_request(&client_id, &redirect_uri, &refusal)));
             }
             ClientProbe::Inconclusive => {
@@ -91,12 +100,16 @@ pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile)
 
 /// Whether the provider announces what the profile requires of a sign-in. Providers announce less than they know, so an
 /// unlisted requirement is only a warning; the sign-in decides.
-pub(super) async fn check_requirements(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let (require, support) = (&profile.oidc.require, &profile.oidc.provider.spec().proof);
+pub(super) async fn check_requirements(
+    context: &DoctorContext<'_>,
+    profile: &Profile,
+    oidc: &OidcSettings,
+) -> CheckOutcome {
+    let (require, support) = (&oidc.require, &oidc.provider.spec().proof);
     if require.is_empty() {
         return Ok(Finding::Skipped("the profile requires nothing of a sign-in (`require`)".to_owned()));
     }
-    let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
+    let metadata = context.fetch_metadata(profile, oidc).await.map_err(skip_without_metadata)?;
     let lists = |list: &Option<Vec<String>>, name: &str| {
         list.as_ref().is_none_or(|listed| listed.iter().any(|one| one == name))
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
-    config::{Profile, RedirectUri},
+    config::{Profile, RedirectUri, SignInSettings},
     failure::{Failure, doctor},
     host::{self, Browser, ExecutionContext, Terminal},
     lock,
@@ -51,8 +51,13 @@ pub(super) async fn check_browser(context: &DoctorContext<'_>, profile: &Profile
     let environment = &context.host.environment;
     let browser = profile.chosen_browser(environment);
     let around = ExecutionContext::detect(environment, Terminal::open_foreground().is_some());
-    let described = context.fetch_metadata(profile).await;
-    let gives_codes = described.is_ok_and(|it| it.device_authorization_endpoint.is_some());
+    let gives_codes = match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => {
+            let described = context.fetch_metadata(profile, oidc).await;
+            described.is_ok_and(|it| it.device_authorization_endpoint.is_some())
+        }
+        SignInSettings::IdentityCenter(_) => true,
+    };
     let (way, because) = predict_method(profile, &browser, &around, gives_codes);
     Ok(Finding::Ok(match way.map_err(SignInNeeded::NoMethod)? {
         SignInMethod::Browser => describe_browser(context, profile, &browser, because)?,

@@ -61,7 +61,7 @@ pub fn describe_opaque_session_name(profile: &Profile) -> Failure {
         _ => wanted.concat(),
     };
     let what = format!("AWS records you under an identifier of the provider, because the ID token has no {wanted}");
-    let hint = Hint::from(profile.oidc.provider.spec().email_claim_remedy);
+    let hint = Hint::from(profile.oidc().map_or("", |oidc| oidc.provider.spec().email_claim_remedy));
     let hint = match profile.user_info_claims().is_empty() {
         true => hint.text(", or set session_name = [\"email\", \"userinfo:email\", \"sub\"]"),
         false => hint.text("; ").command(NextCommand::LoginForce).text(" with -vv says why UserInfo has no name"),

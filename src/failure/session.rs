@@ -3,7 +3,12 @@
 //! Each step of the ladder fails with an error of the module that it called. This file passes every error to the file
 //! of `failure` that words it, and adds the profile where its advice names a value from there.
 
-use crate::{cache::FailureReport, config::Profile, failure::Failure, session::Error};
+use crate::{
+    cache::FailureReport,
+    config::{Profile, SignInSettings},
+    failure::Failure,
+    session::Error,
+};
 
 impl Failure {
     /// The failure for `error`. `profile` is the one of the call: some hints name its issuer, client or role.
@@ -19,8 +24,14 @@ impl Failure {
             Error::Client(unproven) => Self::from_client_error(&unproven, profile),
             Error::Bind(error) => error.into(),
             Error::Callback(error) => error.into(),
-            Error::NoDeviceCodes => Self::from_missing_device_flow(&profile.oidc.issuer),
-            Error::Exchange { failed, token } => Self::from_exchange_error(failed, profile, &token),
+            Error::NoDeviceCodes => Self::from_missing_device_flow(profile.sign_in_host()),
+            Error::Exchange { failed, token } => match &profile.sign_in {
+                SignInSettings::Oidc(oidc) => Self::from_exchange_error(failed, profile, oidc, &token),
+                SignInSettings::IdentityCenter(_) => failed.error.into(),
+            },
+            Error::IdentityCenter(error) => Self::from_identity_center_error(error, profile),
+            Error::Assignment(error) => Self::from_assignment_error(error, profile),
+            Error::NoIdToken => Self::from_missing_id_token(profile),
             Error::Quota { error, now } => Self::from_quota_error(error, now),
             Error::SignInNeeded(reason) => reason.into(),
             Error::DestinationChanged(changed) => changed.into(),

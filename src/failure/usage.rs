@@ -8,7 +8,7 @@ use std::{ffi::OsString, io, path::Path};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::{
-    config::Profile,
+    config::{Profile, SignInSettings},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     shell::ShellValueError,
@@ -125,8 +125,12 @@ impl Failure {
 
 /// `subject` is what the flag would store: "secret" or "passphrase".
 fn describe_unused_flag(profile: &Profile, subject: &str, hint: &'static str) -> Failure {
-    let (name, method) = (sanitize_line(&profile.name), profile.oidc.client_auth.name());
-    let what = format!("the profile {name} uses no {subject}, because it has client_auth = \"{method}\"");
+    let name = sanitize_line(&profile.name);
+    let because = match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => format!("it has client_auth = \"{}\"", oidc.client_auth.name()),
+        SignInSettings::IdentityCenter(_) => "it signs in at IAM Identity Center".to_owned(),
+    };
+    let what = format!("the profile {name} uses no {subject}, because {because}");
     Failure::new(Exit::Configuration, "config/secret_not_used", what, hint)
 }
 

@@ -58,7 +58,7 @@ const SUBJECT_CLAIM: &str = "sub";
 /// The value of an item; `None` if the token lacks a claim of it.
 fn fill_item(claim: &str, token: &VerifiedToken) -> Option<String> {
     match claim.contains('{') {
-        true => fill_template(&ClaimTemplate::parse(claim)?, token).ok(),
+        true => fill_template(&ClaimTemplate::parse(claim)?, Some(token)).ok(),
         false => read_claim(token, claim).map(str::to_owned),
     }
 }

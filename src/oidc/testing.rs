@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) fn test_settings(provider: Provider) -> OidcSettings {
-    OidcSettings { provider, ..config::testing::profile().oidc }
+    OidcSettings { provider, ..config::testing::oidc_settings() }
 }
 
 /// The profile's application, with `secret` as its stored client secret.

@@ -5,7 +5,7 @@
 use std::{io, time::Duration};
 
 use crate::{
-    aws::{self, FailedStep},
+    aws::{self, AssignmentError, FailedStep, IdentityCenterError},
     cache::{DestinationChange, FailureKind, FailureReport},
     files, http,
     oidc::{
@@ -45,6 +45,12 @@ pub enum Error {
         failed: FailedStep,
         token: Box<VerifiedToken>,
     },
+    /// Identity Center did not answer, or refused a step of the sign-in.
+    IdentityCenter(IdentityCenterError),
+    /// Identity Center or a role of the chain issued no credentials.
+    Assignment(AssignmentError),
+    /// The profile signs in at an Identity Center, which issues no ID token.
+    NoIdToken,
     /// The quota service did not approve; `now` is the time of the request.
     Quota {
         error: QuotaError,
@@ -149,6 +155,9 @@ impl Error {
             | Self::Callback(_)
             | Self::NoDeviceCodes
             | Self::Exchange { .. }
+            | Self::IdentityCenter(_)
+            | Self::Assignment(_)
+            | Self::NoIdToken
             | Self::NotRevoked(_)
             | Self::Runtime(_) => FailureKind::Other,
         }
@@ -160,6 +169,7 @@ impl Error {
         match self {
             Self::Http(error) => error.is_network(),
             Self::Provider(error) => error.is_network(),
+            Self::IdentityCenter(error) => error.is_network(),
             Self::Store(_)
             | Self::Files(_)
             | Self::Aws(_)
@@ -170,6 +180,8 @@ impl Error {
             | Self::Callback(_)
             | Self::NoDeviceCodes
             | Self::Exchange { .. }
+            | Self::Assignment(_)
+            | Self::NoIdToken
             | Self::Quota { .. }
             | Self::SignInNeeded(_)
             | Self::DestinationChanged(_)
@@ -207,6 +219,8 @@ impl_from!(Error:
     Http(http::Error),
     Aws(aws::Error),
     Provider(oidc::Error),
+    IdentityCenter(IdentityCenterError),
+    Assignment(AssignmentError),
     Token(TokenRejection),
     Client(ClientCredentialError),
     Bind(BindError),

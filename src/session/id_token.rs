@@ -3,7 +3,9 @@
 //! It comes from the stored sign-in, or from the provider with the refresh token. It never prompts the user, and it
 //! needs only the sign-in's lock.
 
-use super::{Error, Ladder, NonInteractiveToken, OpenSignIn, SignInNeeded, SignInReason, TokenSearch, TokenUse};
+use super::{
+    Error, Ladder, NonInteractiveToken, OpenSignIn, ServiceSteps, SignInNeeded, SignInReason, TokenSearch, TokenUse,
+};
 use crate::{
     cache::{LockedSignIn, MIN_TOKEN_LIFE, SignInRecord, TOKEN_RENEW_AHEAD},
     oidc::VerifiedToken,
@@ -14,12 +16,13 @@ use crate::{
 impl Ladder<'_> {
     /// An ID token that is valid for long enough for its use. It fails if the user would have to sign in for it.
     pub async fn get_id_token(&self, sign_in: &LockedSignIn<'_>, token_use: TokenUse) -> Result<Secret, Error> {
+        let ServiceSteps::Provider(steps) = self.service_steps() else { return Err(Error::NoIdToken) };
         let mut sign_in = OpenSignIn::load(sign_in)?;
         self.accept_or_reject_hosts(&mut sign_in)?;
         if let Some(token) = find_token_for(&sign_in, token_use, self.now()) {
             return Ok(token);
         }
-        match self.get_token_without_prompt(&mut sign_in).await? {
+        match steps.get_token_without_prompt(&mut sign_in).await? {
             TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached { token, .. }) => {
                 Ok(token.raw().clone())
             }

@@ -26,7 +26,9 @@ mod destinations;
 mod error;
 mod sign_out;
 mod purpose;
+mod sign_in_token;
 mod provider_steps;
+mod portal_steps;
 mod requirements;
 mod refresh;
 mod session_credentials;
@@ -39,18 +41,18 @@ use std::{
 };
 
 use crate::{
-    aws::{Aws, CredentialStatus, ExchangeRequest, FailedStep, GrantedCredentials},
+    aws::{Aws, CredentialStatus, GrantedCredentials},
     cache::{
         Cache, CredentialsRecord, Destinations, FailureReport, LockedCredentials, LockedSignIn, SignInRecord,
         assess_credentials,
     },
-    config::Profile,
+    config::{Profile, SignInSettings},
     hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
-    identity::{self, SessionName},
+    identity::SessionName,
     log,
-    oidc::{ClientFiles, VerifiedToken},
+    oidc::ClientFiles,
     time::Timestamp,
 };
 
@@ -59,6 +61,7 @@ pub use destinations::{accept_destinations, check_destinations, find_unaccepted_
 pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
 use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
+use portal_steps::PortalSteps;
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 use provider_steps::ProviderSteps;
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
@@ -66,6 +69,7 @@ use refresh::{NonInteractiveToken, SignInReason, TokenSearch};
 pub use requirements::{find_unmet_requirement, predict_renewal};
 pub use session_credentials::{SessionCredentials, find_credentials};
 pub use sign_in::{SignInMethod, await_browser_failure, check_browser, predict_method};
+use sign_in_token::SignInToken;
 pub use sign_out::{RevocationOutcome, SignOutPageSupport, SignOutReport, StoredRecords, sign_out};
 
 /// For how long other roles use a new ID token without a refresh. It is long enough for profiles that a user starts at
@@ -90,10 +94,10 @@ pub enum ClimbOutcome {
     UserChanged,
 }
 
-/// A cached ID token that AWS refused.
+/// A cached token that AWS refused.
 #[derive(Debug)]
 pub struct RefusedToken {
-    token: Box<VerifiedToken>,
+    token: SignInToken,
     /// The provider could not be asked for another one. AWS fetches the provider's keys itself and says the same for a
     /// key that is gone and for one that it could not fetch, so the token may still be good.
     after_network_failure: bool,
@@ -104,6 +108,12 @@ struct NewCredentials {
     granted: GrantedCredentials,
     session_name: SessionName,
     notice: Option<String>,
+}
+
+/// The steps that differ between the services at which a user signs in.
+enum ServiceSteps<'l, 'a> {
+    Provider(ProviderSteps<'l, 'a>),
+    Portal(PortalSteps<'l, 'a>),
 }
 
 /// Resolves when the user cancels at the terminal.
@@ -153,7 +163,7 @@ impl Ladder<'_> {
             OpenRecords { sign_in: OpenSignIn::load(&sign_in)?, credentials: OpenCredentials::load(credentials)? };
         let is_provider_doubtful = refused.is_some_and(|refused| refused.after_network_failure);
         if let Some(refused) = refused.filter(|_| !is_provider_doubtful) {
-            records.sign_in.mark_spent_if_current(&refused.token);
+            refused.token.mark_spent(&mut records.sign_in);
             records.sign_in.store()?;
         }
         // Before anything is used or sent.
@@ -189,29 +199,33 @@ impl Ladder<'_> {
             return Ok(ClimbOutcome::UserChanged);
         }
         let granted = match granted {
-            Err(Error::Exchange { failed, token }) if is_cached => {
-                return self.handle_refused_token(failed, token, network_failure);
-            }
+            Err(error) if is_cached => return self.handle_refused_token(error, token, network_failure),
             granted => granted?,
         };
         Ok(ClimbOutcome::Done(self.store_credentials(&mut credentials, granted, token_count)))
     }
 
-    /// Decides what follows when AWS did not exchange a cached token.
+    /// Decides what follows when AWS issued no credentials for a cached token.
     ///
     /// If AWS refuses it, the ladder runs again. But a provider that this computer did not reach is probably one that
     /// AWS did not reach either, so then the network failure is the result, and only `login` asks the provider again.
     fn handle_refused_token(
         &self,
-        failed: FailedStep,
-        token: Box<VerifiedToken>,
+        error: Error,
+        token: SignInToken,
         network_failure: Option<FailureReport>,
     ) -> Result<ClimbOutcome, Error> {
-        let is_refused = failed.is_token_refused() || (network_failure.is_some() && failed.is_provider_unreached());
+        let is_refused = match &error {
+            Error::Exchange { failed, .. } => {
+                failed.is_token_refused() || (network_failure.is_some() && failed.is_provider_unreached())
+            }
+            Error::Assignment(error) => error.is_token_refused(),
+            _ => false,
+        };
         match network_failure {
-            _ if !is_refused => Err(Error::Exchange { failed, token }),
+            _ if !is_refused => Err(error),
             Some(report) if !self.purpose.is_login() => {
-                log::info("session", format_args!("AWS did not accept the cached ID token: {:?}", failed.error));
+                log::info("session", format_args!("AWS did not accept the cached token: {error:?}"));
                 Err(Error::Reported(report))
             }
             report => {
@@ -223,20 +237,21 @@ impl Ladder<'_> {
 
     /// The stored token, if another profile with the same sign-in obtained it a moment ago and this role has not used
     /// it yet. A refresh would only return an equivalent token, and would cost one more request for each role.
-    fn find_unused_token(&self, records: &OpenRecords<'_, '_>) -> Option<VerifiedToken> {
+    fn find_unused_token(&self, records: &OpenRecords<'_, '_>) -> Option<SignInToken> {
         let OpenRecords { sign_in, credentials } = records;
         let is_new = sign_in.token_stored_at.is_some_and(|at| {
             at <= self.now() && self.now().duration_since(at) < NEW_TOKEN_AGE && !self.purpose.is_forced_login()
         });
         let is_unused = sign_in.token_count > credentials.token_count;
-        (is_new && is_unused).then(|| self.cached_token(sign_in)).flatten()
+        let token = (is_new && is_unused).then(|| self.cached_token(sign_in)).flatten()?;
+        Some(SignInToken::Id(Box::new(token)))
     }
 
     /// Whether the user has signed out, or another user has signed in, since the sign-in's lock was released. It reads
     /// the sign-in without the lock. If that fails, the credentials are not dropped: AWS granted them for a verified
     /// token.
-    fn was_sign_in_replaced(&self, cache: &Cache, token: &VerifiedToken) -> bool {
-        let is_other = |stored: SignInRecord| stored.recall_token().is_none_or(|it| it.subject() != token.subject());
+    fn was_sign_in_replaced(&self, cache: &Cache, token: &SignInToken) -> bool {
+        let is_other = |stored: SignInRecord| token.is_replaced(&stored);
         self.profile.storage.stores_anything() && cache.load_sign_in().is_ok_and(is_other)
     }
 
@@ -267,8 +282,14 @@ impl Ladder<'_> {
         Ok(false)
     }
 
-    fn provider_steps(&self) -> ProviderSteps<'_, '_> {
-        ProviderSteps { ladder: self, settings: &self.profile.oidc }
+    fn service_steps(&self) -> ServiceSteps<'_, '_> {
+        match &self.profile.sign_in {
+            SignInSettings::Oidc(settings) => ServiceSteps::Provider(ProviderSteps { ladder: self, settings }),
+            SignInSettings::IdentityCenter(settings) => {
+                let portal = self.aws.identity_center().expect("the AWS client was built from this profile");
+                ServiceSteps::Portal(PortalSteps { ladder: self, settings, portal })
+            }
+        }
     }
 
     /// A client for requests before a prompt. Their timeouts shrink, so that a provider that accepts connections and
@@ -278,27 +299,20 @@ impl Ladder<'_> {
         self.client.with_timeout_limit(left.max(MIN_REQUEST_TIME))
     }
 
-    /// Steps 6 and 7: asks the quota service for approval, then AWS for credentials. `Clearance` is tied to the token,
-    /// so an approval for one user cannot be used for another.
+    /// Steps 6 and 7: asks for approval and then AWS for credentials.
     async fn request_credentials(
         &self,
         stored: &mut OpenCredentials<'_>,
-        token: &VerifiedToken,
+        token: &SignInToken,
     ) -> Result<NewCredentials, Error> {
-        let clearance = self.obtain_clearance(stored, token).await?;
-        let session_name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
-        // `login --force` ignores the stored maximum: the administrator may have raised what the role allows.
-        let remembered = stored.longest.filter(|_| !self.purpose.is_forced_login());
-        let question = ExchangeRequest {
-            session_name: &session_name.name,
-            max_seconds: remembered,
-            pool_identity: stored.identity.as_deref(),
-            clearance: &clearance,
-        };
-        let granted = self.aws.exchange_token(&question).await;
-        let granted = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
-        let notice = self.take_quota_warning(stored, &clearance);
-        Ok(NewCredentials { granted, session_name, notice })
+        match (self.service_steps(), token) {
+            (ServiceSteps::Provider(steps), SignInToken::Id(token)) => steps.request_credentials(stored, token).await,
+            (ServiceSteps::Portal(steps), SignInToken::Portal(token)) => steps.request_credentials(stored, token).await,
+            // The record of this sign-in has the token of another service, which the key of the record excludes.
+            (ServiceSteps::Provider(_), SignInToken::Portal(_)) | (ServiceSteps::Portal(_), SignInToken::Id(_)) => {
+                Err(SignInNeeded::PromptNotAllowed.into())
+            }
+        }
     }
 
     /// Step 8: stores the credentials, and returns them. The caller receives them only after this, so that a second

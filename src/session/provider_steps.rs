@@ -5,12 +5,14 @@ use std::ops::Deref;
 use super::{Error, Ladder, OpenSignIn, load_application};
 use crate::{
     aws,
+    aws::ExchangeRequest,
     cache::{CachedProvider, LockedSignIn, RecordFolder},
     config::OidcSettings,
-    log,
+    identity, log,
     oidc::{
         self, Application, ExpectedClaims, ProviderSession, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken,
     },
+    session::{NewCredentials, OpenCredentials},
 };
 
 /// The ladder of a profile with an OpenID provider. It dereferences to the [`Ladder`].
@@ -118,5 +120,28 @@ impl<'a> ProviderSteps<'_, 'a> {
             log::warn("session", format_args!("the ID token has no groups, because the user is in too many"));
         }
         Ok(sign_in.store()?)
+    }
+
+    /// Steps 6 and 7: asks the quota service for approval, then AWS for credentials. `Clearance` is tied to the token,
+    /// so an approval for one user cannot be used for another.
+    pub(super) async fn request_credentials(
+        &self,
+        stored: &mut OpenCredentials<'_>,
+        token: &VerifiedToken,
+    ) -> Result<NewCredentials, Error> {
+        let clearance = self.obtain_clearance(stored, token).await?;
+        let session_name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
+        // `login --force` ignores the stored maximum: the administrator may have raised what the role allows.
+        let remembered = stored.longest.filter(|_| !self.purpose.is_forced_login());
+        let question = ExchangeRequest {
+            session_name: &session_name.name,
+            max_seconds: remembered,
+            pool_identity: stored.identity.as_deref(),
+            clearance: &clearance,
+        };
+        let granted = self.aws.exchange_token(&question).await;
+        let granted = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
+        let notice = self.take_quota_warning(stored, &clearance);
+        Ok(NewCredentials { granted, session_name, notice })
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     CredentialsPurpose, Error, Ladder, LadderPurpose, LoginCondition, NonInteractiveToken, OpenCredentials, OpenSignIn,
-    TokenSearch,
+    ServiceSteps, SignInReason, TokenSearch,
     session_credentials::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
@@ -39,6 +39,8 @@ impl Ladder<'_> {
         stored: &mut OpenCredentials<'_>,
     ) -> Result<bool, Error> {
         let Some(service) = &self.profile.quota else { return Ok(true) };
+        // Only a profile with an OpenID provider can have a quota service.
+        let ServiceSteps::Provider(steps) = self.service_steps() else { return Ok(true) };
         let until = find_approval_end(stored, service, self.now());
         let left = until.map(|until| assess_expiry(until, self.now()));
         if left.is_some_and(|left| self.is_fresh_enough(left)) {
@@ -50,7 +52,8 @@ impl Ladder<'_> {
         );
         let token = match self.cached_token(sign_in) {
             Some(token) => Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None })),
-            None => self.get_token_without_prompt(sign_in).await,
+            None if self.purpose.is_forced_login() => Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken)),
+            None => steps.get_token_without_prompt(sign_in).await,
         };
         match token {
             Ok(TokenSearch::Found(

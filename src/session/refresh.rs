@@ -11,21 +11,22 @@ use crate::{
         VerifiedToken,
     },
     secret::Secret,
+    session::{ServiceSteps, SignInToken},
 };
 
 /// The result of step 3.
-pub(super) enum TokenSearch {
-    Found(NonInteractiveToken),
+pub(super) enum TokenSearch<T> {
+    Found(NonInteractiveToken<T>),
     SignInNeeded(SignInReason),
 }
 
-/// An ID token that was obtained without a prompt.
-pub(super) enum NonInteractiveToken {
-    /// The provider has just issued it for the refresh token.
-    Refreshed(VerifiedToken),
+/// A token that was obtained without a prompt.
+pub(super) enum NonInteractiveToken<T> {
+    /// The service has just issued it for the refresh token.
+    Refreshed(T),
     /// It was verified earlier and has not expired. AWS may refuse it nevertheless: the user's session can end earlier.
     /// `network_failure` is why the provider did not refresh it, if that was asked in vain.
-    Cached { token: VerifiedToken, network_failure: Option<FailureReport> },
+    Cached { token: T, network_failure: Option<FailureReport> },
 }
 
 /// Why the user has to sign in.
@@ -40,17 +41,42 @@ pub(super) enum SignInReason {
     RequirementUnmet(UnmetRequirement),
 }
 
+impl<T> TokenSearch<T> {
+    fn map_token<U>(self, convert: impl FnOnce(T) -> U) -> TokenSearch<U> {
+        match self {
+            Self::Found(NonInteractiveToken::Refreshed(token)) => {
+                TokenSearch::Found(NonInteractiveToken::Refreshed(convert(token)))
+            }
+            Self::Found(NonInteractiveToken::Cached { token, network_failure }) => {
+                TokenSearch::Found(NonInteractiveToken::Cached { token: convert(token), network_failure })
+            }
+            Self::SignInNeeded(reason) => TokenSearch::SignInNeeded(reason),
+        }
+    }
+}
+
 impl Ladder<'_> {
     /// Step 3: a token that needs no prompt.
-    pub(super) async fn get_token_without_prompt(&self, sign_in: &mut OpenSignIn<'_>) -> Result<TokenSearch, Error> {
+    pub(super) async fn get_token_without_prompt(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+    ) -> Result<TokenSearch<SignInToken>, Error> {
         if self.purpose.is_forced_login() {
             return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
         }
-        self.provider_steps().get_token_without_prompt(sign_in).await
+        match self.service_steps() {
+            ServiceSteps::Provider(steps) => {
+                let found = steps.get_token_without_prompt(sign_in).await?;
+                Ok(found.map_token(|token| SignInToken::Id(Box::new(token))))
+            }
+            ServiceSteps::Portal(steps) => {
+                Ok(steps.get_token_without_prompt(sign_in).await?.map_token(SignInToken::Portal))
+            }
+        }
     }
 
     /// The stored token if it is still valid, after the provider could not be asked for this reason.
-    fn use_cached_token(&self, sign_in: &SignInRecord, error: Error) -> Result<TokenSearch, Error> {
+    fn use_cached_token(&self, sign_in: &SignInRecord, error: Error) -> Result<TokenSearch<VerifiedToken>, Error> {
         match self.cached_token(sign_in) {
             Some(token) if error.is_network() => {
                 let report = (self.describe)(error);
@@ -62,7 +88,7 @@ impl Ladder<'_> {
     }
 
     /// The stored token, or a sign-in for this reason if it has expired.
-    fn search_cached_token(&self, sign_in: &SignInRecord, reason: SignInReason) -> TokenSearch {
+    fn search_cached_token(&self, sign_in: &SignInRecord, reason: SignInReason) -> TokenSearch<VerifiedToken> {
         match self.cached_token(sign_in) {
             Some(token) => TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None }),
             None => TokenSearch::SignInNeeded(reason),
@@ -82,7 +108,10 @@ impl ProviderSteps<'_, '_> {
     /// After a network failure the stored token is used, if it is still valid. `login` prompts the user after every
     /// other failure of the refresh, and even after a network failure if the provider still serves its metadata:
     /// otherwise a token endpoint that answers nonsense would lock the user out.
-    async fn get_token_without_prompt(&self, sign_in: &mut OpenSignIn<'_>) -> Result<TokenSearch, Error> {
+    pub(super) async fn get_token_without_prompt(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+    ) -> Result<TokenSearch<VerifiedToken>, Error> {
         if let Some(unmet) = self.check_requirements(sign_in) {
             return Ok(TokenSearch::SignInNeeded(SignInReason::RequirementUnmet(unmet)));
         }
@@ -122,7 +151,7 @@ impl ProviderSteps<'_, '_> {
         application: &Application<'_>,
         known: &mut CachedProvider,
         refresh_token: &Secret,
-    ) -> Result<TokenSearch, Error> {
+    ) -> Result<TokenSearch<VerifiedToken>, Error> {
         // A move is followed once. Otherwise a provider that names another endpoint each time would hold this call.
         let mut was_moved = false;
         loop {
@@ -196,7 +225,7 @@ impl ProviderSteps<'_, '_> {
         sign_in: &mut OpenSignIn<'_>,
         known: &mut CachedProvider,
         mut tokens: TokenResponse,
-    ) -> Result<TokenSearch, Error> {
+    ) -> Result<TokenSearch<VerifiedToken>, Error> {
         let id_token = tokens.id_token.take();
         let history = if id_token.is_some() { RefreshHistory::Usual } else { RefreshHistory::WithoutIdToken };
         if tokens.refresh_token.is_some() || sign_in.refresh_history != history {

@@ -16,7 +16,7 @@ use crate::{
 /// The first requirement of the profile that the stored sign-in does not meet; `None` if it meets all, and before the
 /// first sign-in. While one is not met, the user must sign in before the program gets new credentials.
 pub fn find_unmet_requirement(sign_in: &SignInRecord, profile: &Profile, now: Timestamp) -> Option<UnmetRequirement> {
-    let rules = oidc::find_proof_rules(&profile.oidc).filter(|_| sign_in.has_token())?;
+    let rules = oidc::find_proof_rules(profile.oidc()?).filter(|_| sign_in.has_token())?;
     sign_in.proof.find_unmet(&rules, now)
 }
 
@@ -26,7 +26,8 @@ pub fn predict_renewal(sign_in: &SignInRecord, profile: &Profile, now: Timestamp
         return RenewalOutlook::SignInNeeded(RefreshObstacle::RequirementUnmet);
     }
     let outlook = sign_in.predict_renewal(now);
-    let end = oidc::find_proof_rules(&profile.oidc).and_then(|rules| sign_in.proof.find_end(&rules));
+    let rules = profile.oidc().and_then(oidc::find_proof_rules);
+    let end = rules.and_then(|rules| sign_in.proof.find_end(&rules));
     match (outlook, end) {
         (RenewalOutlook::Automatic, Some(end)) => RenewalOutlook::Until(end, RefreshObstacle::MaxAge),
         (RenewalOutlook::Until(until, _), Some(end)) if end < until => {

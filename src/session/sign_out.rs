@@ -10,8 +10,9 @@ use tokio::time::timeout;
 
 use super::{DestinationChanged, Error, load_application};
 use crate::{
-    cache::{CachedProvider, Destinations, LockedSignIn, SecretRecipient, SignInRecord},
-    config::Profile,
+    aws::{self, IdentityCenterClient},
+    cache::{CachedProvider, Destinations, LockedSignIn, PortalSession, SecretRecipient, SignInRecord},
+    config::{IdentityCenterSettings, OidcSettings, Profile, SignInSettings},
     host::Host,
     http::{self, Client},
     log,
@@ -97,19 +98,31 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
     // Everything that revocation needs is read before the deletion.
     let record = sign_in.load_sign_in();
     let valid_until = sign_in.find_latest_expiry((host.now)())?;
-    let application =
-        load_application(&profile.oidc, sign_in.folder(), &ClientFiles::read_for_settings(&profile.oidc), host);
-    // If the cached metadata cannot be read, `send_revocation` fetches it again.
-    let known = sign_in.load_provider((host.now)()).ok().flatten();
+    let service = match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => {
+            let files = ClientFiles::read_for_settings(oidc);
+            let application = load_application(oidc, sign_in.folder(), &files, host);
+            // If the cached metadata cannot be read, `send_revocation` fetches it again.
+            let known = sign_in.load_provider((host.now)()).ok().flatten();
+            SignedOutService::Provider { oidc, application: Box::new(application), known: known.map(Box::new) }
+        }
+        SignInSettings::IdentityCenter(center) => SignedOutService::Portal(center),
+    };
     let removal = sign_in.remove_sign_in_and_credentials();
     let removed = match record {
         _ if is_empty => StoredRecords::Nothing,
         _ if !has_sign_in && valid_until.is_none() => StoredRecords::Notes,
         Ok(record) if has_sign_in && record != SignInRecord::default() => {
-            let provider = match &record.refresh_token {
-                Some(token) => Revocation { host, profile, known, destinations: &record.destinations, token }
-                    .announce_and_revoke(application, sign_in),
-                None => RevocationOutcome::NothingToRevoke,
+            let provider = match service {
+                SignedOutService::Provider { oidc, application, known } => match &record.refresh_token {
+                    Some(token) => Revocation { host, profile, oidc, known, destinations: &record.destinations, token }
+                        .announce_and_revoke(*application, sign_in),
+                    None => RevocationOutcome::NothingToRevoke,
+                },
+                SignedOutService::Portal(center) => match &record.portal {
+                    Some(portal) => end_portal_session(host, profile, center, portal, sign_in),
+                    None => RevocationOutcome::NothingToRevoke,
+                },
             };
             StoredRecords::Session { provider, credentials_valid_until: valid_until }
         }
@@ -119,11 +132,50 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
     Ok(SignOutReport { removed, removal })
 }
 
+/// The service whose session ends, with what is needed for that.
+enum SignedOutService<'a> {
+    Provider {
+        oidc: &'a OidcSettings,
+        application: Box<Result<Application<'a>, Error>>,
+        known: Option<Box<CachedProvider>>,
+    },
+    Portal(&'a IdentityCenterSettings),
+}
+
+/// Ends the session at the access portal, for every program that uses it. As with a revocation, every error becomes
+/// part of the outcome.
+fn end_portal_session(
+    host: &Host,
+    profile: &Profile,
+    center: &IdentityCenterSettings,
+    portal: &PortalSession,
+    sign_in: &LockedSignIn<'_>,
+) -> RevocationOutcome {
+    announce(host, sign_in);
+    let end = || {
+        let client = Client::new(profile.network_settings(&host.environment))?;
+        let endpoints = aws::resolve_identity_center(profile, &center.region, &host.environment)?;
+        let client = client.with_total_timeout(REVOCATION_TIMEOUT);
+        let client = IdentityCenterClient::new(&client, endpoints);
+        let ended = http::block_on(client.sign_out(&portal.access_token)).map_err(Error::Runtime)?;
+        Ok::<_, Error>(ended?)
+    };
+    end().map_or_else(RevocationOutcome::from_error, |()| RevocationOutcome::Revoked)
+}
+
+/// Writes the note by which waiting processes see this one as the holder.
+fn announce(host: &Host, sign_in: &LockedSignIn<'_>) {
+    if let Err(error) = sign_in.announce((host.now)()) {
+        log::warn("session", format_args!("could not write the lock holder's note: {error}"));
+    }
+}
+
 /// The refresh token to revoke, and what that needs of the deleted sign-in.
 struct Revocation<'a> {
     host: &'a Host,
     profile: &'a Profile,
-    known: Option<CachedProvider>,
+    oidc: &'a OidcSettings,
+    known: Option<Box<CachedProvider>>,
     destinations: &'a Destinations,
     token: &'a Secret,
 }
@@ -136,9 +188,7 @@ impl Revocation<'_> {
         application: Result<Application<'_>, Error>,
         sign_in: &LockedSignIn<'_>,
     ) -> RevocationOutcome {
-        if let Err(error) = sign_in.announce((self.host.now)()) {
-            log::warn("session", format_args!("could not write the lock holder's note: {error}"));
-        }
+        announce(self.host, sign_in);
         application
             .and_then(|application| self.revoke_with_timeout(&application))
             .unwrap_or_else(RevocationOutcome::from_error)
@@ -146,7 +196,7 @@ impl Revocation<'_> {
 
     fn revoke_with_timeout(self, application: &Application<'_>) -> Result<RevocationOutcome, Error> {
         let client = Client::new(self.profile.network_settings(&self.host.environment))?;
-        let issuer_host = self.profile.oidc.issuer.url().authority().to_owned();
+        let issuer_host = self.oidc.issuer.url().authority().to_owned();
         let answer = http::block_on(async {
             timeout(REVOCATION_TIMEOUT, self.send_revocation(&client, application))
                 .await
@@ -162,17 +212,17 @@ impl Revocation<'_> {
         client: &Client,
         application: &Application<'_>,
     ) -> Result<RevocationOutcome, oidc::Error> {
-        let Self { profile, known, destinations, token, host: _ } = self;
+        let Self { profile, oidc: settings, known, destinations, token, host: _ } = self;
         let metadata = match known {
             Some(known) => known.metadata,
-            None => oidc::discover_provider(client, &profile.oidc).await?,
+            None => oidc::discover_provider(client, settings).await?,
         };
         let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata, profile));
         changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
         if !changes.is_empty() {
             return Ok(RevocationOutcome::from_error(DestinationChanged { changes }.into()));
         }
-        let sign_out_page = match oidc::find_sign_out_page(&profile.oidc, Some(&metadata)) {
+        let sign_out_page = match oidc::find_sign_out_page(settings, Some(&metadata)) {
             Ok(_) => SignOutPageSupport::Offered,
             Err(_) => SignOutPageSupport::Unknown,
         };

@@ -24,8 +24,8 @@ impl TelemetryHeaders {
     pub fn from_claims(token: &VerifiedToken, profile: &Profile) -> Self {
         let configured = &profile.telemetry.headers;
         let mut headers = Self::default();
-        if configured.is_empty() {
-            default_headers::add_default_headers(&mut headers, token, profile.oidc.provider);
+        if let Some(oidc) = profile.oidc().filter(|_| configured.is_empty()) {
+            default_headers::add_default_headers(&mut headers, token, oidc.provider);
         }
         for (name, claims) in configured {
             // A header without a value would group all users under an empty name, so it is left out.

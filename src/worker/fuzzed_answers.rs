@@ -213,7 +213,7 @@ impl Bench {
             profile: &self.profile,
             host: &self.host,
             client,
-            client_files: &ClientFiles::read_for_settings(&self.profile.oidc),
+            client_files: &ClientFiles::read_for_profile(&self.profile),
             aws: &self.aws,
             context: &ExecutionContext { display: true, ..ExecutionContext::default() },
             report: &|event| {

@@ -295,6 +295,7 @@ impl LadderInputs {
         let client = Client::new(profile.network_settings(&host.environment))?;
         let aws = Aws::new(&client, profile, &host.environment, host.now)?;
         let client = client.with_total_timeout(oidc::REQUEST_TIMEOUT);
-        Ok(Self { client, client_files: ClientFiles::read_for_settings(&profile.oidc), aws })
+        let client_files = ClientFiles::read_for_profile(profile);
+        Ok(Self { client, client_files, aws })
     }
 }

@@ -192,7 +192,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
 
 /// The requirements of the profile; `None` if it requires nothing.
 fn read_requirements(sign_in: &SignInRecord, profile: &Profile, now: Timestamp) -> Option<StatusRequirements> {
-    let require = &profile.oidc.require;
+    let require = &profile.oidc()?.require;
     if require.is_empty() {
         return None;
     }

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::{
     AwsEndpoints, ChainedRole, ClaudeCodeConfig, ConfigInputs, Federation, FederationChoice, Issuer, OidcSettings,
-    Profile, Provider, QuotaSettings, RedirectUri, TelemetrySettings,
+    Profile, Provider, QuotaSettings, RedirectUri, SignInSettings, TelemetrySettings,
     error::{ConfigFault, ConfigProblem, Error, ValueConflict},
     issuer::{self, ResolvedIssuer},
     key::{ConfigKey, TypedKey},
@@ -108,7 +108,7 @@ impl<'a> ProfileBuilder<'a> {
         Some(Profile {
             name: self.name.to_owned(),
             is_default_choice: self.layers.is_default_choice(self.name, self.inputs),
-            oidc: OidcSettings {
+            sign_in: SignInSettings::Oidc(Box::new(OidcSettings {
                 issuer: resolved?.issuer,
                 login_domain,
                 client_id: client_id?,
@@ -118,7 +118,7 @@ impl<'a> ProfileBuilder<'a> {
                 require: require?,
                 client_auth: client_auth?,
                 federation: federation?,
-            },
+            })),
             redirect_uri: redirect_uri?,
             flow: self.read_key(&keys::FLOW)?,
             browser: self.read_key(&keys::BROWSER)?,

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::Provider;
 use crate::config::{
-    Issuer, Profile, SignInRequirements, error::ValueConflict, key::ConfigKey, keys, toml_value::quote_text,
+    Issuer, OidcSettings, Profile, SignInRequirements, error::ValueConflict, key::ConfigKey, keys,
+    toml_value::quote_text,
 };
 
 /// What a provider can prove about a sign-in, and how a request asks for it.
@@ -173,8 +174,8 @@ fn find_contradictions(settings: &RequireSettings<'_>) -> Vec<ValueConflict> {
 }
 
 /// The warning about credentials that outlive `max_age`; `None` if they cannot.
-pub(super) fn describe_late_renewal(profile: &Profile) -> Option<String> {
-    let age = profile.oidc.require.max_age?;
+pub(super) fn describe_late_renewal(profile: &Profile, oidc: &OidcSettings) -> Option<String> {
+    let age = oidc.require.max_age?;
     (profile.session_duration > age).then(|| {
         "`session_duration` is longer than `max_age`, so AWS credentials outlive it: they last until they expire"
             .to_owned()

@@ -156,9 +156,10 @@ fn check_login_domain(written: &ProviderSettings<'_>) -> KeyConflict {
 
 /// The warnings about values that are legal but probably a mistake, each with its key.
 pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static ConfigKey, String)> {
-    let spec = profile.oidc.provider.spec();
+    let Some(oidc) = profile.oidc() else { return Vec::new() };
+    let spec = oidc.provider.spec();
     let mut found: Vec<(&'static ConfigKey, String)> = Vec::new();
-    let has = |scope: &str| profile.oidc.scopes.is_empty() || profile.oidc.scopes.iter().any(|one| one == scope);
+    let has = |scope: &str| oidc.scopes.is_empty() || oidc.scopes.iter().any(|one| one == scope);
     if !has("openid") {
         found.push((&keys::SCOPES, "\"openid\" is missing; bedrock-sso requests it anyway".to_owned()));
     }
@@ -166,21 +167,20 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
         let reason = format!("\"{scope}\" is missing, so nothing can be refreshed and a browser opens each time");
         found.push((&keys::SCOPES, reason));
     }
-    if !(spec.is_client_id)(&profile.oidc.client_id) {
+    if !(spec.is_client_id)(&oidc.client_id) {
         found.push((&keys::CLIENT_ID, spec.client_id_rule.to_owned()));
     }
-    if profile.oidc.extra_params.get("prompt").is_some_and(|prompt| prompt == "none") {
+    if oidc.extra_params.get("prompt").is_some_and(|prompt| prompt == "none") {
         let reason = "prompt = \"none\" forbids the provider to prompt the user, so a first sign-in fails";
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
     // Without the restriction every account of the provider can sign in, from any company.
-    let is_restricted =
-        |name| profile.oidc.extra_params.contains_key(name) || !profile.oidc.require.email_domain.is_empty();
+    let is_restricted = |name| oidc.extra_params.contains_key(name) || !oidc.require.email_domain.is_empty();
     if let Some((_, reason)) = spec.account_restriction.filter(|(name, _)| !is_restricted(*name)) {
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
-    found.extend(describe_late_renewal(profile).map(|reason| (keys::REQUIRE.untyped(), reason)));
-    if profile.oidc.issuer.as_str().contains(PERSONAL_TENANT) {
+    found.extend(describe_late_renewal(profile, oidc).map(|reason| (keys::REQUIRE.untyped(), reason)));
+    if oidc.issuer.as_str().contains(PERSONAL_TENANT) {
         found.push((&keys::ISSUER, "this is the tenant of all personal Microsoft accounts".to_owned()));
     }
     found
@@ -268,19 +268,22 @@ mod tests {
 
     #[test]
     fn suspicious_values_are_warnings() {
-        let mut profile = testing::profile_with(|oidc| {
+        let profile = testing::profile_with(|oidc| {
             oidc.provider = Provider::Google;
             oidc.issuer = issuer(GOOGLE);
             oidc.client_id = "1-x.apps.googleusercontent.com".into();
             oidc.extra_params = [("hd".to_owned(), "acme.com".to_owned())].into();
         });
         assert_eq!(collect_warnings(&profile), []);
-        profile.oidc.extra_params = [("prompt".to_owned(), "none".to_owned())].into();
-        profile.oidc.client_id = "1-x".into();
-        profile.oidc.scopes = vec!["email".into()];
+        let mut oidc = profile.oidc().unwrap().clone();
+        oidc.extra_params = [("prompt".to_owned(), "none".to_owned())].into();
+        oidc.client_id = "1-x".into();
+        oidc.scopes = vec!["email".into()];
+        let profile = Profile { sign_in: crate::config::SignInSettings::Oidc(Box::new(oidc.clone())), ..profile };
         let keys: Vec<&str> = collect_warnings(&profile).into_iter().map(|(key, _)| key.name).collect();
         assert_eq!(keys, ["scopes", "client_id", "extra_params", "extra_params"]);
-        profile.oidc.provider = Provider::Okta;
+        oidc.provider = Provider::Okta;
+        let profile = Profile { sign_in: crate::config::SignInSettings::Oidc(Box::new(oidc)), ..profile };
         assert!(collect_warnings(&profile).iter().any(|(_, said)| said.contains("offline_access")));
     }
 

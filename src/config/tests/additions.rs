@@ -44,7 +44,7 @@ fn shared_value_stays_out_of_defaults_if_it_changes_a_profile() {
     assert_eq!(text.matches("storage = \"file\"\n").count(), 2, "{text}");
     let before = Home::new().user(GOOD).load().unwrap();
     let after = Home::new().user(format!("{GOOD}{text}")).profile("claude").load().unwrap();
-    assert_eq!((after.oidc.client_id, after.storage), (before.oidc.client_id, before.storage));
+    assert_eq!((&after.oidc().unwrap().client_id, after.storage), (&before.oidc().unwrap().client_id, before.storage));
 }
 
 #[test]

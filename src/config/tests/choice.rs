@@ -89,11 +89,12 @@ fn load_all_profiles_without_files_uses_the_environment() {
 fn google_profile_uses_a_client_secret_by_default() {
     use crate::config::ClientAuth;
     let google = GOOD.replace("https://acme.okta.com", "https://accounts.google.com");
-    let auth = |more: &str| Home::new().user(format!("{google}{more}")).load().unwrap().oidc.client_auth;
+    let auth =
+        |more: &str| Home::new().user(format!("{google}{more}")).load().unwrap().oidc().unwrap().client_auth.clone();
     assert_eq!(auth(""), ClientAuth::Secret);
     assert_eq!(auth("provider = \"generic\""), ClientAuth::None);
     assert_eq!(auth("client_auth = \"none\""), ClientAuth::None);
-    assert_eq!(Home::new().user(GOOD).load().unwrap().oidc.client_auth, ClientAuth::None);
+    assert_eq!(Home::new().user(GOOD).load().unwrap().oidc().unwrap().client_auth, ClientAuth::None);
     let shown = Home::new().user(google).ask(crate::config::report_profile).unwrap();
     let entry = shown.entries.into_iter().find(|entry| entry.key.name == "client_auth").unwrap();
     assert_eq!((entry.toml.as_str(), entry.resolved.as_deref()), ("\"none\"", Some("secret")));
@@ -102,7 +103,8 @@ fn google_profile_uses_a_client_secret_by_default() {
 #[test]
 fn private_key_settings_require_private_key_jwt() {
     use crate::config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
-    let auth = |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.oidc.client_auth);
+    let auth =
+        |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.oidc().unwrap().client_auth.clone());
     let whole = &format!("client_auth = \"private_key_jwt\"\nclient_key = \"{KEY_FILE}\"\n");
     let key = ClientKey { file: KEY_FILE.into(), certificate: None, id: None, algorithm: None, audience: None };
     assert_eq!(auth(whole).unwrap(), ClientAuth::PrivateKey(key.clone()));

@@ -36,18 +36,28 @@ timeout = "3s"
 fn profiles_share_the_defaults_of_their_file() {
     let home = Home::new().user(TWO);
     let a = home.load().unwrap();
-    assert_eq!((a.name.as_str(), a.oidc.client_id.as_str(), a.region.as_str()), ("a", "0oa1b2c3d4", "us-east-1"));
+    assert_eq!(
+        (a.name.as_str(), a.oidc().unwrap().client_id.as_str(), a.region.as_str()),
+        ("a", "0oa1b2c3d4", "us-east-1")
+    );
     let b = home.profile("b").load().unwrap();
     assert_eq!(b.final_role().unwrap().name(), "B");
-    assert_eq!((b.oidc.issuer, b.oidc.client_id, b.region.as_str()), (a.oidc.issuer, a.oidc.client_id, "eu-west-1"));
+    assert_eq!(
+        (&b.oidc().unwrap().issuer, &b.oidc().unwrap().client_id, b.region.as_str()),
+        (&a.oidc().unwrap().issuer, &a.oidc().unwrap().client_id, "eu-west-1")
+    );
 }
 
 #[test]
 fn inner_tables_merge_and_values_replace() {
     let home = Home::new().user(TWO);
     let (a, b) = (home.load().unwrap(), home.profile("b").load().unwrap());
-    assert_eq!(a.oidc.extra_params.len(), 2);
-    assert_eq!(b.oidc.extra_params, [("prompt".to_owned(), "consent".to_owned())].into(), "a value replaces the other");
+    assert_eq!(a.oidc().unwrap().extra_params.len(), 2);
+    assert_eq!(
+        b.oidc().unwrap().extra_params,
+        [("prompt".to_owned(), "consent".to_owned())].into(),
+        "a value replaces the other"
+    );
     let [a, b] = [a, b].map(|profile| profile.quota.unwrap());
     assert_eq!(b.endpoint, a.endpoint, "a key of a table does not replace the table");
     assert_eq!((a.timeout, b.timeout), (Duration::from_secs(9), Duration::from_secs(3)));

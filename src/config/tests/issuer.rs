@@ -47,7 +47,7 @@ fn shorthand_and_full_issuer_give_the_same_profile() {
     ] {
         let short = home_with(&short).load().unwrap();
         let plain = home_with(&format!("issuer = '{plain}'")).load().unwrap();
-        assert_eq!(short.oidc.provider, kind);
+        assert_eq!(short.oidc().unwrap().provider, kind);
         assert_eq!(short, plain);
         assert_eq!(short.fingerprints(), plain.fingerprints());
     }
@@ -56,11 +56,14 @@ fn shorthand_and_full_issuer_give_the_same_profile() {
 #[test]
 fn shorthand_determines_the_provider_of_a_custom_domain() {
     let okta = home_with("okta_domain = 'login.acme.example'").load().unwrap();
-    assert_eq!((okta.oidc.provider, okta.redirect_uri.ports), (Provider::Okta, vec![8400, 8401]));
+    assert_eq!((okta.oidc().unwrap().provider, okta.redirect_uri.ports), (Provider::Okta, vec![8400, 8401]));
     let auth0 = home_with("auth0_domain = 'login.acme.example'").load().unwrap();
-    assert_eq!((auth0.oidc.provider, auth0.oidc.issuer.as_str()), (Provider::Auth0, "https://login.acme.example/"));
+    assert_eq!(
+        (auth0.oidc().unwrap().provider, auth0.oidc().unwrap().issuer.as_str()),
+        (Provider::Auth0, "https://login.acme.example/")
+    );
     let both = home_with("auth0_domain = 'login.acme.example'\nissuer = 'https://login.acme.example/'").load();
-    assert_eq!(both.unwrap().oidc.provider, Provider::Auth0);
+    assert_eq!(both.unwrap().oidc().unwrap().provider, Provider::Auth0);
 }
 
 #[test]

@@ -12,11 +12,15 @@ use crate::{
 fn four_required_values_make_a_profile() {
     let profile = Home::new().user(GOOD).load().unwrap();
     assert_eq!(profile.name, "claude");
-    assert_eq!(profile.oidc.issuer.as_str(), "https://acme.okta.com");
-    assert_eq!((profile.oidc.client_id.as_str(), profile.region.as_str()), ("0oa1b2c3d4", "us-east-1"));
+    assert_eq!(profile.oidc().unwrap().issuer.as_str(), "https://acme.okta.com");
+    assert_eq!((profile.oidc().unwrap().client_id.as_str(), profile.region.as_str()), ("0oa1b2c3d4", "us-east-1"));
     assert_eq!(profile.final_role().unwrap().name(), "BedrockUser");
-    assert_eq!(profile.oidc.provider, Provider::Okta);
-    assert!(profile.oidc.scopes.is_empty() && profile.oidc.extra_params.is_empty() && profile.browser.is_empty());
+    assert_eq!(profile.oidc().unwrap().provider, Provider::Okta);
+    assert!(
+        profile.oidc().unwrap().scopes.is_empty()
+            && profile.oidc().unwrap().extra_params.is_empty()
+            && profile.browser.is_empty()
+    );
     assert_eq!(profile.redirect_uri.uri_for_port(80), "http://127.0.0.1:80/callback");
     assert_eq!(profile.redirect_uri.ports, [8400, 8401], "Okta takes registered ports only");
     assert_eq!((profile.login, profile.storage), (LoginMode::Auto, Storage::Keyring));
@@ -51,9 +55,9 @@ fn every_key_can_be_set() {
         "#
     ));
     let profile = home.load().unwrap();
-    assert_eq!(profile.oidc.provider, Provider::Generic);
-    assert_eq!(profile.oidc.scopes, ["openid", "groups"]);
-    assert_eq!(profile.oidc.extra_params, [("prompt".to_owned(), "login".to_owned())].into());
+    assert_eq!(profile.oidc().unwrap().provider, Provider::Generic);
+    assert_eq!(profile.oidc().unwrap().scopes, ["openid", "groups"]);
+    assert_eq!(profile.oidc().unwrap().extra_params, [("prompt".to_owned(), "login".to_owned())].into());
     assert_eq!((profile.redirect_uri.host, profile.redirect_uri.path.as_str()), (RedirectHost::Localhost, "/sso/back"));
     assert_eq!(profile.redirect_uri.ports, [8400, 8401]);
     assert_eq!(profile.browser, ["firefox", "-P", "work", "{url}"]);
@@ -88,7 +92,7 @@ fn profiles_with_the_same_name_merge_key_by_key() {
         .system("version = 1\n[profiles.a]\nissuer = \"https://a.example\"\nlogin = \"explicit\"\nrole_arn = \"arn:aws:iam::123456789012:role/A\"\n[profiles.a.quota]\ninterval = \"1m\"\n")
         .user("version = 1\n[profiles.a]\nclient_id = \"me\"\nregion = \"eu-west-1\"\nlogin = \"auto\"\n[profiles.a.quota]\ntimeout = \"9s\"\n");
     let profile = home.load().unwrap();
-    assert_eq!((profile.oidc.client_id.as_str(), profile.login), ("me", LoginMode::Auto));
+    assert_eq!((profile.oidc().unwrap().client_id.as_str(), profile.login), ("me", LoginMode::Auto));
     let shown = home.ask(crate::config::report_profile).unwrap().to_text();
     let origin = |key: &str| {
         let line = shown.lines().find(|line| line.starts_with(key)).unwrap();
@@ -109,10 +113,10 @@ fn variable_is_plain_text_or_toml_by_the_type_of_its_key() {
         .variable("BEDROCK_SSO_TELEMETRY_SEND_TOKEN", "true")
         .load()
         .unwrap();
-    assert_eq!(profile.oidc.client_id, "\"quoted\"");
+    assert_eq!(profile.oidc().unwrap().client_id, "\"quoted\"");
     assert_eq!(profile.browser, ["firefox", "{url}"]);
     assert_eq!(profile.redirect_uri.ports, [8400]);
-    assert_eq!(profile.oidc.extra_params.len(), 1);
+    assert_eq!(profile.oidc().unwrap().extra_params.len(), 1);
 }
 
 #[test]

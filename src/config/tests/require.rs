@@ -41,7 +41,7 @@ fn each_provider_accepts_what_it_can_prove() {
         (GOOGLE, mails),
     ] {
         let profile = home_with(provider, lines).load();
-        assert!(profile.is_ok_and(|profile| !profile.oidc.require.is_empty()), "{provider}: {lines}");
+        assert!(profile.is_ok_and(|profile| !profile.oidc().unwrap().require.is_empty()), "{provider}: {lines}");
     }
 }
 
@@ -116,5 +116,5 @@ fn enforced_requirement_cannot_be_removed_or_weakened() {
         assert_has(&user(lines).line(), &["require", "system.toml"]);
     }
     assert!(user("require = { max_age = '1h' }").load().is_ok(), "the same value");
-    assert!(user("login = 'explicit'").load().is_ok_and(|profile| profile.oidc.require.max_age.is_some()));
+    assert!(user("login = 'explicit'").load().is_ok_and(|profile| profile.oidc().unwrap().require.max_age.is_some()));
 }

@@ -151,7 +151,7 @@ fn config_variable_is_rejected_if_a_default_file_exists() {
 #[test]
 fn profile_of_a_variable_named_file_is_protected() {
     let home = Home::new().with("mine.toml", GOOD).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
-    assert_eq!(home.load().unwrap().oidc.client_id, "0oa1b2c3d4");
+    assert_eq!(home.load().unwrap().oidc().unwrap().client_id, "0oa1b2c3d4");
     let home = home.variable("BEDROCK_SSO_CLIENT_ID", PLANTED);
     assert!(matches!(problems(&home)[0].fault, ConfigFault::VariableNotAllowed { .. }));
 }
@@ -168,10 +168,10 @@ fn trust_environment_lets_variables_set_every_key() {
         let home = home.with("mine.toml", GOOD.replace("claude", "mine"));
         let path = home.at("mine.toml").to_str().unwrap().to_owned();
         let home = home.variable("BEDROCK_SSO_CLIENT_ID", "other");
-        assert_eq!(home.load().unwrap().oidc.client_id, "other");
+        assert_eq!(home.load().unwrap().oidc().unwrap().client_id, "other");
         let home = home.variable("BEDROCK_SSO_CONFIG", &path).profile("mine");
         let profile = home.load().unwrap();
-        assert_eq!((profile.name.as_str(), profile.oidc.client_id.as_str()), ("mine", "other"));
+        assert_eq!((profile.name.as_str(), profile.oidc().unwrap().client_id.as_str()), ("mine", "other"));
     }
 }
 
@@ -191,7 +191,7 @@ fn trust_environment_in_a_named_file_is_rejected() {
     assert!(matches!(problems(&home)[0].fault, ConfigFault::DefaultLocationOnly { key: "trust_environment" }));
     // Naming the file in the default place does not make it another file.
     let home = Home::new().user(TRUSTING).file("user.toml").variable("BEDROCK_SSO_CLIENT_ID", "other");
-    assert_eq!(home.load().unwrap().oidc.client_id, "other");
+    assert_eq!(home.load().unwrap().oidc().unwrap().client_id, "other");
 }
 
 #[test]

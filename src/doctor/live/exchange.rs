@@ -8,14 +8,14 @@
 use super::{DoctorContext, Finding, LiveOutcome};
 use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
-    config::{CallerKind, Profile, RoleArn},
+    config::{CallerKind, Profile, RoleArn, SignInSettings},
     credentials::AwsCredentials,
     failure::{Failure, doctor},
     hint::{Hint, NextCommand},
     host::format_local_time,
     identity,
     oidc::VerifiedToken,
-    quota,
+    quota, session,
     text::sanitize_line,
     worker::WorkerClient,
 };
@@ -24,8 +24,8 @@ use crate::{
 pub(super) enum ExchangeInput {
     /// A valid ID token. The exchange can be tested.
     Token(Box<VerifiedToken>),
-    /// Stored credentials that are still valid. The ID token has expired and could not be refreshed, so the exchange
-    /// cannot be tested, but the checks after it can.
+    /// Credentials of the last exchange. Either the ID token has expired and could not be refreshed, or Identity Center
+    /// issued them. The exchange cannot be tested, but the checks after it can.
     Credentials(Box<AwsCredentials>),
 }
 
@@ -39,6 +39,10 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
     let cache = context.cache(profile);
     let config = context.inputs.file.as_deref();
     let client = WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, 0);
+    if profile.oidc().is_none() {
+        let ready = client.credentials(&mut |_, _| {})?;
+        return Ok(ExchangeInput::Credentials(Box::new(ready.credentials)));
+    }
     let error = match client.token().and_then(|_| Ok(cache.load_sign_in()?.recall_token())) {
         Ok(Some(token)) => return Ok(ExchangeInput::Token(Box::new(token))),
         Ok(None) => return Err(Finding::Skipped("the stored ID token cannot be read".to_owned())),
@@ -63,7 +67,14 @@ pub(super) async fn check_exchange(
     let token = match input {
         ExchangeInput::Token(token) => token,
         ExchangeInput::Credentials(credentials) => {
-            let why = "the stored ID token has expired, so the next checks use the stored credentials";
+            let why = match &profile.sign_in {
+                SignInSettings::Oidc(_) => {
+                    "the stored ID token has expired, so the next checks use the stored credentials"
+                }
+                SignInSettings::IdentityCenter(_) => {
+                    "Identity Center needs no exchange; the next checks use the stored credentials"
+                }
+            };
             return Ok((Finding::Skipped(why.to_owned()), *credentials));
         }
     };
@@ -94,8 +105,10 @@ async fn request_credentials(
         pool_identity: stored.identity.as_deref(),
         clearance: &clearance,
     };
-    let granted = aws.exchange_token(&request).await;
-    granted.map_err(|failed| Failure::from_exchange_error(failed, profile, token))
+    Ok(aws.exchange_token(&request).await.map_err(|failed| {
+        let token = Box::new(token.clone());
+        Failure::from_session_error(session::Error::Exchange { failed, token }, profile)
+    })?)
 }
 
 /// The check `identity`: calls GetCallerIdentity and compares account and role with the profile. Returns the finding,

@@ -9,7 +9,7 @@ use super::{
     suggest_clock_and_login,
 };
 use crate::{
-    config::{IdentityPoolId, Profile, RoleArn},
+    config::{IdentityPoolId, OidcSettings, RoleArn},
     oidc::VerifiedToken,
     text::sanitize_line,
 };
@@ -20,13 +20,13 @@ pub(super) fn describe_pool_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,
     id: &IdentityPoolId,
-    profile: &Profile,
+    oidc: &OidcSettings,
     token: &VerifiedToken,
 ) -> Failure {
     let (mut what, pool) = (quote_refusal(said, COGNITO.name), id.as_str());
-    let (provider, client) = (format_provider_name(profile), sanitize_line(&profile.oidc.client_id));
+    let (provider, client) = (format_provider_name(oidc), sanitize_line(&oidc.client_id));
     if matches!(reason, AwsRefusalReason::UnknownLogin | AwsRefusalReason::InvalidIdentityToken) {
-        what = format!("{what} ({})", compare_token_to_profile(profile, token));
+        what = format!("{what} ({})", compare_token_to_profile(oidc, token));
     }
     let (slug, hint): RefusalAdvice = match reason {
         // The pool has no identity provider under this name. `aws` has tried it with and without the trailing slash.
@@ -54,7 +54,7 @@ pub(super) fn describe_pool_refusal(
             )
             .into(),
         ),
-        AwsRefusalReason::AccessDenied => ("pool_denied", suggest_pool_role_fix(profile.oidc.federation.role()).into()),
+        AwsRefusalReason::AccessDenied => ("pool_denied", suggest_pool_role_fix(oidc.federation.role()).into()),
         AwsRefusalReason::LimitExceeded => {
             ("limit", "ask your AWS administrator to raise the account's Amazon Cognito quotas".into())
         }

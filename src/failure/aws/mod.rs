@@ -9,6 +9,7 @@ mod bedrock;
 mod console;
 mod role_chain;
 mod identity_pool;
+mod identity_center;
 
 pub(super) use bedrock::{describe_unknown_model, require_inference_profile};
 
@@ -17,7 +18,7 @@ use crate::{
         AlgorithmSupport, AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep,
         FailedStep, assess_algorithm,
     },
-    config::{Federation, Profile, RoleArn},
+    config::{Federation, OidcSettings, Profile, RoleArn},
     failure::{Exit, Failure, oidc::SUPPORTED_ALGORITHMS},
     hint::{Hint, NextCommand},
     oidc::VerifiedToken,
@@ -30,6 +31,7 @@ impl Failure {
     pub fn from_exchange_error(
         FailedStep { step, error }: FailedStep,
         profile: &Profile,
+        oidc: &OidcSettings,
         token: &VerifiedToken,
     ) -> Self {
         let service = match step {
@@ -39,11 +41,11 @@ impl Failure {
         };
         // Everything but a refusal means the same at each service.
         let Error::Refused { reason, details } = error else { return describe_general_error(error, service) };
-        match &profile.oidc.federation {
+        match &oidc.federation {
             Federation::IdentityPool { id, .. } => {
-                identity_pool::describe_pool_refusal(reason, &details, id, profile, token)
+                identity_pool::describe_pool_refusal(reason, &details, id, oidc, token)
             }
-            Federation::Sts { .. } => describe_sts_refusal(reason, &details, profile, token),
+            Federation::Sts { .. } => describe_sts_refusal(reason, &details, oidc, token),
         }
     }
 }
@@ -137,11 +139,11 @@ const SHOW_ADMINISTRATOR: &str = "show this message to your AWS administrator";
 fn describe_sts_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,
-    profile: &Profile,
+    oidc: &OidcSettings,
     token: &VerifiedToken,
 ) -> Failure {
     let mut what = quote_refusal(said, STS.name);
-    let role = profile.oidc.federation.role().map_or("the role", RoleArn::as_str);
+    let role = oidc.federation.role().map_or("the role", RoleArn::as_str);
     let (slug, hint): RefusalAdvice = match reason {
         // The token has session tags (https://aws.amazon.com/tags), which need an action of their own.
         AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => (
@@ -157,13 +159,13 @@ fn describe_sts_refusal(
         ),
         // AWS answers alike for a role that does not exist and for a trust policy that does not match.
         AwsRefusalReason::AccessDenied => {
-            let (provider, audience) = (format_provider_name(profile), sanitize_line(&profile.oidc.client_id));
+            let (provider, audience) = (format_provider_name(oidc), sanitize_line(&oidc.client_id));
             let action = format!("sts:AssumeRoleWithWebIdentity for {provider} with audience {audience}");
             ("access_denied", format!("check that {role} exists and that its trust policy allows {action}").into())
         }
         AwsRefusalReason::InvalidIdentityToken => {
-            what = format!("{what} ({})", compare_token_to_profile(profile, token));
-            ("invalid_identity_token", suggest_registration(said, profile, token).into())
+            what = format!("{what} ({})", compare_token_to_profile(oidc, token));
+            ("invalid_identity_token", suggest_registration(said, oidc, token).into())
         }
         // ExpiredTokenException.
         AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
@@ -174,7 +176,7 @@ fn describe_sts_refusal(
         }
         // IDPCommunicationError: AWS fetches the keys itself, so a provider inside a private network is not enough.
         AwsRefusalReason::IdpCommunication => {
-            let issuer = sanitize_line(profile.oidc.issuer.as_str());
+            let issuer = sanitize_line(oidc.issuer.as_str());
             let hint = format!("make {issuer} reachable from the internet: AWS could not fetch the provider's keys");
             ("idp_communication", hint.into())
         }
@@ -233,7 +235,7 @@ fn advise_on_other_refusal() -> RefusalAdvice {
 
 /// Issuer and audience of the token beside those of the profile: a reader sees a missing slash or a wrong client at
 /// once.
-fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String {
+fn compare_token_to_profile(oidc: &OidcSettings, token: &VerifiedToken) -> String {
     let claim = |name: &str| match token.claim(name) {
         Some(serde_json::Value::String(text)) => sanitize_line(text),
         Some(other) => sanitize_line(&other.to_string()),
@@ -243,41 +245,41 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
         "the ID token has issuer {} and audience {}, the profile has {} and {}",
         claim("iss"),
         claim("aud"),
-        sanitize_line(profile.oidc.issuer.as_str()),
-        sanitize_line(&profile.oidc.client_id)
+        sanitize_line(oidc.issuer.as_str()),
+        sanitize_line(&oidc.client_id)
     )
 }
 
 /// InvalidIdentityToken: IAM has no OpenID Connect provider with this issuer, or its audiences lack the client, or it
 /// does not support the signature. AWS's text says which, but for a signature not always.
-fn suggest_registration(said: &AwsErrorDetails, profile: &Profile, token: &VerifiedToken) -> String {
+fn suggest_registration(said: &AwsErrorDetails, oidc: &OidcSettings, token: &VerifiedToken) -> String {
     let message = said.message.to_safe_line();
     // A profile with an identity pool may have stored the token, and this one shares its sign-in.
     let is_refused = token
         .signature_algorithm()
-        .is_some_and(|name| assess_algorithm(&profile.oidc.federation, &name) == AlgorithmSupport::Refused);
+        .is_some_and(|name| assess_algorithm(&oidc.federation, &name) == AlgorithmSupport::Refused);
     if message.contains("audience") {
         return format!(
             "add {} to the audiences of the IAM identity provider {}",
-            sanitize_line(&profile.oidc.client_id),
-            format_provider_name(profile)
+            sanitize_line(&oidc.client_id),
+            format_provider_name(oidc)
         );
     }
     if is_refused || message.contains("algorithm") {
         return SUPPORTED_ALGORITHMS.to_owned();
     }
-    let slash = if profile.oidc.issuer.as_str().ends_with('/') { "with" } else { "without" };
+    let slash = if oidc.issuer.as_str().ends_with('/') { "with" } else { "without" };
     format!(
         "register {} ({slash} the trailing slash) as an OpenID Connect provider in IAM of account {}, with audience {}",
-        sanitize_line(profile.oidc.issuer.as_str()),
-        profile.oidc.federation.role().map_or("AWS", RoleArn::account),
-        sanitize_line(&profile.oidc.client_id)
+        sanitize_line(oidc.issuer.as_str()),
+        oidc.federation.role().map_or("AWS", RoleArn::account),
+        sanitize_line(&oidc.client_id)
     )
 }
 
 /// The name that IAM gives an identity provider: the issuer without its scheme.
-fn format_provider_name(profile: &Profile) -> String {
-    sanitize_line(profile.oidc.issuer.as_str().trim_start_matches("https://"))
+fn format_provider_name(oidc: &OidcSettings) -> String {
+    sanitize_line(oidc.issuer.as_str().trim_start_matches("https://"))
 }
 
 /// AWS's code and text as they came, escaped, and the request ID for a support case.

@@ -7,7 +7,7 @@ use super::{
     AwsErrorDetails, AwsRefusalReason, Error, Failure, Hint, RefusalAdvice, SET_CLOCK, STS, advise_on_common_refusal,
     advise_on_other_refusal, make_aws_failure, quote_refusal,
 };
-use crate::config::{ChainedRole, Profile, RoleArn};
+use crate::config::{ChainedRole, Profile, RoleArn, SignInSettings};
 
 /// The failure at link `at`, counted from 0 here and from 1 in the message.
 pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) -> Failure {
@@ -25,8 +25,12 @@ pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) 
 /// An identity pool may choose that one, and then the profile does not know its name.
 fn find_previous_role(at: usize, profile: &Profile) -> String {
     let earlier = at.checked_sub(1).and_then(|at| profile.role_chain.get(at)).map(|link| &link.role);
-    let role = earlier.or_else(|| profile.oidc.federation.role()).map(RoleArn::as_str);
-    role.unwrap_or("the identity pool's role").to_owned()
+    let role = earlier.or_else(|| profile.oidc()?.federation.role()).map(RoleArn::as_str);
+    let chosen = match &profile.sign_in {
+        SignInSettings::Oidc(_) => "the identity pool's role",
+        SignInSettings::IdentityCenter(_) => "the permission set",
+    };
+    role.unwrap_or(chosen).to_owned()
 }
 
 /// `before` is the previous role, as [`find_previous_role`] found it.

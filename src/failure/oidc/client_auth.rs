@@ -123,9 +123,9 @@ fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -
 
 /// The file as the profile names it, or nothing where the profile names none.
 fn find_file_name(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBuf>) -> String {
-    match &profile.oidc.client_auth {
-        ClientAuth::PrivateKey(key) => file(key).map(|file| text::display_path(file)),
-        ClientAuth::None | ClientAuth::Secret => None,
+    match profile.oidc().map(|oidc| &oidc.client_auth) {
+        Some(ClientAuth::PrivateKey(key)) => file(key).map(|file| text::display_path(file)),
+        Some(ClientAuth::None | ClientAuth::Secret) | None => None,
     }
     .unwrap_or_default()
 }

@@ -6,7 +6,7 @@
 //! escape control characters. Hints for the error codes of single providers are rows of `vendor_hints.txt`.
 
 use crate::{
-    config::{Issuer, Profile},
+    config::Profile,
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     oidc::{
@@ -91,8 +91,8 @@ const NOT_REVOKED: &str = "end the session on the provider's sessions page; this
 impl Failure {
     /// `--device` or `flow = "device"` requests the device code flow, and the provider's discovery document has no
     /// `device_authorization_endpoint` (RFC 8628 §4).
-    pub fn from_missing_device_flow(issuer: &Issuer) -> Self {
-        let what = format!("the provider at {} does not offer the device code flow", issuer.url().authority());
+    pub fn from_missing_device_flow(host: &str) -> Self {
+        let what = format!("the provider at {host} does not offer the device code flow");
         let hint =
             Hint::run(NextCommand::Login).text(" without --device, or set flow = \"auto\" if the profile has `flow`");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
@@ -100,7 +100,7 @@ impl Failure {
 
     /// `logout --browser` found no page of the provider to open. The local session is deleted.
     pub fn from_missing_sign_out_page(reason: NoSignOutPage, profile: &Profile) -> Self {
-        let host = profile.oidc.issuer.url().authority();
+        let host = profile.sign_in_host();
         let what = match reason {
             NoSignOutPage::NotNamed => format!("the provider at {host} names no sign-out page"),
             NoSignOutPage::Unusable(why) => format!("the provider at {host} cannot be opened: its sign-out page {why}"),

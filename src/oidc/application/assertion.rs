@@ -13,7 +13,7 @@ use super::{
     private_key::{self, ClientFileFault, ClientPrivateKey, compute_thumbprint},
 };
 use crate::{
-    config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, OidcSettings},
+    config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, OidcSettings, Profile},
     files::UntrustedFile,
     host::Host,
     secret::Secret,
@@ -50,8 +50,12 @@ struct KeyFiles {
 }
 
 impl ClientFiles {
-    /// Reads the files that the profile names. Stores each failure instead of returning it.
-    /// Reads the files that the profile names. Stores each failure instead of returning it.
+    /// Reads the files that the profile names. A profile with an Identity Center names none.
+    pub fn read_for_profile(profile: &Profile) -> Self {
+        profile.oidc().map_or(Self(None), Self::read_for_settings)
+    }
+
+    /// Reads the files that the settings name. Stores each failure instead of returning it.
     pub fn read_for_settings(settings: &OidcSettings) -> Self {
         Self(match &settings.client_auth {
             ClientAuth::None | ClientAuth::Secret => None,

@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn settings() -> OidcSettings {
-    OidcSettings { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile().oidc }
+    OidcSettings { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::oidc_settings() }
 }
 
 /// Returns the `Authorization` header and the form.
@@ -44,7 +44,7 @@ fn secret_goes_into_the_form_if_the_provider_requires_it() {
 
 #[test]
 fn public_client_sends_only_its_client_id() {
-    let settings = testing::profile().oidc;
+    let settings = testing::oidc_settings();
     let application = test_application(&settings, Some("left over"));
     let presented = present(&application, &test_metadata("https://id.example"));
     assert_eq!(presented, (None, "client_id=client".to_owned()));

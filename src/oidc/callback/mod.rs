@@ -42,7 +42,8 @@ pub struct AwaitedCallback {
     /// The address of the authorization request. It contains the state, and is therefore a secret.
     pub authorize_url: Secret,
     pub state: Secret,
-    pub issuer: String,
+    /// `None` if the service has no issuer identifier to compare.
+    pub issuer: Option<String>,
     /// The provider promises to send `iss` (RFC 9207 §3). A response without it is then rejected.
     pub iss_required: bool,
 }

@@ -11,18 +11,20 @@ mod service;
 mod device_code;
 mod callback;
 mod provider;
+mod portal;
 
 use std::time::Duration;
 
 pub use self::{callback::await_browser_failure, method_choice::SignInMethod};
 use self::{
     method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method, find_browser_obstacle},
+    portal::PortalSignIn,
     provider::ProviderSignIn,
     service::SignInService,
 };
 use super::{
-    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, SessionCredentials, SignInNeeded, SignInReason,
-    UserInput,
+    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, ServiceSteps, SessionCredentials, SignInNeeded,
+    SignInReason, UserInput,
 };
 use crate::{
     cache::{FailureReport, LockedSignIn, PromptBackoff},
@@ -78,8 +80,15 @@ impl Ladder<'_> {
             SignInReason::ProviderAnswered | SignInReason::RefreshRefused(_) => true,
         };
         self.check_prompt_allowed(records.sign_in.lock, reason)?;
-        let service = ProviderSignIn::new(self.provider_steps(), records.sign_in.lock.folder())?;
-        Box::pin(self.sign_in_at(&service, records, has_answered, user)).await
+        match self.service_steps() {
+            ServiceSteps::Provider(steps) => {
+                let service = ProviderSignIn::new(steps, records.sign_in.lock.folder())?;
+                Box::pin(self.sign_in_at(&service, records, has_answered, user)).await
+            }
+            ServiceSteps::Portal(steps) => {
+                Box::pin(self.sign_in_at(&PortalSignIn(steps), records, has_answered, user)).await
+            }
+        }
     }
 
     /// Chooses how the user signs in at this service, and runs it.

@@ -81,7 +81,7 @@ impl SignInService for ProviderSignIn<'_, '_> {
         AwaitedCallback {
             authorize_url: Secret::new(request.url.as_str()),
             state: request.state.clone(),
-            issuer: known.metadata.issuer.clone(),
+            issuer: Some(known.metadata.issuer.clone()),
             iss_required: known.metadata.iss_parameter,
         }
     }

@@ -53,7 +53,7 @@ const ON_WINDOWS: &str = r"C:\Program Files\bedrock-sso\bedrock-sso.exe";
 /// the one of its profiles that Claude Code uses.
 pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
     let [linux, macos, windows] = [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile));
-    let organisation = profile.oidc.issuer.url().authority();
+    let organisation = profile.sign_in_host();
     vec![
         FleetFile::new(CONFIGURATION, configuration),
         FleetFile::new(LINUX, linux.to_settings_file()),

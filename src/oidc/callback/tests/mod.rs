@@ -112,7 +112,7 @@ fn awaited() -> AwaitedCallback {
     AwaitedCallback {
         authorize_url: Secret::new("https://idp.example/authorize?client_id=x&state=s3cr3t-state"),
         state: Secret::new("s3cr3t-state"),
-        issuer: "https://idp.example".into(),
+        issuer: Some("https://idp.example".into()),
         iss_required: false,
     }
 }

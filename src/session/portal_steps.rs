@@ -1,0 +1,176 @@
+//! The steps of the ladder that talk to an Identity Center: the registration of this program, the access token, and the
+//! credentials of the assignment.
+//!
+//! The access token is used as long as it is valid, because the portal checks the session at every request. So several
+//! roles need no refresh of their own.
+
+use std::ops::Deref;
+
+use super::{
+    Error, Ladder, NewCredentials, NonInteractiveToken, OpenCredentials, OpenSignIn, SignInReason, TokenSearch,
+};
+use crate::{
+    aws::{
+        ClientRegistration, GrantedCredentials, IdentityCenterClient, IdentityCenterError, PortalRefusal, PortalTokens,
+    },
+    cache::{LockedSignIn, MIN_REMAINING, PortalSession},
+    config::IdentityCenterSettings,
+    identity::SessionName,
+    log,
+    oidc::RefreshRefusal,
+    secret::Secret,
+    time::Timestamp,
+};
+
+/// The ladder of a profile with an Identity Center. It dereferences to the [`Ladder`].
+pub(super) struct PortalSteps<'l, 'a> {
+    pub(super) ladder: &'l Ladder<'a>,
+    pub(super) settings: &'a IdentityCenterSettings,
+    pub(super) portal: &'a IdentityCenterClient,
+}
+
+impl<'a> Deref for PortalSteps<'_, 'a> {
+    type Target = Ladder<'a>;
+
+    fn deref(&self) -> &Ladder<'a> {
+        self.ladder
+    }
+}
+
+impl PortalSteps<'_, '_> {
+    /// The stored access token if it is still valid, or a new one from the refresh token.
+    pub(super) async fn get_token_without_prompt(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+    ) -> Result<TokenSearch<PortalSession>, Error> {
+        if let Some(portal) = sign_in.find_valid_portal(self.now().saturating_add(MIN_REMAINING)) {
+            let (token, network_failure) = (portal.clone(), None);
+            return Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure }));
+        }
+        let registration = sign_in.lock.load_registration()?.filter(|known| known.expires_at > self.now());
+        let (Some(portal), Some(refresh_token), Some(registration)) =
+            (sign_in.portal.clone(), sign_in.refresh_token.clone(), registration)
+        else {
+            return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
+        };
+        log::debug("session", format_args!("refreshing the access token of Identity Center"));
+        let client = self.portal.with_client(self.impatient_client());
+        match client.refresh(&registration, &refresh_token, self.now()).await {
+            Ok(tokens) => {
+                let portal = PortalSession { sign_in_id: portal.sign_in_id, ..build_session(&tokens, String::new()) };
+                // AWS accepts the earlier refresh token only for a short time, so the new one is stored at once.
+                sign_in.refresh_token = tokens.refresh_token.or(Some(refresh_token));
+                sign_in.set_portal(portal.clone(), self.now());
+                sign_in.store()?;
+                Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(portal)))
+            }
+            Err(error) => self.handle_failed_refresh(sign_in, &registration, error).await,
+        }
+    }
+
+    /// Decides what follows when the access token was not refreshed. A network failure loses nothing. `login` prompts
+    /// the user nevertheless, if Identity Center answers at all.
+    async fn handle_failed_refresh(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+        registration: &ClientRegistration,
+        error: IdentityCenterError,
+    ) -> Result<TokenSearch<PortalSession>, Error> {
+        log::info("session", format_args!("Identity Center did not refresh the access token: {error:?}"));
+        let IdentityCenterError::Refused { reason, details } = &error else {
+            if !self.purpose.is_login() {
+                return Err(error.into());
+            }
+            self.check_service(registration).await?;
+            return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
+        };
+        match reason {
+            PortalRefusal::InvalidGrant | PortalRefusal::Unauthorized => {
+                sign_in.refresh_token = None;
+                sign_in.store()?;
+                Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
+            }
+            PortalRefusal::InvalidClient => {
+                sign_in.lock.remove_registration()?;
+                Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
+            }
+            PortalRefusal::Throttled | PortalRefusal::Server if self.purpose.is_login() => {
+                self.check_service(registration).await?;
+                Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
+            }
+            PortalRefusal::Throttled | PortalRefusal::Server | PortalRefusal::EncryptionKey => Err(error.into()),
+            PortalRefusal::AccessDenied
+            | PortalRefusal::InvalidRequest
+            | PortalRefusal::NoAssignment
+            | PortalRefusal::WrongRegion
+            | PortalRefusal::Other => {
+                let (error, description) = (details.code.clone(), details.message.clone());
+                let refusal = RefreshRefusal::OAuthError { error, description };
+                Ok(TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)))
+            }
+        }
+    }
+
+    /// The registration of this program at the Identity Center: the stored one if it is usable, or a new one.
+    pub(super) async fn register(&self, sign_in: &LockedSignIn<'_>) -> Result<ClientRegistration, Error> {
+        let redirect_uri = self.profile.redirect_uri.uri_without_port();
+        let is_usable =
+            |known: &ClientRegistration| known.expires_at > self.now() && known.redirect_uri == redirect_uri;
+        if let Some(known) = sign_in.load_registration()?.filter(is_usable) {
+            return Ok(known);
+        }
+        log::info("session", format_args!("registering this program at Identity Center"));
+        let client = self.portal.with_client(self.impatient_client());
+        let registration = client.register_client(self.settings.start_url.as_str(), &redirect_uri, self.now()).await?;
+        sign_in.store_registration(&registration)?;
+        Ok(registration)
+    }
+
+    /// Fails if Identity Center does not answer, does not know this program any more, or has another region. It asks
+    /// for a device code, which nobody uses: no other request shows all this before the browser opens.
+    pub(super) async fn check_service(&self, registration: &ClientRegistration) -> Result<(), IdentityCenterError> {
+        let client = self.portal.with_client(self.impatient_client());
+        match client.request_device_code(registration, self.settings.start_url.as_str()).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_obstacle(&error) => Err(error),
+            Err(error) => {
+                log::debug("session", format_args!("Identity Center issues no device code: {error:?}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Steps 6 and 7 for an assignment. The portal decides whether the user still has it.
+    pub(super) async fn request_credentials(
+        &self,
+        stored: &OpenCredentials<'_>,
+        token: &PortalSession,
+    ) -> Result<NewCredentials, Error> {
+        let known_name = stored.session_name.as_deref();
+        let assigned = self.aws.get_assigned_credentials(&token.access_token, known_name).await?;
+        let name = assigned.user_name.or_else(|| known_name.map(str::to_owned));
+        let name = name.unwrap_or_else(|| self.settings.permission_set.clone());
+        let granted = GrantedCredentials {
+            credentials: assigned.credentials,
+            role: assigned.role,
+            max_seconds: None,
+            pool_identity: None,
+        };
+        Ok(NewCredentials { granted, session_name: SessionName { name, is_last_resort: false }, notice: None })
+    }
+}
+
+/// The session of these tokens.
+pub(super) fn build_session(tokens: &PortalTokens, sign_in_id: String) -> PortalSession {
+    let (access_token, expires_at): (Secret, Timestamp) = (tokens.access_token.clone(), tokens.expires_at);
+    PortalSession { access_token, expires_at, is_spent: false, sign_in_id }
+}
+
+/// Whether a sign-in cannot succeed after this error. Identity Center may refuse a device code for reasons that do not
+/// concern a sign-in in the browser, for example if `start_url` is the address of the issuer.
+fn is_obstacle(error: &IdentityCenterError) -> bool {
+    error.is_network()
+        || [PortalRefusal::WrongRegion, PortalRefusal::InvalidClient, PortalRefusal::EncryptionKey]
+            .iter()
+            .any(|reason| error.is_refused_for(*reason))
+}

@@ -1,0 +1,144 @@
+//! The sign-in at an Identity Center: the registration before the prompt, and what is stored after it.
+
+use std::{fmt::Write as _, future::pending, ops::Deref};
+
+use super::service::{DevicePoll, ShownCode, SignInService};
+use crate::{
+    aws::{ClientRegistration, PortalDeviceCode, PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens},
+    cache::{CredentialsRecord, LockedSignIn, RefreshHistory},
+    oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
+    secret::Secret,
+    session::{
+        Error, OpenRecords, SessionCredentials, SignInEvent, accept_destinations,
+        portal_steps::{PortalSteps, build_session},
+    },
+};
+
+/// A sign-in at an Identity Center. It dereferences to the [`PortalSteps`].
+pub(super) struct PortalSignIn<'l, 'a>(pub(super) PortalSteps<'l, 'a>);
+
+impl<'l, 'a> Deref for PortalSignIn<'l, 'a> {
+    type Target = PortalSteps<'l, 'a>;
+
+    fn deref(&self) -> &PortalSteps<'l, 'a> {
+        &self.0
+    }
+}
+
+impl SignInService for PortalSignIn<'_, '_> {
+    type Known = ClientRegistration;
+    type Request = PortalRequest;
+    type DeviceCode = PortalDeviceCode;
+    type Tokens = PortalTokens;
+
+    fn recall(&self, _: &LockedSignIn<'_>) -> Result<Option<ClientRegistration>, Error> {
+        Ok(None)
+    }
+
+    async fn prepare(&self, sign_in: &LockedSignIn<'_>) -> Result<ClientRegistration, Error> {
+        let known = self.register(sign_in).await?;
+        match self.check_service(&known).await {
+            Ok(()) => Ok(known),
+            // An administrator can remove registrations, so this program registers once more.
+            Err(error) if error.is_refused_for(PortalRefusal::InvalidClient) => {
+                sign_in.remove_registration()?;
+                self.register(sign_in).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn gives_device_codes(&self, _: &ClientRegistration) -> bool {
+        true
+    }
+
+    fn build_request(&self, known: &ClientRegistration, redirect_uri: &str) -> PortalRequest {
+        self.portal.build_request(known, redirect_uri, &self.host.fill_random)
+    }
+
+    fn describe_callback(&self, _: &ClientRegistration, request: &PortalRequest) -> AwaitedCallback {
+        AwaitedCallback {
+            authorize_url: Secret::new(request.url.as_str()),
+            state: request.state.clone(),
+            issuer: None,
+            iss_required: false,
+        }
+    }
+
+    /// Identity Center has been asked before the browser opened, see [`PortalSteps::check_service`].
+    async fn find_request_refusal(&self, _: &ClientRegistration, _: &str) -> RequestRefusal {
+        pending().await
+    }
+
+    async fn finish_with_code(
+        &self,
+        records: &mut OpenRecords<'_, '_>,
+        known: &mut ClientRegistration,
+        request: &PortalRequest,
+        code: &Secret,
+    ) -> Result<SessionCredentials, Error> {
+        let tokens = self.portal.exchange_code(known, request, code, self.now()).await?;
+        self.finish_with_tokens(records, known, tokens).await
+    }
+
+    async fn request_device_code(&self, known: &ClientRegistration) -> Result<(ShownCode, PortalDeviceCode), Error> {
+        let code = self.portal.request_device_code(known, self.settings.start_url.as_str()).await?;
+        let shown = ShownCode {
+            user_code: code.user_code.clone(),
+            verification_uri: code.verification_uri.clone(),
+            verification_uri_complete: code.verification_uri_complete.clone(),
+            interval: code.interval,
+            lifetime: code.lifetime,
+        };
+        Ok((shown, code))
+    }
+
+    async fn poll_device_code(&self, known: &ClientRegistration, code: &PortalDeviceCode) -> DevicePoll<PortalTokens> {
+        match self.portal.poll_device_code(known, code, self.now()).await {
+            Ok(PortalPollOutcome::Granted(tokens)) => DevicePoll::Granted(tokens),
+            Ok(PortalPollOutcome::Pending) => DevicePoll::Waiting(PollPace::Unchanged),
+            Ok(PortalPollOutcome::SlowDown) => DevicePoll::Waiting(PollPace::SlowDown),
+            Ok(PortalPollOutcome::Expired) => DevicePoll::Expired,
+            Err(error) if error.is_network() => DevicePoll::NoAnswer(error.into()),
+            Err(error) => DevicePoll::Failed(error.into()),
+        }
+    }
+
+    /// Stores the tokens, and continues with steps 6 to 8.
+    ///
+    /// Identity Center does not say who has signed in. It may be another user, so the credentials of every role are
+    /// removed, before and after the tokens are stored, as after a change of the user at an OpenID provider.
+    async fn finish_with_tokens(
+        &self,
+        records: &mut OpenRecords<'_, '_>,
+        _: &mut ClientRegistration,
+        tokens: PortalTokens,
+    ) -> Result<SessionCredentials, Error> {
+        (self.report)(SignInEvent::Answered);
+        let OpenRecords { sign_in, credentials } = records;
+        **credentials = CredentialsRecord::default();
+        credentials.store()?;
+        sign_in.lock.remove_other_credentials()?;
+        let portal = build_session(&tokens, self.generate_sign_in_id());
+        sign_in.refresh_token = tokens.refresh_token;
+        sign_in.refresh_history = RefreshHistory::Usual;
+        accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, None);
+        sign_in.set_portal(portal.clone(), self.now());
+        sign_in.store()?;
+        sign_in.lock.remove_other_credentials()?;
+        let granted = self.request_credentials(credentials, &portal).await?;
+        Ok(self.store_credentials(credentials, granted, sign_in.token_count))
+    }
+}
+
+impl PortalSignIn<'_, '_> {
+    /// Text that no other sign-in has.
+    fn generate_sign_in_id(&self) -> String {
+        let mut bytes = [0; 16];
+        (self.host.fill_random)(&mut bytes);
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}

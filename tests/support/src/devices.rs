@@ -74,7 +74,7 @@ pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
 }
 
 /// Two groups of letters that are hard to confuse with others.
-fn user_code() -> String {
+pub(crate) fn user_code() -> String {
     const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
     let random = keys::unguessable(8);
     let letters: String =

@@ -262,7 +262,7 @@ fn login(world: &Common, request: &Request) -> Reply {
 }
 
 /// Sends forged requests to the callback, as another program on this machine could.
-fn send_forged_callbacks(world: &Common, redirect_uri: &str) {
+pub(crate) fn send_forged_callbacks(world: &Common, redirect_uri: &str) {
     let Some(Value::Array(queries)) = world.knobs.take(Knob::Forged) else { return };
     for query in queries.iter().filter_map(Value::as_str) {
         let browser = Browser::new(None).patience(Duration::from_secs(5));
@@ -285,7 +285,7 @@ fn decide(world: &Common, authorization: &AuthorizationRequest, denies: bool) ->
     vec![("code".into(), code), ("state".into(), authorization.state.clone())]
 }
 
-fn error_fields(state: &str, error: &str, description: &str) -> Fields {
+pub(crate) fn error_fields(state: &str, error: &str, description: &str) -> Fields {
     vec![
         ("error".into(), error.into()),
         ("error_description".into(), description.into()),
@@ -293,11 +293,20 @@ fn error_fields(state: &str, error: &str, description: &str) -> Fields {
     ]
 }
 
-/// Redirects the browser to the callback. Status 303 makes it send a GET, even after a form.
+/// Redirects the browser to the callback, with the issuer's name (RFC 9207).
 fn redirect_to_callback(world: &Common, redirect_uri: &str, fields: &Fields) -> Reply {
+    let issuer = ("iss".to_owned(), world.issuer());
+    redirect_with_fields(world, redirect_uri, fields.iter().cloned().chain([issuer]))
+}
+
+/// Redirects the browser to the callback. Status 303 makes it send a GET, even after a form.
+pub(crate) fn redirect_with_fields(
+    world: &Common,
+    redirect_uri: &str,
+    fields: impl IntoIterator<Item = (String, String)>,
+) -> Reply {
     let mut query: Value =
-        fields.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into();
-    query["iss"] = json!(world.issuer());
+        fields.into_iter().map(|(name, value)| (name, json!(value))).collect::<serde_json::Map<_, _>>().into();
     merge(&mut query, world.knobs.take(Knob::CallbackQuery));
     let mut encoded = form_urlencoded::Serializer::new(String::new());
     for (name, value) in query.as_object().into_iter().flatten() {

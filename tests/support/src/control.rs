@@ -2,8 +2,8 @@
 //!
 //! - `GET /`: how often each endpoint was called; `GET /requests`, `GET /secrets`: every request, every issued secret
 //! - `PATCH /knobs`: sets knobs; `POST /knobs`: sets one for the next uses; `DELETE /knobs`: resets all
-//! - `POST /rotate-keys`, `/revoke-credentials`, `/revoke-grants`, `/provider/stop`, `/provider/start`, `/sts/stop`,
-//!   `/sts/start`
+//! - `POST /rotate-keys`, `/revoke-credentials`, `/revoke-grants`, `/end-portal-sessions`, `/forget-registrations`
+//! - `POST /provider/stop`, `/provider/start`; the same of `sts` and `identity-center`
 
 use std::sync::Arc;
 
@@ -56,20 +56,34 @@ fn answer(world: &Common, servers: &Servers, request: &Request) -> Result<Option
         ("POST", "/rotate-keys") => world.keys.write().unwrap().rotate(),
         ("POST", "/revoke-credentials") => world.sts.revoke_all(),
         ("POST", "/revoke-grants") => world.provider.revoke_all(),
+        ("POST", "/end-portal-sessions") => world.identity_center.end_sessions(),
+        ("POST", "/forget-registrations") => world.identity_center.forget_clients(),
         ("POST", "/provider/stop") => servers.provider.stop(),
         ("POST", "/provider/start") => servers.provider.start_again(),
         ("POST", "/sts/stop") => servers.sts.stop(),
         ("POST", "/sts/start") => servers.sts.start_again(),
+        ("POST", "/identity-center/stop") => servers.identity_center.stop(),
+        ("POST", "/identity-center/start") => servers.identity_center.start_again(),
         _ => return Ok(None),
     }
     Ok(Some(json!({})))
 }
 
 fn counts(world: &Common) -> Value {
-    use Endpoint::{Assume, Authorize, Code, Discovery, Identity, Keys, Login, Refresh, Revoke, Unknown};
-    let all = [Discovery, Keys, Authorize, Login, Code, Refresh, Revoke, Assume, Identity, Unknown];
+    use Endpoint::{
+        Assume, Authorize, Code, Discovery, Identity, Keys, Login, PortalAccounts, PortalAuthorize, PortalCode,
+        PortalDeviceCode, PortalDevicePage, PortalLogin, PortalLogout, PortalPoll, PortalRefresh, PortalRoles, Refresh,
+        RegisterClient, Revoke, RoleCredentials, Unknown,
+    };
+    let provider = [Discovery, Keys, Authorize, Login, Code, Refresh, Revoke, Assume, Identity, Unknown];
+    let oidc = [
+        RegisterClient, PortalAuthorize, PortalLogin, PortalCode, PortalRefresh, PortalDeviceCode, PortalPoll,
+        PortalDevicePage,
+    ];
+    let portal = [RoleCredentials, PortalAccounts, PortalRoles, PortalLogout];
+    let all = provider.into_iter().chain(oidc).chain(portal);
     let count = |endpoint| (name(endpoint), json!(world.ledger.count(endpoint)));
-    Value::Object(all.into_iter().map(count).collect())
+    Value::Object(all.map(count).collect())
 }
 
 fn name(endpoint: Endpoint) -> String {

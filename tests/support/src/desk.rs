@@ -78,7 +78,19 @@ impl<'w> Desk<'w> {
         let dir = TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
         let shared: PathBuf = program.into();
         let (program_dir, program) = link_program(&shared);
-        Self::assemble(world, dir, program_dir, program, &person(&shared), more)
+        Self::assemble(world, dir, program_dir, program, &person(&shared), &|browser| {
+            world.configuration(&format!("{browser}{more}"))
+        })
+    }
+
+    /// With a profile for IAM Identity Center: see [`World::identity_center_configuration`] for `more`.
+    pub fn with_identity_center(world: &'w World, program: impl Into<PathBuf>, more: &str) -> Self {
+        let dir = TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
+        let shared: PathBuf = program.into();
+        let (program_dir, program) = link_program(&shared);
+        Self::assemble(world, dir, program_dir, program, &person(&shared), &|browser| {
+            world.identity_center_configuration(&format!("{browser}{more}"))
+        })
     }
 
     /// With home, program and person in this folder, for a test in which another user runs them. Other users may not be
@@ -91,7 +103,7 @@ impl<'w> Desk<'w> {
         let [own, own_person] = ["bedrock-sso", "person"].map(|name| program_dir.path().join(name));
         copy_program(&shared, &own);
         copy_program(&person(&shared), &own_person);
-        Self::assemble(world, dir, program_dir, own, &own_person, "")
+        Self::assemble(world, dir, program_dir, own, &own_person, &|browser| world.configuration(browser))
     }
 
     fn assemble(
@@ -100,7 +112,7 @@ impl<'w> Desk<'w> {
         program_dir: TempDir,
         program: PathBuf,
         person: &Path,
-        more: &str,
+        configuration: &dyn Fn(&str) -> String,
     ) -> Self {
         let desk = Self {
             world,
@@ -115,7 +127,7 @@ impl<'w> Desk<'w> {
         fs::create_dir_all(desk.outside()).expect("a new folder");
         desk.set_environment();
         let browser = json!([desk.person_program, "{url}"]);
-        desk.configure(&world.configuration(&format!("browser = {browser}\n{more}")));
+        desk.configure(&configuration(&format!("browser = {browser}\n")));
         desk
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    sts,
+    identity_center, sso_oidc, sso_portal, sts,
     wire::{Ending, Reply},
 };
 
@@ -50,6 +50,17 @@ pub enum Fault {
         code: String,
         message: String,
     },
+    /// An error of SSO OIDC, with the status that AWS documents for it.
+    SsoOidc {
+        code: String,
+        message: String,
+    },
+    /// An error of the access portal of IAM Identity Center.
+    AccessPortal {
+        status: u16,
+        code: String,
+        message: String,
+    },
     Body {
         status: u16,
         content_type: String,
@@ -70,6 +81,17 @@ impl Fault {
 
     pub fn aws(status: u16, code: &str, message: &str) -> Self {
         Self::Aws { status, code: code.into(), message: message.into() }
+    }
+
+    /// # Panics
+    /// If SSO OIDC has no such error.
+    pub fn sso_oidc(code: &str, message: &str) -> Self {
+        assert!(sso_oidc::describe_error(code, message).is_some(), "SSO OIDC has no error {code}");
+        Self::SsoOidc { code: code.into(), message: message.into() }
+    }
+
+    pub fn access_portal(status: u16, code: &str, message: &str) -> Self {
+        Self::AccessPortal { status, code: code.into(), message: message.into() }
     }
 
     /// Answers a request, with the fault if there is one.
@@ -109,6 +131,13 @@ impl Fault {
                 Reply::json(400, &json!({ "error": error, "error_description": description }))
             }
             Self::Aws { status, code, message } => sts::refusal(status, &code, &message),
+            Self::SsoOidc { code, message } => {
+                let (status, body) = sso_oidc::describe_error(&code, &message).unwrap_or_default();
+                identity_center::refuse(status, &code, &body)
+            }
+            Self::AccessPortal { status, code, message } => {
+                identity_center::refuse(status, &code, &sso_portal::describe_error(&code, &message))
+            }
             Self::Body { status, content_type, body } => Reply::new(status, &content_type, &body),
             Self::Delay(_) | Self::Hold | Self::HangAfter | Self::CloseAfter => {
                 unreachable!("handled by around")

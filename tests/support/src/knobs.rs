@@ -32,6 +32,22 @@ pub enum Knob {
     LinkFault,
     /// The fault of both operations of the identity pool.
     PoolFault,
+    // The faults of IAM Identity Center. Where two knobs cover an operation, its own one is read first.
+    RegisterClientFault,
+    PortalAuthorizeFault,
+    /// The fault of CreateToken with an authorization code.
+    PortalCodeFault,
+    /// The fault of CreateToken with a refresh token.
+    PortalRefreshFault,
+    PortalDeviceCodeFault,
+    /// The fault of CreateToken with a device code.
+    PortalPollFault,
+    /// The fault of every operation of SSO OIDC.
+    SsoOidcFault,
+    RoleCredentialsFault,
+    PortalLogoutFault,
+    /// The fault of every operation of the access portal.
+    PortalFault,
     QuotaFault,
     /// The fault of every Bedrock operation.
     BedrockFault,
@@ -117,6 +133,17 @@ pub enum Knob {
     PoolLogin,
     /// true: the pool has no role for authenticated users.
     PoolWithoutRole,
+    /// Seconds until a client registration at IAM Identity Center expires, ninety days by default.
+    RegistrationLifetime,
+    /// Lifetime of an access token of IAM Identity Center in seconds, 3600 by default.
+    PortalTokenLifetime,
+    /// The name of the user who signs in to IAM Identity Center, `jane@example.com` by default.
+    PortalUser,
+    /// Members of the answer of StartDeviceAuthorization to replace, or with null to remove: `{"expiresIn": 2}`.
+    PortalDeviceCodes,
+    /// `[{"account_id": …, "name": …, "email": …, "roles": [permission set, …]}]`: what is assigned to the user; two
+    /// accounts by default.
+    Assignments,
     /// The error code that AWS returns for revoked credentials, `InvalidClientTokenId` by default.
     RevokedAs,
     /// How Bedrock refuses, by operation in kebab-case: `{"converse": {"status": 403, "code": …, "message": …}}`.
@@ -131,14 +158,16 @@ impl Knob {
     /// Whether the knob is a state. One request may read it several times, so its uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
-            AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream, ChainRoles,
-            ClientAuth, Clock, DeviceCodes, FurtherRoles, IssuerSuffix, Offline, Origin, PoolLogin, ProviderClock,
-            RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes, UserInfo,
+            AssertionAlgorithms, AssertionAudience, Assignments, BedrockModels, BedrockRefusals, BedrockStream,
+            ChainRoles, ClientAuth, Clock, DeviceCodes, FurtherRoles, IssuerSuffix, Offline, Origin, PoolLogin,
+            PortalDeviceCodes, ProviderClock, RedirectUris, RefusalStatus, Registered, RegistrationLifetime,
+            RoleMaximum, Scopes, UserInfo,
         };
         matches!(
             self,
             AssertionAlgorithms
                 | AssertionAudience
+                | Assignments
                 | BedrockModels
                 | BedrockRefusals
                 | BedrockStream
@@ -151,10 +180,12 @@ impl Knob {
                 | Offline
                 | Origin
                 | PoolLogin
+                | PortalDeviceCodes
                 | ProviderClock
                 | RedirectUris
                 | RefusalStatus
                 | Registered
+                | RegistrationLifetime
                 | RoleMaximum
                 | Scopes
                 | UserInfo

@@ -36,6 +36,32 @@ pub enum Endpoint {
     PoolIdentity,
     /// GetCredentialsForIdentity.
     PoolCredentials,
+    /// RegisterClient of IAM Identity Center.
+    RegisterClient,
+    /// The authorization endpoint of IAM Identity Center.
+    PortalAuthorize,
+    /// The sign-in page of IAM Identity Center, which ends with a redirect to the callback.
+    PortalLogin,
+    /// CreateToken with an authorization code.
+    PortalCode,
+    /// CreateToken with a refresh token.
+    PortalRefresh,
+    /// StartDeviceAuthorization.
+    PortalDeviceCode,
+    /// CreateToken with a device code.
+    PortalPoll,
+    /// IAM Identity Center's page on which the user enters the device code.
+    PortalDevicePage,
+    /// The page at the start URL.
+    PortalPage,
+    /// GetRoleCredentials.
+    RoleCredentials,
+    /// ListAccounts.
+    PortalAccounts,
+    /// ListAccountRoles.
+    PortalRoles,
+    /// Logout of the access portal.
+    PortalLogout,
     /// The quota service.
     Quota,
     /// ListFoundationModels.

@@ -1,5 +1,5 @@
-//! The world in which bedrock-sso is tested: an OpenID provider, STS, an identity pool, Bedrock, and a user at a
-//! browser, all on loopback.
+//! The world in which bedrock-sso is tested: an OpenID provider, STS, an identity pool, IAM Identity Center, Bedrock, and
+//! a user at a browser, all on loopback.
 //!
 //! Each part checks requests as strictly as the real service does. Tests change its behaviour through knobs. This crate
 //! never imports the program.
@@ -25,6 +25,7 @@ mod first_hour;
 mod golden;
 #[cfg(unix)]
 mod host;
+mod identity_center;
 mod keys;
 mod knobs;
 mod ledger;
@@ -39,6 +40,9 @@ mod processes;
 mod provider;
 mod quota;
 mod sigv4;
+mod sso_oidc;
+mod sso_pages;
+mod sso_portal;
 mod sts;
 #[cfg(target_os = "linux")]
 mod terminal;
@@ -59,6 +63,7 @@ pub use first_hour::{FirstSignIn, KeyringWorks, STORAGE_QUESTION};
 pub use golden::{expect_bytes, expect_failure, expect_file, expect_listed, expect_part, expect_wording};
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};
+pub use identity_center::AWS_START_URL;
 pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};

@@ -30,6 +30,11 @@ pub(crate) fn code_taken() -> String {
     page("Thank you", "<p>You can return to your terminal.</p>")
 }
 
+/// The page at the start URL of IAM Identity Center.
+pub(crate) fn portal() -> String {
+    page("AWS access portal", "<p>The accounts and permission sets of a user.</p>")
+}
+
 pub(crate) fn refusal(what: &str) -> String {
     page("This request cannot go on", &format!("<p>{what}</p>"))
 }

@@ -21,6 +21,7 @@ use crate::{
     console::{self, Console},
     control,
     fault::Gate,
+    identity_center::{self, AWS_START_URL, IdentityCenter, START},
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
@@ -53,7 +54,9 @@ pub(crate) struct Common {
     pub sts: Sts,
     pub pool: Pool,
     pub console: Console,
+    pub identity_center: IdentityCenter,
     origin: OnceLock<String>,
+    identity_center_origin: OnceLock<String>,
     client_secret: Mutex<Option<String>>,
 }
 
@@ -64,6 +67,7 @@ pub(crate) struct Servers {
     pub quota: Server,
     pub bedrock: Server,
     pub console: Server,
+    pub identity_center: Server,
 }
 
 /// All servers stop when this is dropped.
@@ -99,8 +103,10 @@ impl World {
         let cognito = Server::start(tls.clone(), cognito::serve(common.clone()));
         let quota = Server::start(tls.clone(), quota::serve(common.clone()));
         let bedrock = Server::start(tls.clone(), bedrock::serve(common.clone()));
-        let console = Server::start(tls, console::serve(common.clone()));
-        let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock, console });
+        let console = Server::start(tls.clone(), console::serve(common.clone()));
+        let identity_center = Server::start(tls, identity_center::serve(common.clone()));
+        common.identity_center_origin.set(identity_center.origin()).expect("set once");
+        let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock, console, identity_center });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
         Self { common, servers, control, authority, dir, ports: Mutex::default() }
     }
@@ -140,6 +146,26 @@ impl World {
         ]
     }
 
+    /// The endpoint of IAM Identity Center, for the key `identity_center_endpoint`. `oidc` and `portal.sso` are its
+    /// services.
+    pub fn identity_center_endpoint(&self) -> String {
+        format!("{}/{{service}}", self.servers.identity_center.origin())
+    }
+
+    /// The two services of IAM Identity Center as AWS's variables name them.
+    pub fn identity_center_endpoints(&self) -> [(&'static str, String); 2] {
+        let origin = self.servers.identity_center.origin();
+        [
+            ("AWS_ENDPOINT_URL_SSO_OIDC", format!("{origin}/oidc")),
+            ("AWS_ENDPOINT_URL_SSO", format!("{origin}/portal.sso")),
+        ]
+    }
+
+    /// The address of the access portal.
+    pub fn start_url(&self) -> String {
+        format!("{}{START}", self.servers.identity_center.origin())
+    }
+
     pub fn control_url(&self) -> String {
         self.control.origin()
     }
@@ -156,7 +182,7 @@ impl World {
 
     /// Placeholders for the addresses and the folder of this world.
     pub(crate) fn placeholders(&self) -> Placeholders {
-        let Servers { provider, sts, cognito, quota, bedrock, console } = &*self.servers;
+        let Servers { provider, sts, cognito, quota, bedrock, console, identity_center } = &*self.servers;
         let servers = [
             (provider, "{provider}"),
             (sts, "{sts}"),
@@ -164,6 +190,7 @@ impl World {
             (quota, "{quota}"),
             (bedrock, "{bedrock}"),
             (console, "{console}"),
+            (identity_center, "{identity center}"),
         ];
         let folder = (self.dir.path().display().to_string(), "{world}");
         servers.into_iter().map(|(server, name)| (server.address(), name)).chain([folder]).collect()
@@ -249,6 +276,21 @@ impl World {
         self.common.provider.revoke_all();
     }
 
+    /// Ends all sessions at IAM Identity Center. Their access tokens and refresh tokens no longer work.
+    pub fn end_portal_sessions(&self) {
+        self.common.identity_center.end_sessions();
+    }
+
+    /// The number of sessions at IAM Identity Center that have not ended.
+    pub fn live_portal_sessions(&self) -> usize {
+        self.common.identity_center.live_sessions()
+    }
+
+    /// Deletes all client registrations at IAM Identity Center before they expire.
+    pub fn forget_registrations(&self) {
+        self.common.identity_center.forget_clients();
+    }
+
     /// The number of sign-ins with a valid refresh token.
     pub fn live_grants(&self) -> usize {
         self.common.provider.live_grants()
@@ -281,6 +323,15 @@ impl World {
         self.servers.provider.start_again();
     }
 
+    /// Makes IAM Identity Center refuse connections until it is started again.
+    pub fn stop_identity_center(&self) {
+        self.servers.identity_center.stop();
+    }
+
+    pub fn start_identity_center(&self) {
+        self.servers.identity_center.start_again();
+    }
+
     pub fn stop_sts(&self) {
         self.servers.sts.stop();
     }
@@ -293,6 +344,36 @@ impl World {
     pub fn configuration(&self, more: &str) -> String {
         let lines: String = self.facts().iter().map(|(key, value)| format!("{key} = {}\n", json!(value))).collect();
         format!("version = 1\n\n[profiles.claude]\n{lines}{more}\n")
+    }
+
+    /// The configuration of one profile, `claude`, for IAM Identity Center. `more` has further lines for this profile,
+    /// and after them tables of other profiles: see [`World::identity_center_profile`].
+    pub fn identity_center_configuration(&self, more: &str) -> String {
+        let profile = self.identity_center_profile("claude", ACCOUNT, "BedrockUser", more);
+        format!("version = 1\n\n{profile}")
+    }
+
+    /// The tables of one profile for IAM Identity Center. `more` has further lines for it.
+    pub fn identity_center_profile(&self, name: &str, account: &str, permission_set: &str, more: &str) -> String {
+        let mut facts = vec![
+            ("federation", "identity-center".to_owned()),
+            ("region", "us-east-1".to_owned()),
+            ("sts_endpoint", self.sts_endpoint()),
+            ("identity_center_endpoint", self.identity_center_endpoint()),
+            ("storage", "file".to_owned()),
+        ];
+        facts.extend(self.ca_bundle().map(|path| ("ca_bundle", path.display().to_string())));
+        let assigned = [
+            ("start_url", self.start_url()),
+            ("region", "us-east-1".to_owned()),
+            ("account_id", account.to_owned()),
+            ("permission_set", permission_set.to_owned()),
+        ];
+        let lines = |facts: &[(&str, String)]| -> String {
+            facts.iter().map(|(key, value)| format!("{key} = {}\n", json!(value))).collect()
+        };
+        let (facts, assigned) = (lines(&facts), lines(&assigned));
+        format!("[profiles.{name}]\n{facts}{more}\n\n[profiles.{name}.identity_center]\n{assigned}")
     }
 
     /// The keys of the usual profile and their values, which are all strings.
@@ -336,9 +417,14 @@ pub fn serve_until_stdin_closes(with_tls: bool) {
         "cognito_endpoint": world.cognito_endpoint(),
         "bedrock_endpoints": world.bedrock_endpoints(),
         "console_endpoint": world.console_endpoint(),
+        "start_url": world.start_url(),
+        "aws_start_url": AWS_START_URL,
+        "identity_center_endpoint": world.identity_center_endpoint(),
+        "identity_center_endpoints": world.identity_center_endpoints(),
         "control": world.control_url(),
         "ca_bundle": world.ca_bundle(),
         "configuration": world.configuration(""),
+        "identity_center_configuration": world.identity_center_configuration(""),
     });
     println!("{addresses}");
     std::io::stdin().read_to_end(&mut Vec::new()).expect("stdin can be read");
@@ -365,6 +451,10 @@ impl Common {
 
     pub(crate) fn provider_origin(&self) -> &str {
         self.origin.get().expect("set when the world starts")
+    }
+
+    pub(crate) fn identity_center_origin(&self) -> &str {
+        self.identity_center_origin.get().expect("set when the world starts")
     }
 
     pub(crate) fn issuer(&self) -> String {

@@ -1,7 +1,11 @@
-//! Tests of the test harness: the test provider, STS and identity pool reject the requests that the real ones reject.
+//! Tests of the test harness: the test provider, STS, identity pool and IAM Identity Center reject the requests that the
+//! real ones reject.
 //!
 //! Only the module `desk` runs the program.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+#[path = "harness/identity_center.rs"]
+mod identity_center;
 
 use std::{
     io::{self, Read, Write},
@@ -495,6 +499,18 @@ mod desk {
         desk.settle();
         assert!(std::fs::read_to_string(desk.config_file()).unwrap().contains(&world.issuer()));
         assert_eq!((desk.tabs(), desk.page()), (0, None));
+    }
+
+    #[test]
+    fn desk_of_identity_center_has_both_profiles() {
+        let world = World::new();
+        let second = world.identity_center_profile("second", "210987654321", "BedrockUser", "");
+        let desk = Desk::with_identity_center(&world, env!("CARGO_BIN_EXE_bedrock-sso"), &second);
+        let text = std::fs::read_to_string(desk.config_file()).unwrap();
+        for line in ["[profiles.claude.identity_center]", "[profiles.second.identity_center]", "browser = [\""] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(text.contains(&world.start_url()) && text.contains(&world.identity_center_endpoint()), "{text}");
     }
 
     #[test]

@@ -173,7 +173,11 @@ fn parse_redirect(uri: &str) -> Result<Url, SsoRefusal> {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             _ => false,
         };
-        is_loopback && url.scheme() == "http" && url.query().is_none() && url.fragment().is_none()
+        is_loopback
+            && url.scheme() == "http"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
     });
     url.ok_or_else(|| reject("InvalidRedirectUriException", format!("The redirect URI {uri} is not supported")))
 }

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import processes
 from attacker import Attacker
 from bench import wait_until
+from identity_center import IdentityCenter
 from scan import Secrets
 
 CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk", "go_sdk", "java_sdk", "rust_sdk"]
@@ -60,6 +61,10 @@ class World:
     @functools.cached_property
     def attacker(self):
         return Attacker(self.bench.root / "attacker")
+
+    @functools.cached_property
+    def identity_center(self):
+        return IdentityCenter(self.bench)
 
     @property
     def telemetry(self):

@@ -132,7 +132,8 @@ impl Fault {
             }
             Self::Aws { status, code, message } => sts::refusal(status, &code, &message),
             Self::SsoOidc { code, message } => {
-                let (status, body) = sso_oidc::describe_error(&code, &message).unwrap_or_default();
+                let (status, body) =
+                    sso_oidc::describe_error(&code, &message).unwrap_or_else(|| panic!("SSO OIDC has no error {code}"));
                 identity_center::refuse(status, &code, &body)
             }
             Self::AccessPortal { status, code, message } => {

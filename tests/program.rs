@@ -21,6 +21,8 @@ mod exchange;
 mod hooks;
 #[path = "host/main.rs"]
 mod host;
+#[path = "identity_center/main.rs"]
+mod identity_center;
 mod ladder;
 #[path = "live/main.rs"]
 mod live;

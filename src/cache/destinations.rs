@@ -87,12 +87,8 @@ impl SecretRecipient {
     /// The configuration key that names the host.
     fn config_key(self) -> Option<&'static ConfigKey> {
         match self {
-            // No key names the endpoints of Identity Center yet.
-            Self::TokenEndpoint
-            | Self::RevocationEndpoint
-            | Self::UserInfoEndpoint
-            | Self::IdentityCenterSignIn
-            | Self::IdentityCenterPortal => None,
+            Self::TokenEndpoint | Self::RevocationEndpoint | Self::UserInfoEndpoint => None,
+            Self::IdentityCenterSignIn | Self::IdentityCenterPortal => Some(&keys::IDENTITY_CENTER_ENDPOINT),
             Self::Sts => Some(&keys::STS_ENDPOINT),
             Self::Cognito => Some(&keys::COGNITO_ENDPOINT),
             Self::Bedrock | Self::BedrockRuntime => Some(&keys::BEDROCK_ENDPOINT),

@@ -51,13 +51,16 @@ fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) ->
 fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     let context = CommandContext::new(global)?;
     let work = context.load_profile(CallerKind::NonInteractive)?;
+    let TelemetrySettings { collectors, send_token, headers: _, fixed: _ } = &work.profile.telemetry;
+    let Some(destination) = classify_destination(&context, collectors) else {
+        return Ok(TelemetryHeaders::default());
+    };
+    if work.profile.oidc().is_none() {
+        return build_headers_from_name(&work);
+    }
     let sign_in = work.cache.load_sign_in()?;
     let Some(token) = sign_in.recall_token() else {
         log::info("telemetry", format_args!("printing no headers: the user is not signed in"));
-        return Ok(TelemetryHeaders::default());
-    };
-    let TelemetrySettings { collectors, send_token, headers: _ } = &work.profile.telemetry;
-    let Some(destination) = classify_destination(&context, collectors) else {
         return Ok(TelemetryHeaders::default());
     };
     let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
@@ -67,6 +70,15 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     }
     renew_if_due(&work, &sign_in, &token, sends_token);
     Ok(headers)
+}
+
+/// Builds the headers from the name of the AWS session, because an Identity Center issues no ID token.
+fn build_headers_from_name(work: &ProfileContext<'_>) -> Result<TelemetryHeaders, Failure> {
+    let Some(name) = work.cache.load_credentials()?.session_name else {
+        log::info("telemetry", format_args!("printing no headers: the user is not signed in"));
+        return Ok(TelemetryHeaders::default());
+    };
+    Ok(TelemetryHeaders::from_user_name(&name, &work.profile))
 }
 
 /// Where Claude Code will send the headers, as far as the configuration and its environment variables show.

@@ -9,9 +9,13 @@ use crate::{config::CallerKind, credentials::to_json_line, failure::Failure, sec
 
 /// Prints the `Authorization` header as a JSON object, or only the token if `is_raw`.
 ///
-/// Fails with exit code 4 if the user has to sign in first.
+/// Fails with exit code 4 if the user has to sign in first, and with exit code 3 if the profile has no ID token.
 pub(super) fn run_token(is_raw: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
-    let token = context.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
+    let work = context.load_profile(CallerKind::NonInteractive)?;
+    if work.profile.oidc().is_none() {
+        return Err(Failure::from_missing_id_token(&work.profile));
+    }
+    let token = work.worker_client().token()?;
     let document = match is_raw {
         true => Secret::new(format!("{}\n", token.expose())),
         false => {

@@ -16,6 +16,8 @@ pub(super) const CHAINED_SESSION_LIMIT: Duration = Duration::from_secs(3600);
 pub enum FederationChoice {
     Sts,
     IdentityPool,
+    /// No exchange of a token: the credentials come from IAM Identity Center.
+    IdentityCenter,
 }
 
 /// The first exchange, with what it requires.
@@ -61,7 +63,8 @@ impl Federation {
 }
 
 impl NamedChoice for FederationChoice {
-    const CHOICES: &'static [(&'static str, Self)] = &[("sts", Self::Sts), ("identity-pool", Self::IdentityPool)];
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("sts", Self::Sts), ("identity-pool", Self::IdentityPool), ("identity-center", Self::IdentityCenter)];
 }
 
 impl ChainedRole {

@@ -18,7 +18,7 @@ use super::{
     },
     kinds::{self, choice, duration},
 };
-use crate::{http::ProxyChoice, url::SecureUrl};
+use crate::{config::IdentityCenterEndpoints, http::ProxyChoice, url::SecureUrl};
 
 const EMPTY: KeyDefault = Text("");
 const NO_ITEMS: KeyDefault = List(&[]);
@@ -87,7 +87,7 @@ config_keys! {
     COGNITO_USER_POOL_ID: String = "cognito_user_pool_id", kinds::TEXT, EMPTY, WITHOUT_FILE, "Amazon Cognito only: the User pool ID. Set it instead of `issuer`.";
     COGNITO_DOMAIN: String = "cognito_domain", kinds::TEXT, EMPTY, WITHOUT_FILE, "Amazon Cognito only: the domain of the user pool's sign-in pages. Empty means the domain that the discovery document names.";
     PROVIDER: Option<Provider> = "provider", choice(), Text("auto"), WITHOUT_FILE, "The kind of provider. \"auto\" detects it from the issuer's host. Set it if the provider uses a domain of your company.", effective: Some(|profile| Some(profile.oidc()?.provider.name().to_owned()));
-    FEDERATION: FederationChoice = "federation", choice(), Text("sts"), WITHOUT_FILE, "How the program exchanges the ID token for AWS credentials: with AWS STS, or with a Cognito identity pool.";
+    FEDERATION: FederationChoice = "federation", choice(), Text("sts"), WITHOUT_FILE, "How the program gets AWS credentials: with an ID token from AWS STS or from a Cognito identity pool, or from IAM Identity Center.";
     IDENTITY_POOL_ID: Option<IdentityPoolId> = "identity_pool_id", kinds::IDENTITY_POOL_ID, EMPTY, WITHOUT_FILE, "The Cognito identity pool. Set it with federation = \"identity-pool\". You may then omit `role_arn`.";
     SCOPES: Vec<String> = "scopes", kinds::TOKENS, NO_ITEMS, WITHOUT_FILE, "The OAuth scopes to request. Empty means the usual scopes of the provider.";
     EXTRA_PARAMS: StringTable = "extra_params", kinds::REQUEST_PARAMETERS, Table, WITHOUT_FILE, "Further parameters of the authorization request, such as prompt, login_hint, domain_hint, audience or resource. An empty value leaves out a parameter that the program sends by default.", disclosure: Disclosure::NamesOnly;
@@ -112,6 +112,7 @@ config_keys! {
     STS_ENDPOINT: Option<SecureUrl> = "sts_endpoint", kinds::URL, EMPTY, WITHOUT_FILE, "The address of AWS STS. Empty means the region's endpoint. Set it for a VPC endpoint.";
     COGNITO_ENDPOINT: Option<SecureUrl> = "cognito_endpoint", kinds::URL, EMPTY, WITHOUT_FILE, "The address of Cognito identity pools. Empty means the endpoint of the pool's region.";
     BEDROCK_ENDPOINT: Option<BedrockEndpoints> = "bedrock_endpoint", kinds::BEDROCK_URL, EMPTY, WITHOUT_FILE, "The address of Amazon Bedrock, where {service} stands for bedrock or bedrock-runtime. Empty means the region's endpoints.";
+    IDENTITY_CENTER_ENDPOINT: Option<IdentityCenterEndpoints> = "identity_center_endpoint", kinds::IDENTITY_CENTER_URL, EMPTY, WITHOUT_FILE, "The address of IAM Identity Center, where {service} stands for oidc or portal.sso. Empty means the endpoints of its region.";
     CONSOLE_ENDPOINT: Option<SecureUrl> = "console_endpoint", kinds::URL, EMPTY, File, "The address that exchanges credentials for a sign-in to the AWS console. Empty means the region's endpoint.";
     STS_FALLBACK_REGIONS: Vec<String> = "sts_fallback_regions", kinds::REGIONS, List(&["auto"]), ALWAYS, "The regions whose STS the program calls if STS of `region` is not reachable. \"auto\" chooses a region in the same country or, inside the EU, in another EU country.", effective: Some(|profile| Some(format!("{:?}", profile.sts_fallback_regions)));
     PROXY: ProxyChoice = "proxy", kinds::PROXY, EMPTY, ALWAYS, "The proxy for every connection, or \"none\". Empty means HTTPS_PROXY, or else the system's proxy.";
@@ -119,8 +120,13 @@ config_keys! {
     AWS_PROFILE: Option<String> = "aws_profile", kinds::AWS_PROFILE_NAME, EMPTY, Administrator, "The AWS profile that `login` creates for each user who has no AWS profile of this name. Only the administrator's file may set it.";
     MIN_VERSION: Option<[u64; 3]> = "min_version", kinds::VERSION, EMPTY, Administrator, "The oldest version of this program that may use this file. Only the administrator's file may set it.";
     TELEMETRY_HEADERS: BTreeMap<String, Vec<String>> = "telemetry.headers", kinds::HEADER_CLAIMS, Table, WITHOUT_FILE, "HTTP headers with the claims that fill them. The first claim that the token contains fills the header. Empty means the usual x-user-* headers.";
+    TELEMETRY_STATIC: StringTable = "telemetry.static", kinds::STATIC_HEADERS, Table, WITHOUT_FILE, "HTTP headers with fixed values, such as the department of everybody who uses the profile.";
     TELEMETRY_SEND_TOKEN: bool = "telemetry.send_token", kinds::BOOL, Bool(false), WITHOUT_FILE, "Whether to send the ID token to the collectors below, as an Authorization header.";
     TELEMETRY_COLLECTORS: Vec<SecureUrl> = "telemetry.collectors", kinds::URLS, NO_ITEMS, File, "The collectors that may receive the user's identity. Empty means all, without the ID token. Only a file in its default place may name collectors for the ID token.";
+    IDENTITY_CENTER_START_URL: Option<SecureUrl> = "identity_center.start_url", kinds::URL, EMPTY, WITHOUT_FILE, "The address of the AWS access portal, such as https://acme.awsapps.com/start, or the issuer URL of the instance.";
+    IDENTITY_CENTER_REGION: Option<String> = "identity_center.region", kinds::OPTIONAL_REGION, EMPTY, WITHOUT_FILE, "The region of IAM Identity Center. Empty means the profile's region.";
+    IDENTITY_CENTER_ACCOUNT_ID: Option<String> = "identity_center.account_id", kinds::ACCOUNT_ID, EMPTY, WITHOUT_FILE, "The account whose credentials the profile gets.";
+    IDENTITY_CENTER_PERMISSION_SET: Option<String> = "identity_center.permission_set", kinds::PERMISSION_SET, EMPTY, WITHOUT_FILE, "The permission set in that account. It must be assigned to the user.";
     QUOTA_ENDPOINT: Option<SecureUrl> = "quota.endpoint", kinds::URL, EMPTY, WITHOUT_FILE, "The address of the quota service. The program calls its /check before it calls AWS. Empty means no quota check.";
     QUOTA_INTERVAL: Duration = "quota.interval", duration::<0, { 24 * HOUR }>(), Text("30m"), WITHOUT_FILE, "How long an approval is valid. The credentials expire with it.";
     QUOTA_TIMEOUT: Duration = "quota.timeout", duration::<1, MINUTE>(), Text("5s"), WITHOUT_FILE, "How long the program waits for the quota service, from 1s to 1m.";
@@ -142,8 +148,12 @@ pub fn find_key(name: &str) -> Option<&'static ConfigKey> {
 
 /// The inner tables of a profile, with their documentation. A table in this list is known to the parser, the schema and
 /// the reference.
-pub(super) const SECTIONS: [(&str, &str); 3] = [
+pub(super) const SECTIONS: [(&str, &str); 4] = [
     ("telemetry", "What `otel-headers` reports about the signed-in user."),
+    (
+        "identity_center",
+        "The IAM Identity Center that signs the user in. Set it with federation = \"identity-center\".",
+    ),
     ("quota", "The service that decides whether the user may spend more."),
     ("claude_code", "What `setup` writes into Claude Code's settings."),
 ];

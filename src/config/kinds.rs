@@ -18,7 +18,7 @@ use super::{
     syntax::{PROFILE_NAME_RULE, is_profile_name, is_token},
     telemetry_headers,
 };
-use crate::{http::ProxyChoice, url::SecureUrl};
+use crate::{config::IdentityCenterEndpoints, http::ProxyChoice, url::SecureUrl};
 
 const LIST_RULE: &str = "it must be a list, such as [\"one\", \"two\"]";
 const TABLE_RULE: &str = "it must be a table, such as { name = \"value\" }";
@@ -34,6 +34,10 @@ pub(super) const URL: ValueKind<Option<SecureUrl>> = ValueKind::plain(parsers::p
 /// A secure URL for both services of Bedrock, in which `{service}` stands for the name of the service; may be empty.
 pub(super) const BEDROCK_URL: ValueKind<Option<BedrockEndpoints>> =
     ValueKind::plain(parsers::parse_bedrock_endpoints, optional_url);
+/// A secure URL for both services of Identity Center, in which `{service}` stands for the name of the service; may be
+/// empty.
+pub(super) const IDENTITY_CENTER_URL: ValueKind<Option<IdentityCenterEndpoints>> =
+    ValueKind::plain(parsers::parse_identity_center_endpoints, optional_url);
 /// One line of text; may be empty.
 pub(super) const TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_text, text);
 /// One line of text that is not empty.
@@ -41,6 +45,34 @@ pub(super) const REQUIRED_TEXT: ValueKind<String> = ValueKind::plain(parsers::pa
 pub(super) const ROLE: ValueKind<RoleArn> = ValueKind::plain(parsers::parse_role_arn, || text_like(ROLE_PATTERN));
 pub(super) const REGION: ValueKind<String> =
     ValueKind::plain(parsers::parse_region, || text_like("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"));
+/// A region; may be empty.
+pub(super) const OPTIONAL_REGION: ValueKind<Option<String>> = ValueKind::plain(
+    |key, value| {
+        let rule = "it must be an AWS region, such as us-west-2";
+        parse_optional(key, value, |text| is_region(text).then(|| text.to_owned()), rule)
+    },
+    || text_like("^([a-z]+(-[a-z]+)+-[0-9]{1,2})?$"),
+);
+/// The number of an AWS account; may be empty.
+pub(super) const ACCOUNT_ID: ValueKind<Option<String>> = ValueKind::plain(
+    |key, value| {
+        let rule = "it must be the 12 digits of an AWS account in quotes, such as \"123456789012\"";
+        let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        parse_optional(key, value, |text| is_account(text).then(|| text.to_owned()), rule)
+    },
+    || text_like("^([0-9]{12})?$"),
+);
+/// The name of a permission set; may be empty.
+pub(super) const PERMISSION_SET: ValueKind<Option<String>> = ValueKind::plain(
+    |key, value| {
+        let rule = "it must be the name of a permission set: at most 32 letters, digits and characters of +=,.@-_";
+        let is_legal = |text: &str| {
+            text.len() <= 32 && text.chars().all(|it| it.is_ascii_alphanumeric() || "+=,.@-_".contains(it))
+        };
+        parse_optional(key, value, |text| is_legal(text).then(|| text.to_owned()), rule)
+    },
+    || text_like("^[A-Za-z0-9+=,.@_-]{0,32}$"),
+);
 /// A list of regions, each of which can also be "auto".
 pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,
@@ -153,6 +185,11 @@ pub(super) const HEADER_CLAIMS: ValueKind<BTreeMap<String, Vec<String>>> =
             "additionalProperties": { "anyOf": [text(), list_of(&text())] },
         })
     });
+pub(super) const STATIC_HEADERS: ValueKind<BTreeMap<String, String>> = ValueKind::toml(
+    TABLE_RULE,
+    telemetry_headers::parse_static_headers,
+    || json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+);
 pub(super) const STRING_TABLE: ValueKind<BTreeMap<String, String>> = ValueKind::toml(
     TABLE_RULE,
     parsers::parse_string_table,

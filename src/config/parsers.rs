@@ -18,6 +18,7 @@ use super::{
     toml_value::{quote_text, to_toml},
 };
 use crate::{
+    config::IdentityCenterEndpoints,
     http::ProxyChoice,
     url::{SecureUrl, SecureUrlError},
 };
@@ -53,10 +54,25 @@ pub(super) fn parse_urls(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<Secu
     parse_string_list(key, value)?.into_iter().map(parsed).collect()
 }
 
+/// The placeholder for the name of the service in an address for two services. AWS serves them at different hosts.
+const SERVICE: &str = "{service}";
+
 /// The addresses of both Bedrock services, derived from one text; `None` if it is empty.
 pub(super) fn parse_bedrock_endpoints(key: &str, value: &DeValue<'_>) -> ParseResult<Option<BedrockEndpoints>> {
-    /// The placeholder for the name of the service. AWS serves `bedrock` and `bedrock-runtime` at different hosts.
-    const SERVICE: &str = "{service}";
+    let services = parse_service_urls(key, value, ["bedrock", "bedrock-runtime"])?;
+    Ok(services.map(|[control, runtime]| BedrockEndpoints { control, runtime }))
+}
+
+/// The addresses of both services of Identity Center, derived from one text; `None` if it is empty.
+pub(super) fn parse_identity_center_endpoints(
+    key: &str,
+    value: &DeValue<'_>,
+) -> ParseResult<Option<IdentityCenterEndpoints>> {
+    let services = parse_service_urls(key, value, ["oidc", "portal.sso"])?;
+    Ok(services.map(|[sign_in, portal]| IdentityCenterEndpoints { sign_in, portal }))
+}
+
+fn parse_service_urls(key: &str, value: &DeValue<'_>, names: [&str; 2]) -> ParseResult<Option<[SecureUrl; 2]>> {
     let text = expect_string(key, value)?;
     if text.is_empty() {
         return Ok(None);
@@ -65,7 +81,8 @@ pub(super) fn parse_bedrock_endpoints(key: &str, value: &DeValue<'_>) -> ParseRe
     let parse = |service: &str| {
         SecureUrl::parse(&text.replace(SERVICE, service)).map_err(|refusal| reject_insecure_url(key, text, refusal))
     };
-    Ok(Some(BedrockEndpoints { control: parse("bedrock")?, runtime: parse("bedrock-runtime")? }))
+    let [first, second] = names;
+    Ok(Some([parse(first)?, parse(second)?]))
 }
 
 /// The choice of a proxy. A password is a secret, so it is not allowed here, and the message does not repeat the value.

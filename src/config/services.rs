@@ -66,6 +66,8 @@ impl NamedChoice for QuotaErrorPolicy {
 pub struct TelemetrySettings {
     /// Header names in lower case, with the claims that fill them. Empty for the usual headers.
     pub headers: BTreeMap<String, Vec<String>>,
+    /// Further headers, with the same values for every user.
+    pub fixed: BTreeMap<String, String>,
     /// The collectors that receive the headers. Empty for all collectors.
     pub collectors: Vec<SecureUrl>,
     /// Whether they also receive the ID token. If so, `collectors` is not empty, and a file in a default place names

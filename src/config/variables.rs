@@ -45,7 +45,7 @@ use VariablePolicy::{Always, WithoutFile};
 const AUTHORITY_VARIABLES: [&str; 4] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
 
 #[rustfmt::skip]
-pub(super) static KNOWN_VARIABLES: [KnownVariable; 25] = [
+pub(super) static KNOWN_VARIABLES: [KnownVariable; 27] = [
     declare_variable("BEDROCK_SSO_PROFILE", Always, None, "chooses the profile, like `--profile`"),
     declare_variable("BEDROCK_SSO_CONFIG", WithoutFile, None, "names the configuration file, like `--config`; an absolute path, or one that begins with `~/`"),
     declare_variable("BEDROCK_SSO_LOG", Always, None, "chooses what the program logs"),
@@ -54,6 +54,8 @@ pub(super) static KNOWN_VARIABLES: [KnownVariable; 25] = [
     declare_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", WithoutFile, Some(keys::COGNITO_ENDPOINT.untyped()), "sets the address of Cognito identity pools"),
     declare_variable("AWS_ENDPOINT_URL_BEDROCK", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "sets the address of Amazon Bedrock for lists of models"),
     declare_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "sets the address of Amazon Bedrock for requests to models"),
+    declare_variable("AWS_ENDPOINT_URL_SSO_OIDC", WithoutFile, Some(keys::IDENTITY_CENTER_ENDPOINT.untyped()), "sets the address of IAM Identity Center for sign-ins"),
+    declare_variable("AWS_ENDPOINT_URL_SSO", WithoutFile, Some(keys::IDENTITY_CENTER_ENDPOINT.untyped()), "sets the address of IAM Identity Center's access portal"),
     declare_variable("AWS_ENDPOINT_URL", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "sets the address of each of these services whose own variable is not set"),
     declare_variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", WithoutFile, None, "`true` disables the variables above"),
     declare_variable("AWS_USE_FIPS_ENDPOINT", Always, None, "`true` selects AWS's host for FIPS"),
@@ -96,6 +98,8 @@ impl Profile {
             ("cognito-identity", "AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
             ("bedrock", "AWS_ENDPOINT_URL_BEDROCK"),
             ("bedrock-runtime", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+            ("oidc", "AWS_ENDPOINT_URL_SSO_OIDC"),
+            ("portal", "AWS_ENDPOINT_URL_SSO"),
         ];
         let endpoint = |(service, name)| {
             let found = unused(name).or_else(|| unused("AWS_ENDPOINT_URL"))?;
@@ -189,12 +193,17 @@ impl Profile {
     /// Whether the profile sets the key with the same effect.
     fn outranks_variable(&self, variable: &str) -> bool {
         // No variable sets the console endpoint.
-        let AwsEndpoints { sts, cognito, bedrock, console: _, identity_center: _ } = &self.aws_endpoints;
+        let AwsEndpoints { sts, cognito, bedrock, console: _, identity_center } = &self.aws_endpoints;
         match variable {
             "AWS_ENDPOINT_URL_STS" => sts.is_some(),
             "AWS_ENDPOINT_URL_COGNITO_IDENTITY" => cognito.is_some(),
             "AWS_ENDPOINT_URL_BEDROCK" | "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" => bedrock.is_some(),
-            "AWS_ENDPOINT_URL" => sts.is_some() && cognito.is_some() && bedrock.is_some(),
+            "AWS_ENDPOINT_URL_SSO" | "AWS_ENDPOINT_URL_SSO_OIDC" => identity_center.is_some(),
+            "AWS_ENDPOINT_URL" => {
+                let needs_portal = self.identity_center().is_some();
+                let named = sts.is_some() && cognito.is_some() && bedrock.is_some();
+                named && (!needs_portal || identity_center.is_some())
+            }
             "AWS_CA_BUNDLE" => self.ca_bundle.is_some(),
             "BROWSER" => !self.browser.is_empty(),
             "HTTPS_PROXY" | "https_proxy" | "ALL_PROXY" | "all_proxy" => self.proxy != ProxyChoice::Variables,
@@ -225,8 +234,12 @@ impl Profile {
 
 /// The keys of AWS's endpoints. If the administrator enforces one of them, variables set none of them: a variable such
 /// as `AWS_ENDPOINT_URL` would otherwise redirect the others.
-static ENDPOINT_KEYS: [&ConfigKey; 3] =
-    [keys::STS_ENDPOINT.untyped(), keys::COGNITO_ENDPOINT.untyped(), keys::BEDROCK_ENDPOINT.untyped()];
+static ENDPOINT_KEYS: [&ConfigKey; 4] = [
+    keys::STS_ENDPOINT.untyped(),
+    keys::COGNITO_ENDPOINT.untyped(),
+    keys::BEDROCK_ENDPOINT.untyped(),
+    keys::IDENTITY_CENTER_ENDPOINT.untyped(),
+];
 
 /// Whether the variable is set to a value that differs from its default. Some Linux desktops set `XDG_CONFIG_HOME` to
 /// its default, which changes nothing.

@@ -33,7 +33,25 @@ impl TelemetryHeaders {
                 headers.set(name, &value);
             }
         }
-        headers
+        headers.with_fixed_values(profile)
+    }
+
+    /// The headers of a user of an Identity Center, of whom only the name is known. It is often an e-mail address.
+    pub fn from_user_name(name: &str, profile: &Profile) -> Self {
+        let mut headers = Self::default();
+        headers.set("x-user-name", name);
+        if name.contains('@') {
+            headers.set("x-user-email", name);
+        }
+        headers.with_fixed_values(profile)
+    }
+
+    /// Adds `telemetry.static`, whose values come from the administrator and outrank claims.
+    fn with_fixed_values(mut self, profile: &Profile) -> Self {
+        for (name, value) in &profile.telemetry.fixed {
+            self.set(name, value);
+        }
+        self
     }
 
     /// Adds the token itself, for a collector that verifies the sender. The caller must have checked the destination

@@ -4,6 +4,7 @@
 //! value is parsed by the parser of its key.
 
 mod client_auth;
+mod identity_center;
 mod partitions;
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -25,7 +26,7 @@ use super::{
     setting::{ConfigSetting, ConfigSettings},
     source_file::expand_home,
 };
-use crate::{http::ProxyChoice, url::SecureUrl};
+use crate::{config::Storage, http::ProxyChoice, url::SecureUrl};
 
 impl Layers<'_> {
     /// Builds the profile with this name, or returns all problems with it.
@@ -73,29 +74,11 @@ impl<'a> ProfileBuilder<'a> {
     /// Reads all keys into variables before the first `?`, because `?` would skip the remaining keys. So the user sees
     /// all problems at once.
     fn build_profile(&mut self) -> Option<Profile> {
-        let resolved = self.resolve_issuer();
-        let issuer = resolved.as_ref().map(|resolved| &resolved.issuer);
-        let client_id = self.read_key(&keys::CLIENT_ID);
-        let federation = self.build_federation();
+        let storage = self.read_key(&keys::STORAGE);
+        let service = self.build_sign_in(storage);
         let region = self.read_key(&keys::REGION);
-        let provider = self.choose_provider(resolved.as_ref());
         let ca_bundle = self.read_file_path(&keys::CA_BUNDLE);
         let telemetry = self.build_telemetry();
-        let redirect_uri = self.build_redirect_uri(provider, issuer);
-        let login_domain = self.read_login_domain();
-        let scopes = self.read_key(&keys::SCOPES);
-        if let (Some(kind), Some(resolved), Some(scopes)) = (provider, &resolved, &scopes) {
-            self.check_provider_conflicts(kind, resolved, scopes, login_domain.as_ref());
-        }
-        let extra_params = self.read_key(&keys::EXTRA_PARAMS);
-        let require = self.read_key(&keys::REQUIRE);
-        if let (Some(kind), Some(issuer), Some(require), Some(extra_params)) =
-            (provider, issuer, &require, &extra_params)
-        {
-            self.check_require(&RequireSettings { kind, issuer, require, extra_params });
-        }
-        let storage = self.read_key(&keys::STORAGE);
-        let client_auth = self.build_client_auth(provider, storage);
         let session_duration = self.read_key(&keys::SESSION_DURATION);
         let role_chain = self.read_role_chain(session_duration);
         let sts_fallback_regions = self.resolve_fallback_regions(region.as_deref());
@@ -103,23 +86,18 @@ impl<'a> ProfileBuilder<'a> {
         if let Some(region) = &region {
             let chain = role_chain.as_deref().unwrap_or_default();
             let fallbacks = sts_fallback_regions.as_deref().unwrap_or_default();
-            self.check_partitions(region, federation.as_ref(), chain, aws_endpoints.as_ref(), fallbacks);
+            let sign_in = service.as_ref().map(|(sign_in, _)| sign_in);
+            self.check_partitions(region, sign_in, chain, aws_endpoints.as_ref(), fallbacks);
         }
+        if let (Some((SignInSettings::IdentityCenter(_), _)), Some(chain)) = (&service, &role_chain) {
+            self.reject_claims_in_chain(chain);
+        }
+        let (sign_in, redirect_uri) = service?;
         Some(Profile {
             name: self.name.to_owned(),
             is_default_choice: self.layers.is_default_choice(self.name, self.inputs),
-            sign_in: SignInSettings::Oidc(Box::new(OidcSettings {
-                issuer: resolved?.issuer,
-                login_domain,
-                client_id: client_id?,
-                provider: provider?,
-                scopes: scopes?,
-                extra_params: extra_params?,
-                require: require?,
-                client_auth: client_auth?,
-                federation: federation?,
-            })),
-            redirect_uri: redirect_uri?,
+            sign_in,
+            redirect_uri,
             flow: self.read_key(&keys::FLOW)?,
             browser: self.read_key(&keys::BROWSER)?,
             login: self.read_key(&keys::LOGIN)?,
@@ -145,6 +123,50 @@ impl<'a> ProfileBuilder<'a> {
             sts_fallback_regions: sts_fallback_regions?,
             region: region?,
         })
+    }
+
+    /// The service at which the user signs in, and the redirect URI there.
+    fn build_sign_in(&mut self, storage: Option<Storage>) -> Option<(SignInSettings, RedirectUri)> {
+        match self.read_key(&keys::FEDERATION)? {
+            FederationChoice::IdentityCenter => self.build_identity_center(),
+            FederationChoice::Sts | FederationChoice::IdentityPool => self.build_oidc(storage),
+        }
+    }
+
+    /// The application at an OpenID provider.
+    fn build_oidc(&mut self, storage: Option<Storage>) -> Option<(SignInSettings, RedirectUri)> {
+        self.reject_identity_center_keys();
+        let resolved = self.resolve_issuer();
+        let issuer = resolved.as_ref().map(|resolved| &resolved.issuer);
+        let client_id = self.read_key(&keys::CLIENT_ID);
+        let federation = self.build_federation();
+        let provider = self.choose_provider(resolved.as_ref());
+        let redirect_uri = self.build_redirect_uri(provider, issuer);
+        let login_domain = self.read_login_domain();
+        let scopes = self.read_key(&keys::SCOPES);
+        if let (Some(kind), Some(resolved), Some(scopes)) = (provider, &resolved, &scopes) {
+            self.check_provider_conflicts(kind, resolved, scopes, login_domain.as_ref());
+        }
+        let extra_params = self.read_key(&keys::EXTRA_PARAMS);
+        let require = self.read_key(&keys::REQUIRE);
+        if let (Some(kind), Some(issuer), Some(require), Some(extra_params)) =
+            (provider, issuer, &require, &extra_params)
+        {
+            self.check_require(&RequireSettings { kind, issuer, require, extra_params });
+        }
+        let client_auth = self.build_client_auth(provider, storage);
+        let settings = OidcSettings {
+            issuer: resolved?.issuer,
+            login_domain,
+            client_id: client_id?,
+            provider: provider?,
+            scopes: scopes?,
+            extra_params: extra_params?,
+            require: require?,
+            client_auth: client_auth?,
+            federation: federation?,
+        };
+        Some((SignInSettings::Oidc(Box::new(settings)), redirect_uri?))
     }
 
     /// The proxy. If the administrator enforces an empty value, variables must not choose a proxy, so only the system's
@@ -211,7 +233,14 @@ impl<'a> ProfileBuilder<'a> {
         let cognito = self.read_key(&keys::COGNITO_ENDPOINT);
         let bedrock = self.read_key(&keys::BEDROCK_ENDPOINT);
         let console = self.read_key(&keys::CONSOLE_ENDPOINT);
-        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: bedrock?, console: console?, identity_center: None })
+        let identity_center = self.read_key(&keys::IDENTITY_CENTER_ENDPOINT);
+        Some(AwsEndpoints {
+            sts: sts?,
+            cognito: cognito?,
+            bedrock: bedrock?,
+            console: console?,
+            identity_center: identity_center?,
+        })
     }
 
     fn build_telemetry(&mut self) -> Option<TelemetrySettings> {
@@ -221,7 +250,8 @@ impl<'a> ProfileBuilder<'a> {
         if send_token {
             self.check_collectors(collectors.as_ref()?)?;
         }
-        Some(TelemetrySettings { headers: headers?, collectors: collectors?, send_token })
+        let fixed = self.read_key(&keys::TELEMETRY_STATIC);
+        Some(TelemetrySettings { headers: headers?, fixed: fixed?, collectors: collectors?, send_token })
     }
 
     /// Checks that the collectors may receive the ID token. A file in a default place must name them, because another
@@ -303,7 +333,7 @@ impl<'a> ProfileBuilder<'a> {
             (FederationChoice::IdentityPool, None) => {
                 self.report_illegal_value(&keys::FEDERATION, "it needs identity_pool_id")
             }
-            (FederationChoice::Sts, Some(_)) => {
+            (FederationChoice::Sts | FederationChoice::IdentityCenter, _) => {
                 self.report_illegal_value(&keys::IDENTITY_POOL_ID, "it works only with federation = \"identity-pool\"")
             }
         }

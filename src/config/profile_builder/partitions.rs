@@ -4,7 +4,7 @@
 //! token, after the user has signed in.
 
 use super::ProfileBuilder;
-use crate::config::{AwsEndpoints, ChainedRole, ConfigFault, ConfigKey, Federation, Partition, RoleArn, keys};
+use crate::config::{AwsEndpoints, ChainedRole, ConfigFault, ConfigKey, Partition, RoleArn, SignInSettings, keys};
 use crate::url::SecureUrl;
 
 impl ProfileBuilder<'_> {
@@ -12,29 +12,42 @@ impl ProfileBuilder<'_> {
     pub(super) fn check_partitions(
         &mut self,
         region: &str,
-        federation: Option<&Federation>,
+        sign_in: Option<&SignInSettings>,
         role_chain: &[ChainedRole],
         endpoints: Option<&AwsEndpoints>,
         fallback_regions: &[String],
     ) {
-        if let Some(role) = federation.and_then(Federation::role) {
-            self.check_role(&keys::REGION, region, role);
-        }
-        if let Some(Federation::IdentityPool { id, role: _ }) = federation {
-            let partition = Partition::from_region(id.region());
-            self.check_partition(&keys::IDENTITY_POOL_ID, region, partition.name, || {
-                format!("the identity pool {}", id.as_str())
-            });
+        match sign_in {
+            Some(SignInSettings::Oidc(oidc)) => {
+                if let Some(role) = oidc.federation.role() {
+                    self.check_role(&keys::REGION, region, role);
+                }
+                if let Some(id) = oidc.federation.pool() {
+                    let partition = Partition::from_region(id.region());
+                    self.check_partition(&keys::IDENTITY_POOL_ID, region, partition.name, || {
+                        format!("the identity pool {}", id.as_str())
+                    });
+                }
+            }
+            Some(SignInSettings::IdentityCenter(center)) => {
+                let partition = Partition::from_region(&center.region);
+                self.check_partition(&keys::IDENTITY_CENTER_REGION, region, partition.name, || {
+                    format!("the Identity Center in {}", center.region)
+                });
+            }
+            None => {}
         }
         for link in role_chain {
             self.check_role(&keys::ROLE_CHAIN, region, &link.role);
         }
         // The console endpoint is not checked, because the console has other domains than the services of a partition.
-        if let Some(AwsEndpoints { sts, cognito, bedrock, console: _, identity_center: _ }) = endpoints {
+        if let Some(AwsEndpoints { sts, cognito, bedrock, console: _, identity_center }) = endpoints {
             self.check_endpoint(&keys::STS_ENDPOINT, region, sts.iter());
             self.check_endpoint(&keys::COGNITO_ENDPOINT, region, cognito.iter());
             let bedrock = bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);
             self.check_endpoint(&keys::BEDROCK_ENDPOINT, region, bedrock);
+            let identity_center = identity_center.iter().flat_map(|both| [&both.sign_in, &both.portal]);
+            self.check_endpoint(&keys::IDENTITY_CENTER_ENDPOINT, region, identity_center);
         }
         for other in fallback_regions {
             let partition = Partition::from_region(other);

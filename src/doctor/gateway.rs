@@ -12,7 +12,7 @@ use crate::{
     setup::settings::{self, ClaudeSettingKey},
 };
 
-/// The settings that lead Claude Code to a gateway, each with the value that does; `None` for any value.
+/// The settings that make Claude Code use a gateway, each with the value that has this effect; `None` for any value.
 const SETTINGS: [(&str, Option<&str>); 2] = [("forceLoginMethod", Some("gateway")), ("forceLoginGatewayUrl", None)];
 
 /// What Claude Code stores about its own sign-ins, as far as this check needs it. The parser skips the secrets.

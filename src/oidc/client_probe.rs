@@ -1,8 +1,9 @@
-//! Asks the provider an authorization question without a user: does it accept this client ID and this redirect URI?
+//! Sends an authorization request without a user, to see whether the provider accepts the client ID and the redirect URI.
 //!
-//! `setup` and `doctor` ask before the first sign-in, and `session` while a browser is open, because the error page of
-//! RFC 6749 §4.1.2.1 stays in the browser. The answer is a hint only: the user's browser has cookies, so the provider may
-//! answer it in another way. The probe starts no sign-in, and the program trusts no content of the page.
+//! `setup` and `doctor` do this before the first sign-in. `session` does it while a browser is open, because the provider
+//! shows the error page of RFC 6749 §4.1.2.1 in the browser only. The answer is not certain: the user's browser has
+//! cookies, so the provider may answer it in another way. The probe starts no sign-in, and the program trusts no content
+//! of the page.
 
 use ::http::{StatusCode, header};
 use openidconnect::url::Url;

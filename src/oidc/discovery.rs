@@ -49,10 +49,10 @@ pub struct ProviderMetadata {
     /// `authorization_response_iss_parameter_supported`. If true, a callback without `iss` does not come from this
     /// provider (RFC 9207 §2.4), and the callback server rejects it.
     pub iss_parameter: bool,
-    /// `require_pushed_authorization_requests` (RFC 9126 §5). This program pushes no request.
+    /// `require_pushed_authorization_requests` (RFC 9126 §5). This program sends no pushed requests.
     #[serde(default)]
     pub requires_pushed_requests: bool,
-    /// `acr_values_supported` and `claims_supported`. Providers often list less than they know.
+    /// `acr_values_supported` and `claims_supported`. Providers often support more than they list.
     #[serde(default)]
     pub acr_values: Option<Vec<String>>,
     #[serde(default)]

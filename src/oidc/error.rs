@@ -60,7 +60,7 @@ pub enum RefreshFailure {
     TokenSpent,
     /// The provider does not refresh this session, so the user has to sign in. The refresh token may still be valid.
     Refused(RefreshRefusal),
-    /// The provider does not accept the application, so another user's sign-in would fail in the same way.
+    /// The provider does not accept the application. It says nothing about the session, and a sign-in would fail too.
     ApplicationRefused(Error),
     /// Anything else. It says nothing about the session.
     Unknown(Error),

@@ -19,8 +19,8 @@ pub enum NoSignOutPage {
     Unusable(&'static str),
 }
 
-/// The address of the page, with the client ID. `metadata` is `None` if the discovery document is not known; it is not
-/// needed for every provider.
+/// The address of the page, with the client ID. `metadata` is `None` if the discovery document is not known. Not every
+/// provider needs it.
 pub fn find_sign_out_page(
     settings: &OidcSettings,
     metadata: Option<&ProviderMetadata>,

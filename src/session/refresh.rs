@@ -25,7 +25,7 @@ pub(super) enum NonInteractiveToken<T> {
     /// The service has just issued it for the refresh token.
     Refreshed(T),
     /// It was verified earlier and has not expired. AWS may refuse it nevertheless: the user's session can end earlier.
-    /// `network_failure` is why the provider did not refresh it, if that was asked in vain.
+    /// `network_failure` is set if the service could not be asked to refresh it.
     Cached { token: T, network_failure: Option<FailureReport> },
 }
 
@@ -75,7 +75,7 @@ impl Ladder<'_> {
         }
     }
 
-    /// The stored token if it is still valid, after the provider could not be asked for this reason.
+    /// The stored token if it is still valid, after this error of the request to the service. Otherwise the error.
     fn use_cached_token(&self, sign_in: &SignInRecord, error: Error) -> Result<TokenSearch<VerifiedToken>, Error> {
         match self.cached_token(sign_in) {
             Some(token) if error.is_network() => {

@@ -65,8 +65,6 @@ fn keyring_serves_sign_in_cache_and_renewal() {
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (1, 2));
 }
 
-/// While the keyring is locked, every profile of a shared sign-in fails. After it is unlocked, all of them work as
-/// before.
 #[test]
 #[ignore = "tests/keyring/run"]
 fn first_hour_on_a_desktop_stores_the_key_in_its_keyring() {
@@ -96,6 +94,8 @@ fn first_hour_with_a_locked_keyring_over_ssh_uses_a_file() {
     assert!(stored_files(&desk).contains(&"key".to_owned()));
 }
 
+/// While the keyring is locked, every profile of a shared sign-in fails. After it is unlocked, all of them work as
+/// before.
 #[test]
 #[ignore = "tests/keyring/run"]
 fn shared_sign_in_survives_a_locked_keyring() {

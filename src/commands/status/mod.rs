@@ -351,7 +351,7 @@ impl StatusReport {
     }
 }
 
-/// Why AWS shows no name of the user, and how that changes.
+/// Why AWS shows an identifier and not the user's name, and what to do about it.
 fn describe_opaque_name(profile: &Profile, invocation: &Invocation) -> [StatusFact; 2] {
     let advice = doctor::describe_opaque_session_name(profile);
     let hint = format!("hint: {}", advice.hint(invocation));

@@ -1,7 +1,7 @@
 //! What a provider can prove about a sign-in, and whether a profile's `require` and `extra_params` fit it.
 //!
 //! `specs` has the values for each provider. A requirement that a known provider cannot meet is an error before any
-//! browser opens. What a generic provider can prove only its answer shows, so `oidc` decides there.
+//! browser opens. Only the ID token of a generic provider shows what it can prove, so `oidc` decides there.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct SignInProofSupport {
     pub(super) has_amr: fn(&Issuer) -> bool,
     pub max_age: MaxAgeSupport,
     pub email: EmailAuthority,
-    /// Whether discovery is the place where to look up these claims. If not, the vendor's documentation says more.
+    /// Whether the provider's discovery document lists these claims. If not, only the vendor's documentation does.
     pub is_announced: bool,
     /// The parameter that preselects accounts of an e-mail domain.
     pub domain_parameter: Option<&'static str>,

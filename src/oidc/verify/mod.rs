@@ -94,8 +94,7 @@ pub struct ExpectedClaims<'a> {
     pub client_id: &'a str,
     /// `None` where the profile requires no organization.
     pub organization: Option<RequiredOrganization<'a>>,
-    /// The signature algorithms that the service accepts to which the profile presents the token; `None` if it does not
-    /// name them.
+    /// The signature algorithms that AWS accepts for the exchange of this profile; `None` if AWS does not name them.
     pub exchange_algorithms: Option<&'static [&'static str]>,
     /// What the sign-in must prove; `None` where the profile requires nothing.
     pub proof: Option<ProofRules<'a>>,
@@ -152,9 +151,8 @@ impl VerifiedToken {
         let claims = Claims::from_encoded_part(SplitToken::split(raw.expose()).ok()?.claims)?;
         let subject = claims.require_text("sub").ok()?.to_owned();
         let expires = claims.require_time("exp").ok()?;
-        // Verification requires `iat`. Without it, the lifetime counts as zero, so that the token is refreshed as
-        // soon as its
-        // expiry is near.
+        // Verification requires `iat`. Without it, the lifetime counts as zero, so that the token is refreshed as soon
+        // as its expiry is near.
         let issued = claims.require_time("iat").unwrap_or(expires);
         let user_info = BTreeMap::new();
         Some(Self { raw, claims: claims.0, user_info, subject, issued_at: issued, expires_at: expires })

@@ -22,11 +22,11 @@ use crate::{
     },
 };
 
-/// How long the browser has been open when the provider is asked the same question without it. Most sign-ins without a
-/// page end earlier, and then cost the provider no further request.
+/// How long after the prompt the program sends the same request to the provider itself. A sign-in for which the provider
+/// shows no page has mostly ended by then, and costs no further request.
 const PROBE_DELAY: Duration = Duration::from_secs(2);
 
-/// How long the answer to that question may take.
+/// How long the answer to that request may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A sign-in at an OpenID provider. It dereferences to the [`ProviderSteps`].
@@ -86,8 +86,8 @@ impl SignInService for ProviderSignIn<'_, '_> {
         }
     }
 
-    /// The provider shows the error page of RFC 6749 §4.1.2.1 in the browser only. So this asks the same question without
-    /// the browser's cookies, once, after a delay in which a sign-in without a page has ended already.
+    /// The provider shows the error page of RFC 6749 §4.1.2.1 in the browser only. So the program sends the same request
+    /// itself, once, without the browser's cookies, [`PROBE_DELAY`] after the prompt.
     async fn find_request_refusal(&self, known: &CachedProvider, redirect_uri: &str) -> RequestRefusal {
         sleep(PROBE_DELAY).await;
         let client = self.client.with_total_timeout(PROBE_TIMEOUT);

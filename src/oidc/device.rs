@@ -16,13 +16,11 @@ use super::{
     },
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
-    form::{ProviderForm, ProviderSession},
+    form::{DEVICE_GRANT_TYPE, ProviderForm, ProviderSession},
     proof_request::build_proof_parameters,
     response::parse_body,
 };
 use crate::{config::Issuer, http::FullResponse, secret::Secret, text::sanitize_line, url::SecureUrl};
-
-const DEVICE_GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// The poll interval, in seconds, of a provider that states none (RFC 8628 §3.2).
 const DEFAULT_INTERVAL: u64 = 5;

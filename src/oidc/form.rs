@@ -23,6 +23,8 @@ pub struct ProviderSession<'a> {
     pub metadata: &'a ProviderMetadata,
 }
 
+pub(super) const DEVICE_GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 pub(super) struct ProviderForm<'a> {
     pub(super) endpoint: ClientAuthEndpoint<'a>,
     pub(super) fields: &'a [(&'a str, &'a str)],
@@ -69,15 +71,16 @@ impl ProviderForm<'_> {
 
     /// Returns the provider's refusal if the answer is one: any 4xx with an OAuth error in JSON (Auth0 uses 403). A
     /// 5xx is an outage, whatever its body says: otherwise an overloaded gateway that answers `invalid_grant` would
-    /// delete the user's refresh token. 408 and 429 only ask for a later attempt, whatever the body says. Auth0's
-    /// `slow_down` with 429 is the exception: it answers a poll for a device code.
+    /// delete the user's refresh token. 408 and 429 only ask for a later attempt, whatever the body says. The exception
+    /// is Auth0's answer to a poll for a device code, which is `slow_down` with 429.
     fn parse_refusal(&self, application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
         if !status.is_client_error() {
             return None;
         }
         let OAuthErrorResponse { error, error_description } = http::parse_json_object(body)?;
         let is_overload = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-        if is_overload && error != "slow_down" {
+        let is_slow_down = error == "slow_down" && self.fields.contains(&("grant_type", DEVICE_GRANT_TYPE));
+        if is_overload && !is_slow_down {
             return None;
         }
         let means = application.auth_method().filter(|_| rejects_client(status, &error));
@@ -166,5 +169,16 @@ mod tests {
             let error = refused(status, code);
             assert!(matches!(error, Error::Refused { .. }), "{code}: {error:?}");
         }
+    }
+
+    #[test]
+    fn overloaded_provider_refuses_nothing() {
+        for status in ["408 Request Timeout", "429 Too Many Requests"] {
+            for code in ["slow_down", "invalid_grant", "invalid_client"] {
+                let error = refused(status, code);
+                assert!(matches!(error, Error::UnexpectedStatus { .. }), "{status} {code}: {error:?}");
+            }
+        }
+        assert!(matches!(refused("400 Bad Request", "slow_down"), Error::Refused { .. }));
     }
 }

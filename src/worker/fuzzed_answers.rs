@@ -155,7 +155,7 @@ impl Answer {
 
     fn promise(&self) -> Promise {
         let promise = |is_token_spent, exit| Promise { is_token_spent, exit };
-        let oauth_error = self.oauth_error().filter(|error| !matches!(self.status, 408 | 429) || error == "slow_down");
+        let oauth_error = self.oauth_error().filter(|_| !matches!(self.status, 408 | 429));
         match (self.status, oauth_error.as_deref()) {
             _ if !self.is_complete => promise(false, Some(9)),
             (400..=499, Some("invalid_grant")) => promise(true, Some(4)),

@@ -73,8 +73,8 @@ pub enum UnmetRequirement {
     AuthTimeInFuture { at: Timestamp, now: Timestamp },
     /// `email` is missing, or at another domain.
     EmailDomain { accepted: Vec<String>, actual: Option<UntrustedText> },
-    /// The provider does not vouch for `email`.
-    EmailNotVouched { address: UntrustedText },
+    /// The provider does not vouch for `email`: the token lacks this claim, or its value vouches for nothing.
+    EmailNotVouched { address: UntrustedText, claim: &'static str },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

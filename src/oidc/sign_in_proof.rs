@@ -19,8 +19,11 @@ use crate::{
 /// The claims that a requirement of some provider can be about.
 const PROOF_CLAIMS: [&str; 8] = ["acr", "acrs", "amr", "auth_time", "email", "email_verified", "hd", "tid"];
 
+/// The provider's statement that it has verified `email` (OIDC Core §5.1).
+const VERIFIED_CLAIM: &str = "email_verified";
+
 /// The claims that vouch for an e-mail address.
-const EMAIL_PROOF: [&str; 3] = ["email_verified", "hd", "tid"];
+const EMAIL_PROOF: [&str; 3] = [VERIFIED_CLAIM, "hd", "tid"];
 
 /// The claims of a sign-in that `require` can be about, as the provider signed them. Empty if the sign-in proved
 /// nothing, and in records of versions that did not store it.
@@ -156,18 +159,36 @@ fn check_email(claims: &Map<String, Value>, rules: &ProofRules<'_>) -> Result<()
         let actual = address.map(UntrustedText::new);
         return Err(UnmetRequirement::EmailDomain { accepted: accepted.clone(), actual });
     }
+    match find_missing_email_proof(claims, rules) {
+        None => Ok(()),
+        Some(claim) => {
+            let address = UntrustedText::new(address.unwrap_or_default());
+            Err(UnmetRequirement::EmailNotVouched { address, claim })
+        }
+    }
+}
+
+/// The claim that would vouch for the address; `None` if the provider vouches for it.
+fn find_missing_email_proof(claims: &Map<String, Value>, rules: &ProofRules<'_>) -> Option<&'static str> {
     let stated = |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|value| !value.is_empty());
-    let is_verified = claims.get("email_verified") == Some(&Value::Bool(true));
-    let is_vouched = match rules.support.email {
-        EmailAuthority::Verified => is_verified,
-        EmailAuthority::VerifiedInOrganization { claim } => is_verified && stated(claim).is_some(),
+    let is_verified = claims.get(VERIFIED_CLAIM) == Some(&Value::Bool(true));
+    match rules.support.email {
+        EmailAuthority::Verified => (!is_verified).then_some(VERIFIED_CLAIM),
+        EmailAuthority::VerifiedInOrganization { claim } => match (is_verified, stated(claim)) {
+            (false, _) => Some(VERIFIED_CLAIM),
+            (true, None) => Some(claim),
+            (true, Some(_)) => None,
+        },
         EmailAuthority::OfTenant { claim, find_tenant: _ } => {
             let is_own = |tenant: &str| stated(claim).is_some_and(|value| value.eq_ignore_ascii_case(tenant));
-            is_verified || rules.tenant.is_some_and(is_own)
+            match rules.tenant {
+                _ if is_verified => None,
+                Some(tenant) if is_own(tenant) => None,
+                Some(_) => Some(claim),
+                None => Some(VERIFIED_CLAIM),
+            }
         }
-    };
-    let address = UntrustedText::new(address.unwrap_or_default());
-    if is_vouched { Ok(()) } else { Err(UnmetRequirement::EmailNotVouched { address }) }
+    }
 }
 
 /// The domain of a plain address. `None` for an address that two readers could split differently: with several `@`, a
@@ -336,12 +357,14 @@ mod tests {
         let entra = domains(Provider::Entra, &["acme.com"]);
         let of = |settings: &OidcSettings, tid: Value| check(settings, json!({ "email": "a@acme.com", "tid": tid }));
         assert_eq!(of(&entra, json!(TENANT)), Ok(()));
+        assert!(matches!(of(&entra, json!(null)), Err(UnmetRequirement::EmailNotVouched { claim: "tid", .. })));
         for tid in [json!("99999999-2222-3333-4444-555555555555"), json!(""), json!(null), json!([TENANT])] {
             assert!(of(&entra, tid).is_err());
         }
         // Users of an external tenant register themselves.
         let issuer = Issuer::parse(&format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0")).unwrap();
-        assert!(of(&OidcSettings { issuer, ..entra }, json!(TENANT)).is_err());
+        let external = of(&OidcSettings { issuer, ..entra }, json!(TENANT));
+        assert!(matches!(external, Err(UnmetRequirement::EmailNotVouched { claim: VERIFIED_CLAIM, .. })));
     }
 
     #[test]
@@ -350,10 +373,14 @@ mod tests {
         let of = |verified: bool, hd: Value| {
             check(&google, json!({ "email": "a@acme.com", "email_verified": verified, "hd": hd }))
         };
+        let not_vouched = |claim| {
+            let address = UntrustedText::new("a@acme.com");
+            Err(UnmetRequirement::EmailNotVouched { address, claim })
+        };
         assert_eq!(of(true, json!("acme.com")), Ok(()));
-        assert!(of(false, json!("acme.com")).is_err());
+        assert_eq!(of(false, json!("acme.com")), not_vouched(VERIFIED_CLAIM));
         // A personal account whose owner has left the company since the verification.
-        assert!(of(true, json!(null)).is_err() && of(true, json!("")).is_err());
+        assert_eq!([of(true, json!(null)), of(true, json!(""))], [not_vouched("hd"), not_vouched("hd")]);
     }
 
     fn proof(claims: &Value) -> SignInProof {

@@ -49,8 +49,8 @@ pub fn describe_unmet_requirement(unmet: &UnmetRequirement) -> String {
                 }
             }
         }
-        UnmetRequirement::EmailNotVouched { address } => {
-            format!("the provider does not confirm that {} belongs to you (`email_verified`)", address.to_safe_line())
+        UnmetRequirement::EmailNotVouched { address, claim } => {
+            format!("the provider does not confirm that {} belongs to you (`{claim}`)", address.to_safe_line())
         }
     }
 }
@@ -92,8 +92,12 @@ fn suggest_remedy(unmet: &UnmetRequirement) -> Hint {
         UnmetRequirement::EmailDomain { accepted, actual: Some(_) } => {
             Hint::run(NextCommand::Login).text(format!(" and choose your account at {}", join(accepted, "or")))
         }
-        UnmetRequirement::EmailNotVouched { .. } => {
+        UnmetRequirement::EmailNotVouched { address: _, claim: "email_verified" } => {
             "ask the provider's administrator to verify the address of your account".into()
+        }
+        // The organization (`hd`) or the tenant (`tid`) vouches for addresses, and the account belongs to none or another.
+        UnmetRequirement::EmailNotVouched { .. } => {
+            Hint::run(NextCommand::Login).text(" and choose your account of the organization")
         }
     }
 }

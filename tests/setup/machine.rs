@@ -276,6 +276,7 @@ fn system_wizard_offers_root_no_sign_in_and_no_key_file() {
     let shown = machine.run_by(terminal, &[]).stdout;
     assert!(shown.contains("Done.") && machine.file().exists(), "{shown}");
     assert!(!shown.contains("Sign in now?") && !shown.contains(STORAGE_QUESTION), "{shown}");
+    assert!(shown.contains("Done. Each user signs in with `bedrock-sso login`"), "{shown}");
 }
 
 #[test]

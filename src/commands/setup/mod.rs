@@ -78,7 +78,11 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     context.set_invocation(planned.default.invocation(place.named_config()));
     place.plan_tool_config(&mut plan, &planned)?;
     place.warn_about_conflicts(&planned)?;
-    let next = Hint::from("Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
+    // The administrator who sets up a computer for all users does not sign in as root.
+    let next = match arguments.system {
+        true => Hint::from("Each user signs in with ").command(NextCommand::Login).text(", then starts Claude Code.\n"),
+        false => Hint::from("Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n"),
+    };
     let next = next.render(&context.invocation()) + &planned.describe_choice();
     // The wizard itself offers the next step.
     let done = if can_sign_in { "Done.\n".to_owned() } else { format!("Done. {next}") };

@@ -98,10 +98,19 @@ pub fn describe_io_error(error: &std::io::Error) -> String {
 
 /// Texts as a sentence lists them: `a, b and c`.
 pub fn join_with_and(texts: &[String]) -> String {
+    join_with(texts, "and")
+}
+
+/// Joins texts as English does: `a, b or c`.
+pub fn join_with_or(texts: &[String]) -> String {
+    join_with(texts, "or")
+}
+
+fn join_with(texts: &[String], last_separator: &str) -> String {
     match texts {
         [] => String::new(),
         [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+        [rest @ .., last] => format!("{} {last_separator} {last}", rest.join(", ")),
     }
 }
 

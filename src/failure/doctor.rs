@@ -20,7 +20,7 @@ use crate::{
     hint::{Hint, NextCommand},
     oidc::{ClockSkew, RequestRefusal, callback::BindAttempt},
     shell::{Shell, quote_shown_path},
-    text::{join_with_and, sanitize_line},
+    text::{join_with_and, join_with_or, sanitize_line},
     time::format_duration,
 };
 
@@ -55,16 +55,15 @@ pub fn describe_missing_session(obstacle: RefreshObstacle) -> Failure {
 /// The AWS session is named after the user's subject, because the ID token has none of the claims that `session_name`
 /// prefers to it. CloudTrail and cost reports then show an identifier that does not say who the user is.
 pub fn describe_opaque_session_name(profile: &Profile) -> Failure {
-    let wanted: Vec<&str> = profile.session_name.iter().map(String::as_str).filter(|item| *item != "sub").collect();
-    let wanted = match wanted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => wanted.concat(),
-    };
+    let wanted = profile.session_name.iter().filter(|item| *item != "sub").map(|item| sanitize_line(item));
+    let wanted = join_with_or(&wanted.collect::<Vec<_>>());
     let what = format!("AWS records you under an identifier of the provider, because the ID token has no {wanted}");
     let hint = Hint::from(profile.oidc().map_or("", |oidc| oidc.provider.spec().email_claim_remedy));
     let hint = match profile.user_info_claims().is_empty() {
         true => hint.text(", or set session_name = [\"email\", \"userinfo:email\", \"sub\"]"),
-        false => hint.text("; ").command(NextCommand::LoginForce).text(" with -vv says why UserInfo has no name"),
+        false => {
+            hint.text(", or run ").command(NextCommand::LoginForce).text(" with -vv to see why UserInfo does not help")
+        }
     };
     make_finding("doctor/opaque_name", what, hint)
 }

@@ -6,7 +6,7 @@
 use crate::{
     hint::{Hint, NextCommand},
     oidc::UnmetRequirement,
-    text::{UntrustedText, sanitize_line},
+    text::{UntrustedText, join_with_and, join_with_or, sanitize_line},
     time::format_duration,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub fn describe_unmet_requirement(unmet: &UnmetRequirement) -> String {
     match unmet {
         UnmetRequirement::Context { claim, accepted, actual } => {
-            let accepted = join(accepted, "or");
+            let accepted = join_with_or(&escape_all(accepted));
             match actual.as_slice() {
                 [] => format!("the provider did not state `{claim}`, but the profile requires {accepted}"),
                 actual => {
@@ -23,7 +23,7 @@ pub fn describe_unmet_requirement(unmet: &UnmetRequirement) -> String {
             }
         }
         UnmetRequirement::Methods { missing, actual } => {
-            let missing = join(missing, "and");
+            let missing = join_with_and(&escape_all(missing));
             match actual.as_slice() {
                 [] => format!("the provider did not state `amr`, but the profile requires {missing}"),
                 actual => format!("the sign-in used {} (`amr`), but the profile requires {missing}", quote(actual)),
@@ -41,7 +41,7 @@ pub fn describe_unmet_requirement(unmet: &UnmetRequirement) -> String {
             format!("the sign-in is dated {at} (`auth_time`), but this computer's clock says {now}")
         }
         UnmetRequirement::EmailDomain { accepted, actual } => {
-            let accepted = join(accepted, "or");
+            let accepted = join_with_or(&escape_all(accepted));
             match actual {
                 None => format!("the provider did not state `email`, but the profile requires one at {accepted}"),
                 Some(actual) => {
@@ -89,9 +89,8 @@ fn suggest_remedy(unmet: &UnmetRequirement) -> Hint {
         UnmetRequirement::NoAuthTime { .. } => ask_for_claim("auth_time"),
         UnmetRequirement::AuthTimeInFuture { .. } => super::suggest_clock(),
         UnmetRequirement::EmailDomain { accepted: _, actual: None } => ask_for_claim("email"),
-        UnmetRequirement::EmailDomain { accepted, actual: Some(_) } => {
-            Hint::run(NextCommand::Login).text(format!(" and choose your account at {}", join(accepted, "or")))
-        }
+        UnmetRequirement::EmailDomain { accepted, actual: Some(_) } => Hint::run(NextCommand::Login)
+            .text(format!(" and choose your account at {}", join_with_or(&escape_all(accepted)))),
         UnmetRequirement::EmailNotVouched { address: _, claim: "email_verified" } => {
             "ask the provider's administrator to verify the address of your account".into()
         }
@@ -102,16 +101,9 @@ fn suggest_remedy(unmet: &UnmetRequirement) -> Hint {
     }
 }
 
-/// The values of the configuration: `a, b or c`.
-fn join(values: &[String], last: &str) -> String {
-    match values {
-        [] => String::new(),
-        [only] => sanitize_line(only),
-        [head @ .., tail] => {
-            let head: Vec<String> = head.iter().map(|value| sanitize_line(value)).collect();
-            format!("{} {last} {}", head.join(", "), sanitize_line(tail))
-        }
-    }
+/// The values of the configuration, escaped.
+fn escape_all(values: &[String]) -> Vec<String> {
+    values.iter().map(|value| sanitize_line(value)).collect()
 }
 
 /// The values of the provider, escaped.

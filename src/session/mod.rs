@@ -161,8 +161,8 @@ impl Ladder<'_> {
     ) -> Result<ClimbOutcome, Error> {
         let mut records =
             OpenRecords { sign_in: OpenSignIn::load(&sign_in)?, credentials: OpenCredentials::load(credentials)? };
-        let is_provider_doubtful = refused.is_some_and(|refused| refused.after_network_failure);
-        if let Some(refused) = refused.filter(|_| !is_provider_doubtful) {
+        let was_provider_unreached = refused.is_some_and(|refused| refused.after_network_failure);
+        if let Some(refused) = refused.filter(|_| !was_provider_unreached) {
             refused.token.mark_spent(&mut records.sign_in);
             records.sign_in.store()?;
         }
@@ -172,7 +172,7 @@ impl Ladder<'_> {
             return Ok(ClimbOutcome::Done(ready));
         }
         let search = match self.find_unused_token(&records) {
-            _ if is_provider_doubtful => TokenSearch::SignInNeeded(SignInReason::NoUsableToken),
+            _ if was_provider_unreached => TokenSearch::SignInNeeded(SignInReason::NoUsableToken),
             Some(token) => TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure: None }),
             None => self.get_token_without_prompt(&mut records.sign_in).await?,
         };
@@ -294,7 +294,7 @@ impl Ladder<'_> {
 
     /// A client for requests before a prompt. Their timeouts shrink, so that a provider that accepts connections and
     /// never answers costs about [`PROVIDER_TIME`] in all: some SDKs wait for less than 22 seconds.
-    fn impatient_client(&self) -> Client {
+    fn client_with_time_limit(&self) -> Client {
         let left = PROVIDER_TIME.saturating_sub(self.started.elapsed());
         self.client.with_timeout_limit(left.max(MIN_REQUEST_TIME))
     }

@@ -54,7 +54,7 @@ impl PortalSteps<'_, '_> {
             return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
         };
         log::debug("session", format_args!("refreshing the access token of Identity Center"));
-        let client = self.portal.with_client(self.impatient_client());
+        let client = self.portal.with_client(self.client_with_time_limit());
         match client.refresh(&registration, &refresh_token, self.now()).await {
             Ok(tokens) => {
                 let portal = PortalSession { sign_in_id: portal.sign_in_id, ..build_session(&tokens, String::new()) };
@@ -120,7 +120,7 @@ impl PortalSteps<'_, '_> {
             return Ok(known);
         }
         log::info("session", format_args!("registering this program at Identity Center"));
-        let client = self.portal.with_client(self.impatient_client());
+        let client = self.portal.with_client(self.client_with_time_limit());
         let registration = client.register_client(self.settings.start_url.as_str(), &redirect_uri, self.now()).await?;
         sign_in.store_registration(&registration)?;
         Ok(registration)
@@ -129,7 +129,7 @@ impl PortalSteps<'_, '_> {
     /// Fails if Identity Center does not answer, does not know this program any more, or has another region. It asks
     /// for a device code, which nobody uses: no other request shows all this before the browser opens.
     pub(super) async fn check_service(&self, registration: &ClientRegistration) -> Result<(), IdentityCenterError> {
-        let client = self.portal.with_client(self.impatient_client());
+        let client = self.portal.with_client(self.client_with_time_limit());
         match client.request_device_code(registration, self.settings.start_url.as_str()).await {
             Ok(_) => Ok(()),
             Err(error) if is_obstacle(&error) => Err(error),

@@ -101,11 +101,11 @@ impl<'a> ProviderSteps<'_, 'a> {
     /// stay: a token that names another key makes the ladder fetch them again.
     pub(super) async fn fetch_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
         log::debug("session", format_args!("fetching the provider's metadata"));
-        let metadata = oidc::discover_provider(&self.impatient_client(), self.settings).await?;
+        let metadata = oidc::discover_provider(&self.client_with_time_limit(), self.settings).await?;
         let known = match sign_in.load_provider(self.now())? {
             Some(cached) if cached.metadata.jwks_uri == metadata.jwks_uri => cached.with_metadata(metadata),
             _ => {
-                let keys = oidc::fetch_keys(&self.impatient_client(), &metadata).await?;
+                let keys = oidc::fetch_keys(&self.client_with_time_limit(), &metadata).await?;
                 CachedProvider::new(self.now(), metadata, keys)
             }
         };

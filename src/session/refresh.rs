@@ -157,7 +157,7 @@ impl ProviderSteps<'_, '_> {
         loop {
             self.check_token_endpoint(sign_in, known)?;
             log::debug("session", format_args!("refreshing the ID token"));
-            let client = self.impatient_client();
+            let client = self.client_with_time_limit();
             let provider = ProviderSession { client: &client, ..self.provider_session(application, known) };
             let refreshed = provider.refresh_tokens(refresh_token).await;
             let error = match refreshed {
@@ -169,7 +169,14 @@ impl ProviderSteps<'_, '_> {
             if suggests_stale_metadata {
                 sign_in.lock.remove_provider()?;
             }
-            match error.into_refresh_failure() {
+            let failure = error.into_refresh_failure();
+            let may_have_moved = matches!(failure, RefreshFailure::Refused(_)) && suggests_stale_metadata && !was_moved;
+            if may_have_moved && self.refetch_metadata(sign_in, known).await? {
+                log::info("session", format_args!("the token endpoint has moved; refreshing at the new one"));
+                was_moved = true;
+                continue;
+            }
+            match failure {
                 RefreshFailure::TokenSpent => {
                     log::info(
                         "session",
@@ -179,12 +186,6 @@ impl ProviderSteps<'_, '_> {
                     sign_in.mark_token_spent();
                     sign_in.store()?;
                     return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
-                }
-                RefreshFailure::Refused(_)
-                    if suggests_stale_metadata && !was_moved && self.has_moved(sign_in, known).await? =>
-                {
-                    log::info("session", format_args!("the token endpoint has moved; refreshing at the new one"));
-                    was_moved = true;
                 }
                 RefreshFailure::Refused(refusal) => {
                     log::info("session", format_args!("the provider refused the refresh: {refusal:?}"));
@@ -203,11 +204,11 @@ impl ProviderSteps<'_, '_> {
         }
     }
 
-    /// Fetches the metadata again, and returns whether it names another token endpoint than `known`, which it replaces.
+    /// Fetches the metadata again into `known`, and returns whether the token endpoint is another one now.
     ///
     /// A page without an OAuth error can come from an endpoint that has moved, or from something else than the provider.
     /// A provider that does not serve its metadata has refused nothing, so the network failure of this request decides.
-    async fn has_moved(&self, sign_in: &OpenSignIn<'_>, known: &mut CachedProvider) -> Result<bool, Error> {
+    async fn refetch_metadata(&self, sign_in: &OpenSignIn<'_>, known: &mut CachedProvider) -> Result<bool, Error> {
         let current = self.fetch_provider(sign_in.lock).await?;
         let is_moved = current.metadata.token_endpoint != known.metadata.token_endpoint;
         *known = current;

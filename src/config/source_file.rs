@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ConfigInputs, Error, FileNaming, UnreadableReason, ValueLocation};
+use super::{ConfigInputs, Error, UnreadableReason, ValueLocation};
 use crate::{
     files::{FileKind, ReadError, RegularFile},
     host::{Environment, FolderTrust, check_folder_trust, find_untrusted_writer},
@@ -91,16 +91,17 @@ impl SourceFile {
         environment: &Environment,
         judge: impl Fn(&File) -> Result<(), UnreadableReason>,
     ) -> Result<Option<Self>, Error> {
+        let file = match RegularFile::open(path) {
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened,
+        };
         let read = || {
-            let file = RegularFile::open(path).map_err(|error| classify_read_error(&error))?;
+            let file = file.map_err(|error| classify_read_error(&error))?;
             judge(file.file())?;
             decode_utf8(file.read_to_limit(MAX_FILE_BYTES).map_err(|error| classify_read_error(&error))?)
         };
-        match read() {
-            Ok(text) => Ok(Some(Self::from_text(path, rank, text, environment))),
-            Err(UnreadableReason::Missing { .. }) => Ok(None),
-            Err(why) => Err(Error::Unreadable { file: display_path(path, environment), why }),
-        }
+        let text = read().map_err(|why| Error::Unreadable { file: display_path(path, environment), why })?;
+        Ok(Some(Self::from_text(path, rank, text, environment)))
     }
 
     /// A file with this text, which does not need to exist.
@@ -148,9 +149,6 @@ fn classify_read_error(error: &ReadError) -> UnreadableReason {
     match error {
         ReadError::NotRegular(FileKind::Folder) => UnreadableReason::Directory,
         ReadError::TooLarge { limit } => UnreadableReason::TooLarge { limit: *limit },
-        ReadError::Io(error) if error.kind() == ErrorKind::NotFound => {
-            UnreadableReason::Missing { named_by: FileNaming::Command }
-        }
         ReadError::Io(error) if error.kind() == ErrorKind::PermissionDenied => UnreadableReason::Denied,
         ReadError::Io(_) | ReadError::NotRegular(_) => UnreadableReason::Other(error.to_string()),
     }

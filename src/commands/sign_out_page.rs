@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     host::{BrowserLaunch, ExecutionContext, Terminal},
     http::{self, Client},
-    oidc::{NoSignOutPage, discover_provider, find_sign_out_page},
+    oidc::{NoSignOutPage, ProviderMetadata, discover_provider, find_sign_out_page},
     session::check_browser,
     url::SecureUrl,
 };
@@ -29,7 +29,9 @@ pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), 
     logout::sign_out_chosen_profile(context)?;
     let oidc = oidc?;
     let page = match find_sign_out_page(oidc, known.as_ref().map(|known| &known.metadata)) {
-        Err(NoSignOutPage::NotNamed) if known.is_none() => fetch_and_find_page(&work, oidc)?,
+        Err(NoSignOutPage::NotNamed) if known.is_none() => {
+            find_sign_out_page(oidc, Some(&fetch_metadata(&work, oidc)?))
+        }
         found => found,
     };
     let page = page.map_err(|reason| Failure::from_missing_sign_out_page(reason, &work.profile))?;
@@ -37,14 +39,10 @@ pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), 
     Ok(())
 }
 
-fn fetch_and_find_page(
-    work: &ProfileContext<'_>,
-    oidc: &OidcSettings,
-) -> Result<Result<SecureUrl, NoSignOutPage>, Failure> {
+fn fetch_metadata(work: &ProfileContext<'_>, oidc: &OidcSettings) -> Result<ProviderMetadata, Failure> {
     let client = Client::new(work.profile.network_settings(&work.host().environment))?;
     let client = client.with_total_timeout(DISCOVERY_TIMEOUT);
-    let metadata = http::block_on(discover_provider(&client, oidc)).map_err(Failure::from_runtime_error)??;
-    Ok(find_sign_out_page(oidc, Some(&metadata)))
+    Ok(http::block_on(discover_provider(&client, oidc)).map_err(Failure::from_runtime_error)??)
 }
 
 fn open_page(work: &ProfileContext<'_>, page: &SecureUrl) {

@@ -48,7 +48,7 @@ pub use self::{
 pub use self::{
     destination::list_destinations,
     service::AwsService,
-    token_algorithm::{AlgorithmSupport, assess_algorithm, list_required_algorithms},
+    token_algorithm::{AlgorithmRefuser, AlgorithmSupport, assess_algorithm, list_required_algorithms},
 };
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
 use crate::{

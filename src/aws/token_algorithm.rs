@@ -16,6 +16,15 @@ pub enum AlgorithmSupport {
     Undocumented,
 }
 
+/// Who accepts none of the algorithms with which a provider signs ID tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlgorithmRefuser {
+    /// This program cannot verify any of them.
+    Program,
+    /// This program can verify one of them, but AWS accepts none.
+    Aws,
+}
+
 /// Returns what AWS says about this algorithm at the first exchange of a profile.
 ///
 /// An identity pool verifies signatures "via an RSA public key" (Amazon Cognito, "Setting up an OIDC provider as an

@@ -5,7 +5,7 @@
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::run_with_timeout};
 use crate::{
-    aws::{self, AlgorithmSupport},
+    aws::{self, AlgorithmRefuser, AlgorithmSupport},
     config::OidcSettings,
     failure::{Failure, doctor},
     oidc::{ClientProbe, fetch_keys, is_supported_algorithm, probe_client},
@@ -42,8 +42,8 @@ pub(super) async fn check_algorithms(
     let [accepted, refused, undocumented] =
         [AlgorithmSupport::Accepted, AlgorithmSupport::Refused, AlgorithmSupport::Undocumented].map(with);
     match (accepted.as_slice(), refused.as_slice(), undocumented.as_slice()) {
-        ([], [], []) => Err(doctor::describe_unusable_algorithms(offered, false).into()),
-        ([], _, []) => Err(doctor::describe_unusable_algorithms(offered, true).into()),
+        ([], [], []) => Err(doctor::describe_unusable_algorithms(offered, AlgorithmRefuser::Program).into()),
+        ([], _, []) => Err(doctor::describe_unusable_algorithms(offered, AlgorithmRefuser::Aws).into()),
         ([], _, undocumented) => Ok(Finding::Warn(doctor::describe_undocumented_algorithms(undocumented))),
         (accepted, refused, undocumented) => {
             let list = |names: &[String], note: &str| match names {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::{
+    aws::AlgorithmRefuser,
     cache::RefreshObstacle,
     config::Profile,
     failure::{
@@ -242,13 +243,12 @@ pub fn describe_clock_skew(skew: ClockSkew, host: &str) -> Failure {
     Failure::new(Exit::TokenRejected, "doctor/clock", what, hint)
 }
 
-/// The provider offers no signing algorithm that can be used. If `is_verifiable`, this program accepts one of them, but
-/// AWS accepts none.
-pub fn describe_unusable_algorithms(offered: &[String], is_verifiable: bool) -> Failure {
-    let what = describe_offered_algorithms(offered, is_verifiable);
-    match is_verifiable {
-        true => Failure::new(Exit::Aws, "doctor/algorithm", what, SUPPORTED_ALGORITHMS),
-        false => Failure::new(Exit::TokenRejected, "doctor/algorithm", what, SUPPORTED_ALGORITHMS),
+/// The provider offers no signing algorithm that can be used.
+pub fn describe_unusable_algorithms(offered: &[String], refuser: AlgorithmRefuser) -> Failure {
+    let what = describe_offered_algorithms(offered, refuser);
+    match refuser {
+        AlgorithmRefuser::Program => Failure::new(Exit::TokenRejected, "doctor/algorithm", what, SUPPORTED_ALGORITHMS),
+        AlgorithmRefuser::Aws => Failure::new(Exit::Aws, "doctor/algorithm", what, SUPPORTED_ALGORITHMS),
     }
 }
 

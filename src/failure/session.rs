@@ -20,7 +20,7 @@ impl Failure {
             Error::Aws(error) => error.into(),
             Error::Provider(error) => error.into(),
             Error::Token(rejection) => rejection.into(),
-            Error::NoUsableAlgorithm { offered, is_verifiable } => Self::from_algorithms(&offered, is_verifiable),
+            Error::NoUsableAlgorithm { offered, refuser } => Self::from_algorithms(&offered, refuser),
             Error::Client(unproven) => Self::from_client_error(&unproven, profile),
             Error::Bind(error) => error.into(),
             Error::Callback(error) => error.into(),

@@ -5,7 +5,7 @@
 use std::{io, time::Duration};
 
 use crate::{
-    aws::{self, AssignmentError, FailedStep, IdentityCenterError},
+    aws::{self, AlgorithmRefuser, AssignmentError, FailedStep, IdentityCenterError},
     cache::{DestinationChange, FailureKind, FailureReport},
     files, http,
     oidc::{
@@ -28,11 +28,10 @@ pub enum Error {
     Aws(aws::Error),
     Provider(oidc::Error),
     Token(TokenRejection),
-    /// The provider signs ID tokens only with algorithms of which none can be used. If `is_verifiable`, this program
-    /// accepts one of them, but AWS accepts none.
+    /// The provider signs ID tokens only with algorithms of which none can be used.
     NoUsableAlgorithm {
         offered: Vec<String>,
-        is_verifiable: bool,
+        refuser: AlgorithmRefuser,
     },
     /// The application's client secret or private key is missing or unusable.
     Client(ClientCredentialError),

@@ -6,6 +6,7 @@
 //! escape control characters. Hints for the error codes of single providers are rows of `vendor_hints.txt`.
 
 use crate::{
+    aws::AlgorithmRefuser,
     config::Profile,
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
@@ -235,19 +236,21 @@ pub(super) const SUPPORTED_ALGORITHMS: &str =
 /// The most algorithms that a message names. The standards have a dozen.
 const MAX_ALGORITHMS: usize = 12;
 
-/// The fact that a provider's discovery document lists no algorithm that can be used. If `is_verifiable`, this program
-/// accepts one of them, but AWS accepts none.
-pub(super) fn describe_offered_algorithms(offered: &[String], is_verifiable: bool) -> String {
+/// The fact that a provider's discovery document lists no algorithm that can be used.
+pub(super) fn describe_offered_algorithms(offered: &[String], refuser: AlgorithmRefuser) -> String {
     let offered: Vec<String> = offered.iter().take(MAX_ALGORITHMS).map(|name| sanitize_line(name)).collect();
-    let who = if is_verifiable { "AWS" } else { "this program" };
+    let who = match refuser {
+        AlgorithmRefuser::Program => "this program",
+        AlgorithmRefuser::Aws => "AWS",
+    };
     format!("the provider signs ID tokens only with {}, which {who} does not accept", join_with_and(&offered))
 }
 
 impl Failure {
     /// The provider's discovery document lists no algorithm that can be used. It ends the sign-in before the user is
     /// prompted, with the slug that a token of the provider would lead to.
-    pub fn from_algorithms(offered: &[String], is_verifiable: bool) -> Self {
-        let what = describe_offered_algorithms(offered, is_verifiable);
+    pub fn from_algorithms(offered: &[String], refuser: AlgorithmRefuser) -> Self {
+        let what = describe_offered_algorithms(offered, refuser);
         Self::new(Exit::TokenRejected, "token/algorithm", what, SUPPORTED_ALGORITHMS)
     }
 }

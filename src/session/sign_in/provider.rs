@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::service::{DevicePoll, ShownCode, SignInService};
 use crate::{
-    aws::{self, AlgorithmSupport},
+    aws::{self, AlgorithmRefuser, AlgorithmSupport},
     cache::{CachedProvider, CredentialsRecord, LockedSignIn, RecordFolder, RefreshHistory},
     identity::needs_user_info,
     log,
@@ -159,7 +159,8 @@ impl ProviderSignIn<'_, '_> {
         if verifiable.iter().any(|name| aws::assess_algorithm(federation, name) != AlgorithmSupport::Refused) {
             return Ok(());
         }
-        Err(Error::NoUsableAlgorithm { offered: offered.clone(), is_verifiable: !verifiable.is_empty() })
+        let refuser = if verifiable.is_empty() { AlgorithmRefuser::Program } else { AlgorithmRefuser::Aws };
+        Err(Error::NoUsableAlgorithm { offered: offered.clone(), refuser })
     }
 
     /// Verifies the tokens, stores them, and continues with steps 6 to 8.

@@ -2,7 +2,7 @@
 //!
 //! It decides what a failed refresh means: whether the stored token is used, the user has to sign in, or the call fails.
 
-use super::{Error, Ladder, OpenSignIn, find_unmet_requirement, provider_steps::ProviderSteps};
+use super::{Error, Ladder, OpenSignIn, SignInNeeded, find_unmet_requirement, provider_steps::ProviderSteps};
 use crate::{
     cache::{CachedProvider, FailureReport, MIN_REMAINING, RefreshHistory, SignInRecord},
     log,
@@ -133,8 +133,8 @@ impl ProviderSteps<'_, '_> {
                 }
                 decided => decided,
             },
-            Err(Error::Token(rejection)) if self.purpose.is_login() => {
-                log::info("session", format_args!("prompting the user, because the new ID token is {rejection:?}"));
+            Err(error @ Error::Token(_)) if self.purpose.is_login() => {
+                log::info("session", format_args!("prompting the user, because {}", (self.describe)(error).message));
                 Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
             decided => decided,
@@ -188,7 +188,8 @@ impl ProviderSteps<'_, '_> {
                     return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
                 }
                 RefreshFailure::Refused(refusal) => {
-                    log::info("session", format_args!("the provider refused the refresh: {refusal:?}"));
+                    let report = (self.describe)(SignInNeeded::RefreshRefused(refusal.clone()).into());
+                    log::info("session", format_args!("{}", report.message));
                     if sign_in.refresh_history != RefreshHistory::Refused {
                         sign_in.refresh_history = RefreshHistory::Refused;
                         sign_in.store()?;
@@ -196,7 +197,8 @@ impl ProviderSteps<'_, '_> {
                     return Ok(TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)));
                 }
                 RefreshFailure::ApplicationRefused(error) if self.purpose.is_login() => {
-                    log::info("session", format_args!("prompting the user, because the provider answered {error:?}"));
+                    let why = (self.describe)(error.into()).message;
+                    log::info("session", format_args!("prompting the user, because {why}"));
                     return Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered));
                 }
                 RefreshFailure::ApplicationRefused(error) | RefreshFailure::Unknown(error) => return Err(error.into()),

@@ -242,7 +242,7 @@ impl ProviderSignIn<'_, '_> {
                         Err(fault) => log::warn("session", format_args!("UserInfo cannot be used: {fault:?}")),
                     }
                 }
-                (None, _) => log::warn("session", format_args!("the provider's discovery names no usable UserInfo")),
+                (None, _) => log::warn("session", format_args!("discovery names no usable UserInfo endpoint")),
                 (Some(_), None) => {
                     log::warn("session", format_args!("UserInfo needs an access token, and the provider issued none"));
                 }

@@ -13,7 +13,6 @@ from bench import Server, wait_until
 from office import free_port
 
 
-
 class ForeignProvider:
     """A provider in a folder of its own, on a port of its own. Subclasses start it and describe it.
 

@@ -3,6 +3,7 @@
 The classes of the providers say what each lacks, and why.
 """
 
+import collections
 import functools
 import json
 import re
@@ -59,8 +60,11 @@ class ForeignWorld:
         return home
 
     def expiring(self, lifetime=120):
-        """The home, with credentials that the next call must renew."""
-        home = self.alice
+        """Alice's home, with credentials that the next call must renew."""
+        return self.let_expire(self.alice, lifetime)
+
+    def let_expire(self, home, lifetime):
+        """Gives a home whose user has signed in credentials that the next call must renew."""
         expect(home.first.code == 0, home.first)
         self.bench.control(lifetime=lifetime, sessions={})
         outcome = home.ours("login")
@@ -188,10 +192,7 @@ def logout_revokes_or_names_the_page(world):
 
 @needs("step_up")
 def required_proofs_are_verified_also_after_a_refresh(world):
-    home = world.strong
-    expect(home.first.code == 0, home.first)
-    world.bench.control(lifetime=120, sessions={})
-    expect((outcome := home.ours("login")).code == 0, outcome)
+    home = world.let_expire(world.strong, lifetime=120)
     seen = refreshes(home)
     expect((outcome := home.credentials()).code == 0, outcome)
     expect(refreshes(home) == seen + 1 and len(home.visits()) == 1, f"{refreshes(home) - seen} refreshes, {len(home.visits())} browsers")
@@ -208,10 +209,7 @@ def unproved_method_is_rejected(world):
 @needs("step_up")
 def refresh_that_proves_less_needs_a_sign_in(world):
     """An administrator has changed the claim since the sign-in."""
-    home = world.strong
-    expect(home.first.code == 0, home.first)
-    world.bench.control(lifetime=10, sessions={})
-    expect((outcome := home.ours("login")).code == 0, outcome)
+    home = world.let_expire(world.strong, lifetime=10)
     world.provider.weaken_methods()
     failure_lines(home.credentials("--no-login"), 4, "sign-in/requirement")
     expect(len(home.visits()) == 1, "a browser was opened")
@@ -234,18 +232,20 @@ def refreshes(home):
 
 
 def table(bench, only):
-    """The scenarios to run: all of the first provider, then all of the next."""
+    """The scenarios to run: all of the first provider, then all of the next. Prints once why a provider cannot have some."""
     for provider in bench.foreign:
-        world = ForeignWorld(bench, provider)
+        world, left_out = ForeignWorld(bench, provider), collections.Counter()
         for function in functions():
             name = f"{provider.name}_{function.__name__}"
             if not chosen(name, only):
                 continue
             reason = getattr(provider, getattr(function, "needs", ""), True)
             if reason is not True:
-                print(f"left out {name}: {reason}", flush=True)
+                left_out[reason] += 1
             else:
                 yield named(functools.partial(lambda _, function, world: function(world), function=function, world=world), name)
+        for reason, count in left_out.items():
+            print(f"left out for {provider.name}: {count} of {len(functions())} scenarios, because {reason}", flush=True)
 
 
 def functions():

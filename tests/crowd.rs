@@ -97,35 +97,35 @@ fn retried_caller_waits_for_the_tab_that_is_already_open() {
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
+/// Starts `login --force` while the browser of another caller is open, then lets the provider answer that browser.
+/// Returns what the other caller and `login` ended with.
+fn force_login_beside_a_sign_in(world: &World, desk: &Desk<'_>) -> [Outcome; 2] {
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
+    let other = desk.start(["credentials"]);
+    wait_for_tabs(desk, 1);
+    let mut login = desk.start(["login", "--force"]);
+    login.lines(1);
+    world.release();
+    [other.finish(), login.finish()]
+}
+
 /// `login --force` demands a sign-in, and the one that the user completes while it waits is one.
 #[test]
 fn forced_login_joins_the_sign_in_that_already_waits() {
     let world = World::new();
-    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = desk(&world);
-    let first = desk.start(["credentials"]);
-    wait_for_tabs(&desk, 1);
-    let mut second = desk.start(["login", "--force"]);
-    second.lines(1);
-    world.release();
-    second.finish().expect_code(0);
-    first.finish().expect_code(0);
+    let [first, second] = force_login_beside_a_sign_in(&world, &desk);
+    assert_eq!((first.code, second.code), (Some(0), Some(0)), "{first:?} {second:?}");
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
 #[test]
 fn forced_login_prompts_after_another_sign_in_was_refused() {
     let world = World::new();
-    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     world.next(1, Knob::AuthorizeError, json!({ "error": "access_denied", "description": "" }));
     let desk = desk(&world);
-    let first = desk.start(["credentials"]);
-    wait_for_tabs(&desk, 1);
-    let mut second = desk.start(["login", "--force"]);
-    second.lines(1);
-    world.release();
-    first.finish().expect_code(5);
-    second.finish().expect_code(0);
+    let [first, second] = force_login_beside_a_sign_in(&world, &desk);
+    assert_eq!((first.code, second.code), (Some(5), Some(0)), "{first:?} {second:?}");
     assert_eq!((counts(&world), desk.tabs()), ([2, 1, 0, 1], 2));
 }
 

@@ -54,17 +54,21 @@ fn verdicts(shown: &str) -> String {
 
 /// A home without a configuration.
 fn desk_without_configuration(world: &World) -> Desk<'_> {
+    desk_for_sign_in(world).0
+}
+
+/// A home without a configuration, and the value of `browser` with which the wizard's sign-in succeeds.
+fn desk_for_sign_in(world: &World) -> (Desk<'_>, String) {
     let desk = desk(world);
+    let browser = browser(&desk);
     fs::remove_file(desk.config_file()).unwrap();
-    desk
+    (desk, browser)
 }
 
 #[test]
 fn wizard_leads_to_a_first_sign_in() {
     let world = World::new();
-    let desk = desk(&world);
-    let browser = browser(&desk);
-    fs::remove_file(desk.config_file()).unwrap();
+    let (desk, browser) = desk_for_sign_in(&world);
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let issuer = world.issuer();
@@ -83,9 +87,7 @@ fn wizard_leads_to_a_first_sign_in() {
 #[test]
 fn wizard_does_not_claim_unverified_credentials_work() {
     let world = World::new();
-    let desk = desk(&world);
-    let browser = browser(&desk);
-    fs::remove_file(desk.config_file()).unwrap();
+    let (desk, browser) = desk_for_sign_in(&world);
     world.set(Knob::IdentityFault, Fault::Status(503));
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
@@ -150,9 +152,7 @@ fn wizard_and_doctor_name_the_same_redirect_uri() {
 #[test]
 fn wizard_without_a_keyring_offers_a_key_file() {
     let world = World::new();
-    let desk = desk(&world);
-    let browser = browser(&desk);
-    fs::remove_file(desk.config_file()).unwrap();
+    let (desk, browser) = desk_for_sign_in(&world);
     // The message names the kind of session.
     desk.set_variable("container", "docker");
     let sts = world.sts_endpoint();
@@ -201,9 +201,7 @@ fn wizard_does_not_test_the_keyring_for_a_given_storage() {
 #[test]
 fn accepted_ca_bundle_of_the_environment_is_configured() {
     let world = World::over_tls();
-    let desk = desk(&world);
-    let browser = browser(&desk);
-    fs::remove_file(desk.config_file()).unwrap();
+    let (desk, browser) = desk_for_sign_in(&world);
     let (bundle, sts) = (world.ca_bundle().unwrap(), world.sts_endpoint());
     desk.set_variable("AWS_CA_BUNDLE", bundle);
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];

@@ -262,6 +262,29 @@ fn setup_record_owned_by_another_user_is_refused() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
 
+/// Managed settings make Claude Code of every user sign in to a gateway.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn doctor_reports_a_gateway_in_managed_settings() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    let folder = machine.etc.path().join("claude-code");
+    fs::create_dir_all(&folder).unwrap();
+    let check = |settings: serde_json::Value| {
+        fs::write(folder.join("managed-settings.json"), settings.to_string()).unwrap();
+        let checks = machine.run(&["doctor", "--json"]).document()["checks"].clone();
+        checks.as_array().unwrap().iter().find(|check| check["name"] == "gateway").unwrap().clone()
+    };
+    for (key, value) in [("forceLoginMethod", "gateway"), ("forceLoginGatewayUrl", "https://gateway.example")] {
+        let found = check(json!({ key: value }));
+        let message = found["message"].as_str().unwrap();
+        assert_eq!(found["result"], "bad", "{found}");
+        assert!(message.contains(key) && message.contains("/etc/claude-code/managed-settings.json"), "{found}");
+    }
+    assert_eq!(check(json!({ "forceLoginMethod": "claudeai" }))["result"], "ok");
+}
+
 /// Neither the keyring of root nor a sign-in of root is of use to the users.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]

@@ -159,6 +159,14 @@ impl Hint {
         self
     }
 
+    /// Whether one of the commands is a sign-in.
+    pub fn names_login(&self) -> bool {
+        self.0.iter().any(|part| match part {
+            HintPart::Text(_) => false,
+            HintPart::Command { command } => command.spelling().0.starts_with("login"),
+        })
+    }
+
     /// The hint as one line. Each command is in backticks and has the flags of `invocation`. The text is not escaped
     /// here; see [`Hint::escape_texts`].
     pub fn render(&self, invocation: &Invocation) -> String {

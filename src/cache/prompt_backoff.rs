@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{text::escape_controls, time::Timestamp};
+use crate::{hint::Hint, text::escape_controls, time::Timestamp};
 
 /// The backoff after the first failed prompt. It doubles with each further one, up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_secs(60);
@@ -27,6 +27,8 @@ pub struct PromptBackoff {
     ended: bool,
     /// How the last prompt failed, for the message to callers during the backoff.
     why: Option<String>,
+    /// The hint of that failure. Absent in notes of version 0.1.
+    hint: Option<Hint>,
 }
 
 impl PromptBackoff {
@@ -34,21 +36,27 @@ impl PromptBackoff {
     /// it waits still counts.
     pub fn record_prompt(&mut self, now: Timestamp) {
         let unsuccessful = self.unsuccessful.saturating_add(1);
-        *self = Self { unsuccessful, at: Some(now), ended: false, why: self.why.take() };
+        *self = Self { unsuccessful, at: Some(now), ended: false, why: self.why.take(), hint: self.hint.take() };
     }
 
     /// Records how the prompt that was counted last has failed.
-    pub fn record_failure(&mut self, now: Timestamp, why: String) {
-        *self = Self { unsuccessful: self.unsuccessful.max(1), at: Some(now), ended: true, why: Some(why) };
+    pub fn record_failure(&mut self, now: Timestamp, why: String, hint: Hint) {
+        let unsuccessful = self.unsuccessful.max(1);
+        *self = Self { unsuccessful, at: Some(now), ended: true, why: Some(why), hint: Some(hint) };
     }
 
     /// Makes its text safe to print at a terminal.
     pub(super) fn escape_texts(self) -> Self {
-        Self { why: self.why.map(|why| escape_controls(&why)), ..self }
+        Self { why: self.why.map(|why| escape_controls(&why)), hint: self.hint.map(Hint::escape_texts), ..self }
     }
 
     pub fn failure_reason(&self) -> Option<&str> {
         self.why.as_deref()
+    }
+
+    /// What the user can do about that failure.
+    pub fn failure_hint(&self) -> Option<&Hint> {
+        self.hint.as_ref()
     }
 
     /// Ends the backoff after a successful sign-in.
@@ -79,7 +87,7 @@ mod tests {
         let mut backoff = PromptBackoff::default();
         for _ in 0..prompts {
             backoff.record_prompt(NOW);
-            backoff.record_failure(NOW, "refused".into());
+            backoff.record_failure(NOW, "refused".into(), Hint::default());
         }
         backoff
     }
@@ -107,6 +115,15 @@ mod tests {
         assert!(door.blocked_until(NOW).is_none());
         door.record_prompt(NOW);
         assert!(door.blocked_until(NOW).is_some());
+    }
+
+    #[test]
+    fn stored_texts_cannot_control_a_terminal() {
+        let mut backoff = PromptBackoff::default();
+        backoff.record_failure(NOW, "why\u{1b}[2J".into(), "hint\u{1b}[2J".into());
+        let escaped = backoff.escape_texts();
+        assert_eq!(escaped.failure_reason(), Some("why\\u{1b}[2J"));
+        assert_eq!(escaped.failure_hint(), Some(&"hint\\u{1b}[2J".into()));
     }
 
     #[test]

@@ -47,14 +47,14 @@ impl From<SignInNeeded> for Failure {
             ),
             // An SDK retries at once. Without this pause, each retry would open another browser tab. `login` ignores
             // the pause.
-            SignInNeeded::BackoffActive { until, now, why } => (
+            SignInNeeded::BackoffActive { until, now, why, hint } => (
                 "sign-in/paused",
                 format!(
                     "the last sign-in failed{}; not opening another browser tab for {}",
                     why.map_or_else(String::new, |why| format!(": {why}")),
                     format_duration(until.duration_since(now))
                 ),
-                Hint::run(NextCommand::Login).text(" to sign in now"),
+                advise_during_backoff(hint),
             ),
             // An error page at the provider never returns to this program. Not every provider shows it to the probe too.
             SignInNeeded::SignInTimedOut { after, redirect_uri } => (
@@ -118,6 +118,15 @@ impl From<SignInNeeded> for Failure {
             ),
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
+    }
+}
+
+/// The hint of the sign-in that failed. It must name `login`, which alone may prompt now.
+fn advise_during_backoff(hint: Option<Hint>) -> Hint {
+    match hint {
+        Some(hint) if hint.names_login() => hint,
+        Some(hint) => hint.text("; to try again now, run ").command(NextCommand::Login),
+        None => Hint::run(NextCommand::Login).text(" to sign in now"),
     }
 }
 

@@ -7,7 +7,9 @@ use std::{io, time::Duration};
 use crate::{
     aws::{self, AlgorithmRefuser, AssignmentError, FailedStep, IdentityCenterError},
     cache::{DestinationChange, FailureKind, FailureReport},
-    files, http,
+    files,
+    hint::Hint,
+    http,
     oidc::{
         self, ClientCredentialError, RefreshRefusal, RequestRefusal, TokenRejection, UnmetRequirement, VerifiedToken,
         callback::{BindError, CallbackError},
@@ -79,11 +81,13 @@ pub enum SignInNeeded {
     /// The ID token has expired and cannot be refreshed. AWS credentials may still be valid, so only `login --force`
     /// helps.
     IdTokenExpired,
-    /// An earlier prompt failed, so automatic callers may not prompt until then. `why` is how it failed.
+    /// An earlier prompt failed, so automatic callers may not prompt until then. `why` is how it failed, and `hint` what
+    /// the user can do about it.
     BackoffActive {
         until: Timestamp,
         now: Timestamp,
         why: Option<String>,
+        hint: Option<Hint>,
     },
     /// The user did not finish the sign-in in time.
     SignInTimedOut {

@@ -45,7 +45,8 @@ fn error_page_is_reported_at_once_and_is_the_reason() {
     let said = outcome.stderr.matches("answers the sign-in request with an error page (HTTP status 400)").count();
     assert_eq!(said, 2, "at once and at the end: {outcome:?}");
     assert_eq!((outcome.stdout.lines().count(), world.count(Endpoint::Authorize)), (1, 1), "{outcome:?}");
-    desk.run(["credentials"]).fails(4, "sign-in/paused");
+    let paused = desk.run(["credentials"]).fails(4, "sign-in/paused");
+    paused.hint_has(&[&uri, "`bedrock-sso doctor`", "to try again now, run `bedrock-sso login`"]);
 }
 
 #[test]

@@ -339,7 +339,7 @@ fn control_characters_in_stored_text_reach_no_output() {
     let notes = stored.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "sign-in")).unwrap();
     let planted = "x\u{1b}[2Jy\u{9b}31mz\u{202e}w";
     let failure = json!({ "at": world.now(), "code": 5, "slug": planted, "message": planted, "hint": planted });
-    let door = json!({ "fruitless": 2, "at": world.now(), "ended": true, "why": planted });
+    let door = json!({ "fruitless": 2, "at": world.now(), "ended": true, "why": planted, "hint": planted });
     let record = json!({ "version": 1, "record": { "last_failure": failure, "door": door } });
     std::fs::write(notes.with_extension("json"), record.to_string()).unwrap();
     let config = desk.home().join(format!("{planted}.toml"));

@@ -135,7 +135,8 @@ impl Ladder<'_> {
                 let (backoff, now) = (sign_in.load_sign_in_notes().prompt_backoff, self.now());
                 let Some(until) = backoff.blocked_until(now) else { return Ok(()) };
                 let why = backoff.failure_reason().map(str::to_owned);
-                Err(SignInNeeded::BackoffActive { until, now, why }.into())
+                let hint = backoff.failure_hint().cloned();
+                Err(SignInNeeded::BackoffActive { until, now, why, hint }.into())
             }
         }
     }
@@ -156,7 +157,9 @@ impl Ladder<'_> {
     fn record_outcome(&self, sign_in: &LockedSignIn<'_>, failure: Option<&FailureReport>) {
         sign_in.try_update_notes(|notes| match failure {
             None => notes.prompt_backoff.reset(),
-            Some(failure) => notes.prompt_backoff.record_failure(self.now(), failure.message.clone()),
+            Some(FailureReport { message, hint, .. }) => {
+                notes.prompt_backoff.record_failure(self.now(), message.clone(), hint.clone());
+            }
         });
     }
 }

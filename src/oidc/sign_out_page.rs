@@ -15,7 +15,8 @@ use crate::{
 pub enum NoSignOutPage {
     /// The provider's discovery document names none, or none with a usable address.
     NotNamed,
-    /// The provider has a page, and needs what this program does not have. The text says what.
+    /// The provider has a page, which needs something that this program does not have. The text says what, and follows
+    /// "because it".
     Unusable(&'static str),
 }
 

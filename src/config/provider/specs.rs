@@ -102,7 +102,7 @@ pub enum SignOutPage {
     Discovered,
     /// At this path of the issuer's host.
     Path(&'static str),
-    /// The page needs something that this program does not have. The text completes "its sign-out page".
+    /// The page needs something that this program does not have. The text says what, and follows "because it".
     Unusable(&'static str),
 }
 

@@ -104,7 +104,7 @@ impl Failure {
         let host = profile.sign_in_host();
         let what = match reason {
             NoSignOutPage::NotNamed => format!("the provider at {host} names no sign-out page"),
-            NoSignOutPage::Unusable(why) => format!("the provider at {host} cannot be opened: its sign-out page {why}"),
+            NoSignOutPage::Unusable(why) => format!("the sign-out page of {host} cannot be opened, because it {why}"),
         };
         let hint =
             "sign out on the provider's own pages, or delete its cookies; this computer stores no session any more";

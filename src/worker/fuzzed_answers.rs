@@ -271,6 +271,11 @@ impl Bench {
         let report = self.login(LoginCondition::Always, &client).expect_err(&name);
         assert_documented(&report, &name);
         assert_eq!(self.sign_in(), before, "{name}: a failed sign-in changes nothing");
+        // The refresh of this sign-in gets the same answer. The user reaches the browser nevertheless.
+        let refreshes = self.sign_in().refresh_token.is_some();
+        if refreshes && !matches!(answer.fault, Fault::Hang) {
+            self.world.next(1, Knob::RefreshFault, json!(answer.fault));
+        }
         self.login(LoginCondition::IfNeeded, &self.client).unwrap_or_else(|report| panic!("{name}: {report:?}"));
     }
 }

@@ -19,4 +19,3 @@ class BetterAuth(ControlledProvider):
 
     def start(self):
         self.start_server([self.bench.cache / "node", HERE / "providers/better_auth_server.mjs", self.port])
-

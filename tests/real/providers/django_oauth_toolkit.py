@@ -16,4 +16,3 @@ class DjangoOauthToolkit(ControlledProvider):
 
     def start(self):
         self.start_server([self.bench.cache / "django/bin/python", HERE / "providers/django_server.py", self.folder, self.port])
-

@@ -1,8 +1,11 @@
 //! The pictures of a terminal in the documents, drawn from what the program prints there. `UPDATE_EXPECT=1` draws them again.
 
-use testworld::{Desk, Streams, TerminalPicture, World, expect_file};
+use std::path::Path;
 
-use super::desk;
+use serde_json::json;
+use testworld::{Desk, Fault, Knob, Streams, TerminalBackground, TerminalPicture, World, expect_file};
+
+use super::{SPENT, desk};
 
 /// What a command prints in a terminal, with an example for each part that differs from run to run.
 fn shown(desk: &Desk<'_>, arguments: &[&str]) -> String {
@@ -31,5 +34,22 @@ fn picture_of_a_sign_in_shows_what_the_program_prints() {
     picture.add("bedrock-sso status", &shown(&desk, &["status"]));
     let title = "A terminal. bedrock-sso login opens the browser, then shows who signed in, with which role and until when. \
                  bedrock-sso status shows the same later.";
-    expect_file("docs/pictures/sign-in.svg", &picture.into_svg(title));
+    expect_file("docs/pictures/sign-in.svg", &picture.to_svg(title, TerminalBackground::Dark));
+}
+
+/// `status` in each of its tones. Nothing is compared: the pictures in `target/tmp/terminals` are for a look.
+#[test]
+fn pictures_of_status_are_drawn_on_both_backgrounds() {
+    let world = World::new();
+    let desk = desk(&world);
+    let mut picture = TerminalPicture::default();
+    picture.add("bedrock-sso status", &shown(&desk, &["status"]));
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    world.next(1, Knob::Claims, json!({ "email": null, "preferred_username": null }));
+    desk.credentials();
+    picture.add("bedrock-sso status", &shown(&desk, &["status"]));
+    world.next(1, Knob::RefreshFault, json!(Fault::Status(400)));
+    desk.run(["credentials", "--no-login"]).expect_code(4);
+    picture.add("bedrock-sso status", &shown(&desk, &["status"]));
+    picture.write_for_review(Path::new(env!("CARGO_TARGET_TMPDIR")), "status");
 }

@@ -2,7 +2,7 @@
 //!
 //! `tests/keyring` has the desktop with a keyring. The pictures of the terminals are in `target/tmp/terminals`.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde_json::json;
 use testworld::{Desk, FirstSignIn, KeyringWorks, Knob, STORAGE_QUESTION, TerminalPicture, World};
@@ -11,11 +11,9 @@ use super::desk;
 
 /// Draws the terminal, for somebody who wants to see what the user sees.
 fn draw(name: &str, shown: &str) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("terminals");
-    fs::create_dir_all(&folder).unwrap();
     let mut picture = TerminalPicture::default();
     picture.add("bedrock-sso setup", shown);
-    fs::write(folder.join(format!("{name}.svg")), picture.into_svg(name)).unwrap();
+    picture.write_for_review(Path::new(env!("CARGO_TARGET_TMPDIR")), name);
 }
 
 /// Runs the wizard without a keyring, and asserts that programs have credentials afterwards. Returns what the terminal

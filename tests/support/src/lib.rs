@@ -69,7 +69,7 @@ pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
 pub use outcome::{Failed, Outcome};
 pub use person::{address_in, code_in, enter_code, person, sign_in_to_unreachable_callback, visit};
-pub use picture::TerminalPicture;
+pub use picture::{TerminalBackground, TerminalPicture};
 pub use port::{Port, stop_listening};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};

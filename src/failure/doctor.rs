@@ -12,7 +12,7 @@ use crate::{
     failure::{
         Exit, Failure,
         aws::{describe_unknown_model, make_aws_failure, require_inference_profile},
-        describe_refresh_obstacle,
+        choose_login, describe_refresh_obstacle,
         oidc::{
             PORTS, SUPPORTED_ALGORITHMS, advise_on_request_refusal, describe_bind_attempt, describe_offered_algorithms,
             describe_request_refusal, describe_skew,
@@ -50,7 +50,7 @@ pub fn describe_exposed_path(path: &str, mode: &str) -> Failure {
 /// No valid credentials are stored, and nothing that would get new ones without the user.
 pub fn describe_missing_session(obstacle: RefreshObstacle) -> Failure {
     let what = format!("you are not signed in{}", describe_refresh_obstacle(obstacle));
-    Failure::new(Exit::SignInNeeded, "doctor/not_signed_in", what, Hint::run(NextCommand::Login))
+    Failure::new(Exit::SignInNeeded, "doctor/not_signed_in", what, Hint::run(choose_login(obstacle)))
 }
 
 /// The AWS session is named after the user's subject, because the ID token has none of the claims that `session_name`

@@ -29,7 +29,7 @@ use clap::ValueEnum;
 
 pub use oidc::describe_unmet_requirement;
 pub use session::report_session_error;
-pub use sign_in::{LockWaitTimeout, describe_change, describe_refresh_obstacle};
+pub use sign_in::{LockWaitTimeout, choose_login, describe_change, describe_refresh_obstacle};
 
 use crate::{
     hint::{Hint, Invocation},

@@ -247,6 +247,15 @@ pub fn describe_refresh_obstacle(obstacle: RefreshObstacle) -> &'static str {
     }
 }
 
+/// The command for a user whose session is not refreshed for this reason.
+pub fn choose_login(obstacle: RefreshObstacle) -> NextCommand {
+    match obstacle {
+        // A plain `login` would be content with AWS credentials that are still valid, and would ask for another refresh.
+        RefreshObstacle::RequirementUnmet | RefreshObstacle::Refused => NextCommand::LoginForce,
+        RefreshObstacle::NoRefreshToken | RefreshObstacle::NoIdToken | RefreshObstacle::MaxAge => NextCommand::Login,
+    }
+}
+
 /// A host in words. `host` may come from a configuration file, so it is escaped.
 fn describe_host(host: &str) -> String {
     // An origin has a scheme. Anything else is the name of a partition, which stands for all of AWS's own hosts in it.

@@ -21,7 +21,7 @@ use crate::{
         assess_credentials,
     },
     config::{self, CallerKind, Profile, VariableStatus},
-    failure::{Failure, describe_change, describe_refresh_obstacle, describe_unmet_requirement, doctor},
+    failure::{Failure, choose_login, describe_change, describe_refresh_obstacle, describe_unmet_requirement, doctor},
     hint::{Hint, Invocation, NextCommand},
     host::{Environment, Terminal, format_local_time},
     identity,
@@ -312,15 +312,7 @@ impl StatusReport {
             }
             RenewalOutlook::SignInNeeded(obstacle) => {
                 let hint = Hint::from(format!("no{}; run ", describe_refresh_obstacle(obstacle)));
-                // A plain `login` would be content with AWS credentials that are still valid.
-                let command = match obstacle {
-                    RefreshObstacle::RequirementUnmet => NextCommand::LoginForce,
-                    RefreshObstacle::NoRefreshToken
-                    | RefreshObstacle::NoIdToken
-                    | RefreshObstacle::Refused
-                    | RefreshObstacle::MaxAge => NextCommand::Login,
-                };
-                let hint = hint.command(command).render(invocation);
+                let hint = hint.command(choose_login(obstacle)).render(invocation);
                 (hint, if self.signed_in { Tone::Warning } else { Tone::Bad })
             }
         };

@@ -105,10 +105,10 @@ async fn request_credentials(
         pool_identity: stored.identity.as_deref(),
         clearance: &clearance,
     };
-    Ok(aws.exchange_token(&request).await.map_err(|failed| {
+    aws.exchange_token(&request).await.map_err(|failed| {
         let token = Box::new(token.clone());
         Failure::from_session_error(session::Error::Exchange { failed, token }, profile)
-    })?)
+    })
 }
 
 /// The check `identity`: calls GetCallerIdentity and compares account and role with the profile. Returns the finding,

@@ -3,10 +3,10 @@
 //! The portal does not say who the user is. AWS STS does: Identity Center names each session after its user.
 
 use super::{
-    Aws, CredentialsFlaw, Error, ExchangeStep, FailedStep, FirstExchange, IdentityCenterClient, IdentityCenterError,
-    PortalRefusal,
+    Aws, Error, ExchangeStep, FailedStep, FirstExchange, IdentityCenterClient, IdentityCenterError, PortalRefusal,
+    credential_check::check_session_account,
 };
-use crate::{config::RoleArn, credentials::AwsCredentials, identity, log, secret::Secret, text::UntrustedText};
+use crate::{config::RoleArn, credentials::AwsCredentials, identity, log, secret::Secret};
 
 /// Why an assignment yielded no credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,12 @@ impl Aws {
         let first = asked.map_err(AssignmentError::Portal)?;
         let arn = self.find_session_arn(&first).await;
         let role = arn.as_deref().and_then(RoleArn::from_session_arn);
-        if let Some(role) = role.as_ref().filter(|role| role.account() != account) {
-            let answered = UntrustedText::new(role.account());
-            let error = Error::Flawed(CredentialsFlaw::OtherAccount { answered });
-            return Err(AssignmentError::Exchange(FailedStep { step: ExchangeStep::WebIdentity, error }));
+        if let Some(arn) = &arn {
+            // Every session counts, not only those of roles: the portal could also return those of a federated user.
+            check_session_account(arn, account).map_err(|flaw| {
+                let error = Error::Flawed(flaw);
+                AssignmentError::Exchange(FailedStep { step: ExchangeStep::WebIdentity, error })
+            })?;
         }
         let user_name = arn.as_deref().and_then(|arn| arn.rsplit('/').next()).map(str::to_owned);
         if user_name.is_none() {
@@ -74,5 +76,72 @@ impl Aws {
         let chained = self.assume_role_chain(first, None, &identity::make_legal_name(name)).await;
         let credentials = chained.map_err(AssignmentError::Exchange)?;
         Ok(AssignedCredentials { credentials, role: self.role.clone().or(role), user_name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        aws::{
+            CredentialsFlaw,
+            testing::{ACCOUNT, NOW, build_credentials, build_profile},
+        },
+        config::{IdentityCenterSettings, Profile, SignInSettings},
+        host::Environment,
+        http::{
+            TrustConfig,
+            testing::{LoopbackServer, block_on, test_client, write_response},
+        },
+        text::UntrustedText,
+        url::SecureUrl,
+    };
+
+    /// The credentials of an assignment whose session has this ARN. One server is the portal and STS.
+    fn get_credentials(arn: &'static str) -> Result<AssignedCredentials, AssignmentError> {
+        let server = LoopbackServer::start_plain(move |request, out| {
+            let body = if request.starts_with("GET /federation/credentials?") {
+                let expiration = build_credentials().expiration.unix_seconds() * 1000;
+                let members =
+                    r#""accessKeyId":"ASIAEXAMPLE","secretAccessKey":"secret","sessionToken":"session-token""#;
+                format!(r#"{{"roleCredentials":{{{members},"expiration":{expiration}}}}}"#)
+            } else {
+                format!(
+                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{arn}</Arn><Account>{ACCOUNT}</Account>\
+                     </GetCallerIdentityResult></GetCallerIdentityResponse>"
+                )
+            };
+            write_response(out, "200 OK", "", &body);
+        });
+        let center = IdentityCenterSettings {
+            start_url: SecureUrl::parse("https://acme.awsapps.com/start").unwrap(),
+            region: "eu-west-1".into(),
+            account_id: ACCOUNT.into(),
+            permission_set: "BedrockUser".into(),
+        };
+        let profile = Profile { sign_in: SignInSettings::IdentityCenter(center), ..build_profile() };
+        let environment = Environment::fixed([("AWS_ENDPOINT_URL", server.base_url("http").as_str())]);
+        let aws = Aws::new(&test_client(&TrustConfig::default()), &profile, &environment, || NOW).unwrap();
+        block_on(aws.get_assigned_credentials(&Secret::new("portal-token"), None))
+    }
+
+    #[test]
+    fn user_is_named_by_the_session_of_the_assignment() {
+        let arn = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_BedrockUser_0a1b/jane@example.com";
+        let assigned = get_credentials(arn).unwrap();
+        assert_eq!(assigned.credentials, build_credentials());
+        assert_eq!(assigned.user_name.as_deref(), Some("jane@example.com"));
+    }
+
+    #[test]
+    fn session_in_another_account_is_never_used() {
+        for arn in [
+            "arn:aws:sts::999999999999:assumed-role/AWSReservedSSO_BedrockUser_0a1b/jane@example.com",
+            "arn:aws:sts::999999999999:federated-user/jane@example.com",
+        ] {
+            let error = Error::Flawed(CredentialsFlaw::OtherAccount { answered: UntrustedText::new("999999999999") });
+            let failed = FailedStep { step: ExchangeStep::WebIdentity, error };
+            assert_eq!(get_credentials(arn), Err(AssignmentError::Exchange(failed)));
+        }
     }
 }

@@ -23,10 +23,7 @@ pub(super) fn validate_sts_answer(
 ) -> Result<AwsCredentials, Error> {
     let given = given.ok_or(Error::Flawed(CredentialsFlaw::Incomplete))?;
     let user = user.ok_or(Error::Flawed(CredentialsFlaw::Incomplete))?;
-    let account = user.arn.split(':').nth(4).unwrap_or_default();
-    if account != role.account() {
-        return Err(Error::Flawed(CredentialsFlaw::OtherAccount { answered: UntrustedText::new(account) }));
-    }
+    check_session_account(&user.arn, role.account()).map_err(Error::Flawed)?;
     let types::Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = given;
     // The SDK replaces a missing text by an empty one and a missing time by 1970.
     if expiration.secs() <= 0 {
@@ -39,6 +36,16 @@ pub(super) fn validate_sts_answer(
         expiration: Timestamp::from_unix(expiration.secs()),
     };
     validate_credentials(given, now).map_err(Error::Flawed)
+}
+
+/// Checks that the session with this ARN belongs to the account.
+pub(super) fn check_session_account(session_arn: &str, account: &str) -> Result<(), CredentialsFlaw> {
+    let answered = session_arn.split(':').nth(4).unwrap_or_default();
+    if answered == account {
+        Ok(())
+    } else {
+        Err(CredentialsFlaw::OtherAccount { answered: UntrustedText::new(answered) })
+    }
 }
 
 /// Checks that the credentials are complete, contain only characters that AWS uses, and have not expired. The
@@ -92,6 +99,15 @@ mod tests {
             Ok(NOW.saturating_add(Duration::from_secs(43_200)))
         );
         assert_eq!(given("ASIA", "t", i64::MAX), Ok(NOW.saturating_add(MAX_CREDENTIAL_LIFE)));
+    }
+
+    #[test]
+    fn session_of_another_account_is_rejected() {
+        let check = |arn| check_session_account(arn, "123456789012");
+        let other = |answered: &str| Err(CredentialsFlaw::OtherAccount { answered: UntrustedText::new(answered) });
+        assert_eq!(check("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Role_0a1b/jane@example.com"), Ok(()));
+        assert_eq!(check("arn:aws:sts::999999999999:assumed-role/Role/123456789012"), other("999999999999"));
+        assert_eq!(check("not an ARN"), other(""));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl PortalSteps<'_, '_> {
                 sign_in.store()?;
                 Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
-            PortalRefusal::InvalidClient => {
+            PortalRefusal::InvalidClient | PortalRefusal::FlowNotPermitted => {
                 sign_in.lock.remove_registration()?;
                 Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
@@ -114,8 +114,9 @@ impl PortalSteps<'_, '_> {
     /// The registration of this program at the Identity Center: the stored one if it is usable, or a new one.
     pub(super) async fn register(&self, sign_in: &LockedSignIn<'_>) -> Result<ClientRegistration, Error> {
         let redirect_uri = self.profile.redirect_uri.uri_without_port();
-        let is_usable =
-            |known: &ClientRegistration| known.expires_at > self.now() && known.redirect_uri == redirect_uri;
+        let is_usable = |known: &ClientRegistration| {
+            known.expires_at > self.now() && known.redirect_uri.as_ref() == Some(&redirect_uri)
+        };
         if let Some(known) = sign_in.load_registration()?.filter(is_usable) {
             return Ok(known);
         }

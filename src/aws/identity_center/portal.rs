@@ -108,7 +108,7 @@ impl ListPage for RolePage {
 
 impl IdentityCenterClient {
     /// Fetches the credentials of a permission set in an account (GetRoleCredentials). The answer does not name the
-    /// account, so the caller must compare it with the one of GetCallerIdentity.
+    /// account: the caller must compare it with the account of GetCallerIdentity.
     pub async fn get_role_credentials(
         &self,
         access_token: &Secret,
@@ -145,8 +145,11 @@ impl IdentityCenterClient {
 
     /// Ends the session (Logout). A session that has already ended counts as signed out.
     pub async fn sign_out(&self, access_token: &Secret) -> Result<(), IdentityCenterError> {
-        let request = self.build_portal_request(Method::POST, &["logout"], &[], access_token)?;
-        match self.send_request(PortalCall::Portal, request, &[access_token]).await {
+        let mut request = self.build_portal_request(Method::POST, &["logout"], &[], access_token)?;
+        // The HTTP client omits the length of an empty body, and some servers refuse a POST without a length (RFC 9110
+        // §8.6).
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        match self.send_request(PortalCall::SignOut, request, &[access_token]).await {
             Err(error) if error.is_refused_for(PortalRefusal::Unauthorized) => Ok(()),
             answered => answered.map(drop),
         }
@@ -250,5 +253,190 @@ impl RoleEntry {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
         let is_name = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(is_letter);
         self.role_name.filter(is_name).ok_or(IdentityCenterError::Incomplete("roleName"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        super::testing::{PortalAnswer, TestIdentityCenter, access_token, grant, portal_request},
+        *,
+    };
+    use crate::{
+        aws::testing::{ACCOUNT, NOW, build_credentials},
+        http::testing::block_on,
+    };
+
+    /// Expires twelve hours and 999 milliseconds after [`NOW`].
+    const CREDENTIALS: &str = r#"{"roleCredentials":{"accessKeyId":"ASIAEXAMPLE","secretAccessKey":"secret",
+        "sessionToken":"session-token","expiration":1893499200999}}"#;
+
+    fn fetch(body: &str) -> Result<AwsCredentials, IdentityCenterError> {
+        let server = TestIdentityCenter::granting(body);
+        block_on(server.client().get_role_credentials(&access_token(), ACCOUNT, "Role", NOW))
+    }
+
+    fn list_accounts(answers: Vec<PortalAnswer>) -> (Result<Vec<AssignedAccount>, IdentityCenterError>, Vec<String>) {
+        let server = TestIdentityCenter::answering(answers);
+        (block_on(server.client().list_accounts(&access_token())), server.take_requests())
+    }
+
+    fn account(id: &str, name: &str) -> AssignedAccount {
+        let email = UntrustedText::new("aws@example.com");
+        AssignedAccount { id: id.into(), name: UntrustedText::new(name), email }
+    }
+
+    fn page(id: &str, name: &str, next: &str) -> PortalAnswer {
+        grant(&format!(
+            r#"{{"accountList":[{{"accountId":"{id}","accountName":"{name}","emailAddress":"aws@example.com"}}],
+            "nextToken":{next}}}"#
+        ))
+    }
+
+    #[test]
+    fn role_credentials_expire_in_milliseconds() {
+        let server = TestIdentityCenter::granting(CREDENTIALS);
+        let given = block_on(server.client().get_role_credentials(&access_token(), ACCOUNT, "Power+User @x&y", NOW));
+        assert_eq!(given, Ok(build_credentials()));
+        server.assert_request(&portal_request(
+            "/federation/credentials?account_id=123456789012&role_name=Power%2BUser+%40x%26y",
+        ));
+    }
+
+    #[test]
+    fn unusable_role_credentials_are_rejected() {
+        let spent = CredentialsFlaw::AlreadyExpired { expiration: NOW, now: NOW };
+        for (was, is, flaw) in [
+            ("1893499200999", "1893456000999", spent),
+            ("\"accessKeyId\"", "\"x\"", CredentialsFlaw::Incomplete),
+            ("\"secretAccessKey\"", "\"x\"", CredentialsFlaw::Incomplete),
+            ("\"sessionToken\"", "\"x\"", CredentialsFlaw::Incomplete),
+            ("\"expiration\"", "\"x\"", CredentialsFlaw::Incomplete),
+            ("\"roleCredentials\"", "\"x\"", CredentialsFlaw::Incomplete),
+            ("\"session-token\"", "\"\"", CredentialsFlaw::Incomplete),
+            ("\"ASIAEXAMPLE\"", "\"ASIA'; rm\"", CredentialsFlaw::Malformed),
+        ] {
+            let error = fetch(&CREDENTIALS.replace(was, is)).unwrap_err();
+            assert_eq!(error, IdentityCenterError::Flawed(flaw), "{is}");
+            assert!(!error.is_network());
+        }
+        let before = fetch(&CREDENTIALS.replace("1893499200999", "-1")).unwrap_err();
+        let expiration = Timestamp::from_unix(-1);
+        let spent = CredentialsFlaw::AlreadyExpired { expiration, now: NOW };
+        assert_eq!(before, IdentityCenterError::Flawed(spent));
+        assert_eq!(
+            fetch(&CREDENTIALS.replace("1893499200999", "\"soon\"")),
+            Err(IdentityCenterError::Incomplete("answer"))
+        );
+    }
+
+    #[test]
+    fn expiry_in_the_far_future_is_reduced() {
+        let given = fetch(&CREDENTIALS.replace("1893499200999", &i64::MAX.to_string())).unwrap();
+        assert!(given.expiration.duration_since(NOW) < Duration::from_hours(13));
+    }
+
+    #[test]
+    fn token_that_no_header_can_contain_is_never_sent() {
+        let server = TestIdentityCenter::granting(CREDENTIALS);
+        let broken = Secret::new("a\r\nx-other: b");
+        let error = block_on(server.client().get_role_credentials(&broken, ACCOUNT, "Role", NOW)).unwrap_err();
+        assert_eq!(error, IdentityCenterError::Incomplete("accessToken"));
+        assert_eq!(server.take_requests(), [""; 0]);
+    }
+
+    #[test]
+    fn transient_portal_failure_is_retried_until_success() {
+        let busy = ("429 Too Many Requests", "", r#"{"message":null,"__type":"TooManyRequestsException"}"#.to_owned());
+        let server = TestIdentityCenter::answering(vec![busy.clone(), busy, grant(CREDENTIALS)]);
+        let given = block_on(server.client().get_role_credentials(&access_token(), ACCOUNT, "Role", NOW));
+        assert_eq!(given, Ok(build_credentials()));
+        assert_eq!(server.take_requests().len(), 3);
+    }
+
+    #[test]
+    fn accounts_of_all_pages_are_listed() {
+        let pages = vec![page("111111111111", "One", "\"a/b=\""), page("222222222222", "Two", "null")];
+        let (accounts, requests) = list_accounts(pages);
+        assert_eq!(accounts, Ok(vec![account("111111111111", "One"), account("222222222222", "Two")]));
+        let first = portal_request("/assignment/accounts?max_result=100");
+        assert_eq!(requests, [first, portal_request("/assignment/accounts?max_result=100&next_token=a%2Fb%3D")]);
+    }
+
+    #[test]
+    fn empty_next_token_ends_the_list() {
+        let (accounts, requests) = list_accounts(vec![page("111111111111", "One", "\"\"")]);
+        assert_eq!((accounts.map(|list| list.len()), requests.len()), (Ok(1), 1));
+    }
+
+    #[test]
+    fn repeated_page_ends_the_list_with_an_error() {
+        let pages = ["\"a\"", "\"b\"", "\"a\""].map(|next| page("111111111111", "One", next)).to_vec();
+        let (accounts, requests) = list_accounts(pages);
+        assert_eq!((accounts, requests.len()), (Err(IdentityCenterError::EndlessList), 3));
+    }
+
+    #[test]
+    fn list_without_an_end_is_given_up() {
+        let pages = (0..=MAX_PAGES).map(|count| page("111111111111", "One", &format!("\"{count}\""))).collect();
+        let (accounts, requests) = list_accounts(pages);
+        assert_eq!((accounts, requests.len()), (Err(IdentityCenterError::EndlessList), MAX_PAGES));
+    }
+
+    #[test]
+    fn account_without_a_valid_id_is_incomplete() {
+        for id in ["", "12345678901", "1234567890123", "12345678901x"] {
+            let (accounts, _) = list_accounts(vec![page(id, "One", "null")]);
+            assert_eq!(accounts, Err(IdentityCenterError::Incomplete("accountId")), "{id}");
+        }
+        assert_eq!(list_accounts(vec![grant("{}")]).0, Err(IdentityCenterError::Incomplete("list")));
+        let nameless = list_accounts(vec![grant(r#"{"accountList":[{"accountId":"111111111111"}]}"#)]).0.unwrap();
+        assert!(nameless[0].name.is_empty() && nameless[0].email.is_empty());
+    }
+
+    #[test]
+    fn permission_sets_of_one_account_are_listed() {
+        let list = |roles: &str| {
+            let server = TestIdentityCenter::granting(&format!(r#"{{"nextToken":null,"roleList":[{roles}]}}"#));
+            let names = block_on(server.client().list_permission_sets(&access_token(), ACCOUNT));
+            server.assert_request(&portal_request("/assignment/roles?account_id=123456789012&max_result=100"));
+            names
+        };
+        let own = r#"{"accountId":"123456789012","roleName":"Bedrock.User"},{"roleName":"Admin"}"#;
+        assert_eq!(list(own), Ok(vec!["Bedrock.User".into(), "Admin".into()]));
+        let other = r#"{"accountId":"999999999999","roleName":"Admin"}"#;
+        assert_eq!(list(other), Err(IdentityCenterError::Incomplete("accountId")));
+        for name in ["", "a b", "a\\u001b", &"x".repeat(65)] {
+            let error = list(&format!(r#"{{"roleName":"{name}"}}"#));
+            assert_eq!(error, Err(IdentityCenterError::Incomplete("roleName")), "{name}");
+        }
+    }
+
+    #[test]
+    fn sign_out_posts_the_token_without_a_body() {
+        for answer in [("200 OK", "", String::new()), grant("{}")] {
+            let server = TestIdentityCenter::answering(vec![answer]);
+            assert_eq!(block_on(server.client().sign_out(&access_token())), Ok(()));
+            server.assert_request(
+                "POST /portal/logout HTTP/1.1\r\naccept: application/json\r\nx-amz-sso_bearer_token: portal-token\r\n\
+                 content-length: 0\r\nuser-agent: bedrock-sso/VERSION\r\nhost: HOST\r\n\r\n",
+            );
+        }
+    }
+
+    #[test]
+    fn ended_session_counts_as_signed_out() {
+        let sign_out = |status, body: &str| {
+            let server = TestIdentityCenter::answering(vec![(status, "", body.to_owned())]);
+            let result = block_on(server.client().sign_out(&access_token()));
+            assert_eq!(server.take_requests().len(), 1);
+            result
+        };
+        let ended = r#"{"message":"Session token not found or invalid","__type":"UnauthorizedException"}"#;
+        assert_eq!(sign_out("401 Unauthorized", ended), Ok(()));
+        assert!(sign_out("200 OK", "<html>").unwrap_err().is_network());
+        assert!(sign_out("503 Unavailable", "").unwrap_err().is_network());
     }
 }

@@ -83,7 +83,7 @@ fn describe_refusal(reason: PortalRefusal, said: &AwsErrorDetails, profile: &Pro
         PortalRefusal::InvalidGrant => {
             return sign_in_refused("invalid_grant", Hint::run(NextCommand::Login).text(" again"));
         }
-        PortalRefusal::InvalidClient => {
+        PortalRefusal::InvalidClient | PortalRefusal::FlowNotPermitted => {
             return sign_in_refused("invalid_client", Hint::run(NextCommand::Login).text(" again"));
         }
         PortalRefusal::Unauthorized => {

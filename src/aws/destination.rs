@@ -49,7 +49,10 @@ fn find_partition(service: AwsService, url: &SecureUrl) -> Option<&'static str> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{aws::testing::build_profile, config::AwsEndpoints};
+    use crate::{
+        aws::testing::build_profile,
+        config::{AwsEndpoints, IdentityCenterEndpoints},
+    };
 
     fn sts_host(endpoint: &str) -> String {
         let aws_endpoints = AwsEndpoints { sts: SecureUrl::parse(endpoint).ok(), ..AwsEndpoints::default() };
@@ -98,6 +101,33 @@ mod tests {
         };
         assert_eq!(listed(Some("https://signin.example/federation")), Some("https://signin.example".to_owned()));
         assert_eq!(listed(None), None, "AWS's own host needs no consent, and no variable names another");
+    }
+
+    #[test]
+    fn configured_identity_center_is_two_destinations() {
+        let listed = |endpoints: Option<[&str; 2]>| {
+            let identity_center = endpoints.map(|both| {
+                let [sign_in, portal] = both.map(|endpoint| SecureUrl::parse(endpoint).unwrap());
+                IdentityCenterEndpoints { sign_in, portal }
+            });
+            let aws_endpoints = AwsEndpoints { identity_center, ..AwsEndpoints::default() };
+            let profile = Profile { aws_endpoints, ..build_profile() };
+            let environment = Environment::fixed([]);
+            let all = list_destinations(&profile, &environment);
+            all.filter(|(service, _)| matches!(service, AwsService::SsoOidc | AwsService::SsoPortal))
+                .map(|(_, host)| host)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(listed(None), [""; 0]);
+        let own = ["https://oidc.us-east-1.amazonaws.com", "https://portal.sso-fips.us-east-1.api.aws"];
+        assert_eq!(listed(Some(own)), ["aws", "aws"]);
+        for other in [
+            "https://portal.sso.example",
+            "https://portal.ssofips.us-east-1.amazonaws.com",
+            "https://sso.us-east-1.amazonaws.com",
+        ] {
+            assert_eq!(listed(Some([own[0], other])), ["aws", other]);
+        }
     }
 
     #[test]

@@ -257,6 +257,76 @@ mod tests {
         }
     }
 
+    /// The addresses of the sign-in service and of the access portal.
+    fn identity_centers<const N: usize>(
+        profile: &Profile,
+        region: &str,
+        variables: [(&str, &str); N],
+    ) -> Result<[String; 2], Error> {
+        let environment = Environment::fixed(variables);
+        let IdentityCenterEndpoints { sign_in, portal } = resolve_identity_center(profile, region, &environment)?;
+        Ok([sign_in, portal].map(|url| url.to_string()))
+    }
+
+    /// The expected hosts come from botocore.
+    #[test]
+    fn identity_center_endpoints_follow_botocores_rules() {
+        let none = ("", "");
+        let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
+        for (region, variables, rest) in [
+            ("us-east-1", [none; 2], ".us-east-1.amazonaws.com"),
+            ("us-east-1", [fips, none], "-fips.us-east-1.amazonaws.com"),
+            ("us-east-1", [dual, none], ".us-east-1.api.aws"),
+            ("us-east-1", [fips, dual], "-fips.us-east-1.api.aws"),
+            ("us-gov-west-1", [none; 2], ".us-gov-west-1.amazonaws.com"),
+            ("us-gov-west-1", [fips, none], ".us-gov-west-1.amazonaws.com"),
+            ("us-gov-west-1", [dual, none], ".us-gov-west-1.api.aws"),
+            ("us-gov-east-1", [fips, dual], "-fips.us-gov-east-1.api.aws"),
+            ("cn-north-1", [none; 2], ".cn-north-1.amazonaws.com.cn"),
+            ("cn-north-1", [fips, none], "-fips.cn-north-1.amazonaws.com.cn"),
+            ("cn-north-1", [dual, none], ".cn-north-1.api.amazonwebservices.com.cn"),
+            ("eusc-de-east-1", [none; 2], ".eusc-de-east-1.amazonaws.eu"),
+            ("eusc-de-east-1", [fips, dual], "-fips.eusc-de-east-1.api.amazonwebservices.eu"),
+            ("us-iso-east-1", [none; 2], ".us-iso-east-1.c2s.ic.gov"),
+            ("us-isob-east-1", [dual, none], ".us-isob-east-1.api.aws.scloud"),
+            ("eu-isoe-west-1", [fips, none], "-fips.eu-isoe-west-1.cloud.adc-e.uk"),
+            ("us-isof-south-1", [none; 2], ".us-isof-south-1.csp.hci.ic.gov"),
+        ] {
+            let urls = ["oidc", "portal.sso"].map(|service| format!("https://{service}{rest}/"));
+            assert_eq!(identity_centers(&build_profile(), region, variables), Ok(urls), "{region}");
+        }
+    }
+
+    #[test]
+    fn identity_center_services_have_separate_variables() {
+        fn named<const N: usize>(profile: &Profile, variables: [(&str, &str); N]) -> Result<[String; 2], Error> {
+            identity_centers(profile, "us-east-1", variables)
+        }
+        let profile = build_profile();
+        let all = ("AWS_ENDPOINT_URL", "https://all.example");
+        let (sign_in, portal) =
+            (("AWS_ENDPOINT_URL_SSO_OIDC", "https://own.example"), ("AWS_ENDPOINT_URL_SSO", "https://own.example"));
+        let (all_url, own_url) = ("https://all.example/".to_owned(), "https://own.example/".to_owned());
+        assert_eq!(named(&profile, [all, sign_in]), Ok([own_url.clone(), all_url.clone()]));
+        assert_eq!(named(&profile, [all, portal]), Ok([all_url, own_url]));
+        let regional =
+            ["https://oidc.us-east-1.amazonaws.com/", "https://portal.sso.us-east-1.amazonaws.com/"].map(str::to_owned);
+        let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+        assert_eq!(named(&profile, [sign_in, portal, ignore]), Ok(regional.clone()));
+        let decided = Profile { deciding_file: Some("config.toml".into()), ..build_profile() };
+        assert_eq!(named(&decided, [all, sign_in, portal]), Ok(regional));
+        let url = |text| SecureUrl::parse(text).unwrap();
+        let endpoints =
+            IdentityCenterEndpoints { sign_in: url("https://a.example"), portal: url("https://b.example/p") };
+        let aws_endpoints = AwsEndpoints { identity_center: Some(endpoints), ..Default::default() };
+        let own = Profile { aws_endpoints, ..build_profile() };
+        let urls = ["https://a.example/", "https://b.example/p"].map(str::to_owned);
+        assert_eq!(named(&own, [all, sign_in, portal]), Ok(urls));
+        let plain = ("AWS_ENDPOINT_URL_SSO", "http://sso.example");
+        let (variable, refusal) = ("AWS_ENDPOINT_URL_SSO", SecureUrlError::NotSecure);
+        assert_eq!(named(&profile, [plain]), Err(Error::BadEndpoint { variable, refusal }));
+    }
+
     #[test]
     fn bedrock_services_have_separate_endpoint_variables() {
         let all = ("AWS_ENDPOINT_URL", "https://all.example");

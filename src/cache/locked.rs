@@ -10,11 +10,11 @@ use std::{marker::PhantomData, ops::Deref, time::Duration};
 
 use super::{
     CREDENTIALS, Cache, CachedProvider, CredentialsNotes, CredentialsRecord, FORMER_SESSION, Freshness, LockedRecord,
-    PROVIDER, PROVIDER_LIFETIME, REGISTRATION, SIGN_IN, SignInNotes, SignInRecord, assess_credentials,
-    list_record_keys, parse_record,
+    PROVIDER, PROVIDER_LIFETIME, PortalRegistrations, REGISTRATION, SIGN_IN, SignInNotes, SignInRecord,
+    assess_credentials, list_record_keys, parse_record,
     record_folder::{StoredNotes, log_failure},
 };
-use crate::{aws::ClientRegistration, files, lock::LockHolder, log, store, time::Timestamp};
+use crate::{files, lock::LockHolder, log, store, time::Timestamp};
 
 /// How long removal waits for a process that holds the credentials of another role. Such a process does one exchange.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -108,12 +108,9 @@ impl LockedSignIn<'_> {
         self.record.remove(PROVIDER)
     }
 
-    pub fn store_registration(&self, registration: &ClientRegistration) -> Result<(), store::Error> {
-        self.record.store(REGISTRATION, registration.expires_at, registration)
-    }
-
-    pub fn remove_registration(&self) -> Result<(), store::Error> {
-        self.record.remove(REGISTRATION)
+    /// Replaces the registrations. The record has no expiry, because each registration has its own.
+    pub fn store_registrations(&self, registrations: &PortalRegistrations) -> Result<(), store::Error> {
+        self.record.store(REGISTRATION, Timestamp::from_unix(0), registrations)
     }
 
     /// Removes the sign-in, all credentials that came from it, the record of version 0.1 of this profile, and the

@@ -44,7 +44,7 @@ pub use credentials_record::CredentialsRecord;
 pub use destinations::{DestinationChange, Destinations, SecretRecipient};
 pub use locked::{LockedCredentials, LockedSignIn};
 pub use notes::{CredentialsNotes, FailureKind, FailureReport, LastFailure, SignInNotes};
-pub use portal_session::PortalSession;
+pub use portal_session::{PortalRegistrations, PortalSession};
 pub use prompt_backoff::PromptBackoff;
 pub use record_folder::{LockedRecord, RecordFolder, list_lock_files, list_record_keys, list_session_keys};
 pub use sign_in_record::{RefreshHistory, RefreshObstacle, RenewalOutlook, SignInRecord};

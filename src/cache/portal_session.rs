@@ -1,4 +1,4 @@
-//! The session at the access portal of an Identity Center, and the registration of this program there.
+//! The session at the access portal of an Identity Center, and the registrations of this program there.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,16 @@ pub struct PortalSession {
     /// Random text that every token of one sign-in shares. Identity Center does not say who signed in, so this
     /// shows whether somebody has signed in again.
     pub sign_in_id: String,
+    /// The registration that the tokens were issued to. AWS refreshes them for no other one.
+    pub client_id: String,
+}
+
+/// The registrations of this program. AWS registers a client either for the browser or for device codes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PortalRegistrations {
+    pub browser: Option<ClientRegistration>,
+    pub device: Option<ClientRegistration>,
 }
 
 impl PortalSession {
@@ -28,9 +38,9 @@ impl PortalSession {
 pub(super) const REGISTRATION: &str = "registration";
 
 impl Cache {
-    /// The registration of this program, even if it has expired. Needs no lock.
-    pub fn load_registration(&self) -> Result<Option<ClientRegistration>, store::Error> {
+    /// The registrations of this program, even if they have expired. Needs no lock.
+    pub fn load_registrations(&self) -> Result<PortalRegistrations, store::Error> {
         let plain = self.folder.store.read_record(&self.sign_in_name(REGISTRATION))?;
-        Ok(plain.and_then(|plain| parse_record(&plain)))
+        Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
     }
 }

@@ -8,18 +8,17 @@ use std::ops::Deref;
 
 use super::{
     Error, Ladder, NewCredentials, NonInteractiveToken, OpenCredentials, OpenSignIn, SignInReason, TokenSearch,
+    prompt::PromptFlow,
 };
 use crate::{
     aws::{
         ClientRegistration, GrantedCredentials, IdentityCenterClient, IdentityCenterError, PortalRefusal, PortalTokens,
     },
-    cache::{LockedSignIn, MIN_REMAINING, PortalSession},
+    cache::{LockedSignIn, MIN_REMAINING, PortalRegistrations, PortalSession},
     config::IdentityCenterSettings,
     identity::SessionName,
     log,
     oidc::RefreshRefusal,
-    secret::Secret,
-    time::Timestamp,
 };
 
 /// The ladder of a profile with an Identity Center. It dereferences to the [`Ladder`].
@@ -47,17 +46,19 @@ impl PortalSteps<'_, '_> {
             let (token, network_failure) = (portal.clone(), None);
             return Ok(TokenSearch::Found(NonInteractiveToken::Cached { token, network_failure }));
         }
-        let registration = sign_in.lock.load_registration()?.filter(|known| known.expires_at > self.now());
-        let (Some(portal), Some(refresh_token), Some(registration)) =
-            (sign_in.portal.clone(), sign_in.refresh_token.clone(), registration)
-        else {
+        let (Some(portal), Some(refresh_token)) = (sign_in.portal.clone(), sign_in.refresh_token.clone()) else {
+            return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
+        };
+        let PortalRegistrations { browser, device } = sign_in.lock.load_registrations()?;
+        let is_its_own = |known: &ClientRegistration| known.client_id == portal.client_id && self.is_current(known);
+        let Some(registration) = browser.into_iter().chain(device).find(is_its_own) else {
             return Ok(TokenSearch::SignInNeeded(SignInReason::NoUsableToken));
         };
         log::debug("session", format_args!("refreshing the access token of Identity Center"));
         let client = self.portal.with_client(self.client_with_time_limit());
         match client.refresh(&registration, &refresh_token, self.now()).await {
             Ok(tokens) => {
-                let portal = PortalSession { sign_in_id: portal.sign_in_id, ..build_session(&tokens, String::new()) };
+                let portal = build_session(&tokens, portal.sign_in_id, &portal.client_id);
                 // AWS accepts the earlier refresh token only for a short time, so the new one is stored at once.
                 sign_in.refresh_token = tokens.refresh_token.or(Some(refresh_token));
                 sign_in.set_portal(portal.clone(), self.now());
@@ -91,7 +92,7 @@ impl PortalSteps<'_, '_> {
                 Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
             PortalRefusal::InvalidClient | PortalRefusal::FlowNotPermitted => {
-                sign_in.lock.remove_registration()?;
+                self.forget_registration(sign_in.lock, &registration.client_id)?;
                 Ok(TokenSearch::SignInNeeded(SignInReason::ProviderAnswered))
             }
             PortalRefusal::Throttled | PortalRefusal::Server if self.purpose.is_login() => {
@@ -111,31 +112,58 @@ impl PortalSteps<'_, '_> {
         }
     }
 
-    /// The registration of this program at the Identity Center: the stored one if it is usable, or a new one.
-    pub(super) async fn register(&self, sign_in: &LockedSignIn<'_>) -> Result<ClientRegistration, Error> {
-        let redirect_uri = self.profile.redirect_uri.uri_without_port();
-        let is_usable = |known: &ClientRegistration| {
-            known.expires_at > self.now() && known.redirect_uri.as_ref() == Some(&redirect_uri)
+    /// The registration of this program for this flow: the stored one if it is usable, or a new one.
+    pub(super) async fn register(
+        &self,
+        sign_in: &LockedSignIn<'_>,
+        flow: PromptFlow,
+    ) -> Result<ClientRegistration, Error> {
+        let mut registrations = sign_in.load_registrations()?;
+        let stored = match flow {
+            PromptFlow::Callback => &mut registrations.browser,
+            PromptFlow::DeviceCode => &mut registrations.device,
         };
-        if let Some(known) = sign_in.load_registration()?.filter(is_usable) {
+        if let Some(known) = stored.clone().filter(|known| self.is_current(known)) {
             return Ok(known);
         }
         log::info("session", format_args!("registering this program at Identity Center"));
         let client = self.portal.with_client(self.client_with_time_limit());
-        let registration = client.register_client(self.settings.start_url.as_str(), &redirect_uri, self.now()).await?;
-        sign_in.store_registration(&registration)?;
+        let registration = match flow {
+            PromptFlow::Callback => {
+                let redirect_uri = self.profile.redirect_uri.uri_without_port();
+                client.register_client(self.settings.start_url.as_str(), &redirect_uri, self.now()).await?
+            }
+            PromptFlow::DeviceCode => client.register_device_client(self.now()).await?,
+        };
+        *stored = Some(registration.clone());
+        sign_in.store_registrations(&registrations)?;
         Ok(registration)
     }
 
-    /// Fails if Identity Center does not answer, does not know this program any more, or has another region. It asks
-    /// for a device code, which nobody uses: no other request shows all this before the browser opens.
+    /// Removes a registration that AWS does not know any more.
+    pub(super) fn forget_registration(&self, sign_in: &LockedSignIn<'_>, client_id: &str) -> Result<(), Error> {
+        let PortalRegistrations { browser, device } = sign_in.load_registrations()?;
+        let is_other = |known: &ClientRegistration| known.client_id != client_id;
+        let (browser, device) = (browser.filter(is_other), device.filter(is_other));
+        Ok(sign_in.store_registrations(&PortalRegistrations { browser, device })?)
+    }
+
+    fn is_current(&self, registration: &ClientRegistration) -> bool {
+        registration.expires_at > self.now()
+    }
+
+    /// Fails if Identity Center does not answer, or does not know this program any more.
+    ///
+    /// A browser at a service that is down would only show an error. No request merely asks whether the service
+    /// answers, so this one asks for a device code. AWS refuses it to a client of the browser flow, and the refusal
+    /// is the answer.
     pub(super) async fn check_service(&self, registration: &ClientRegistration) -> Result<(), IdentityCenterError> {
         let client = self.portal.with_client(self.client_with_time_limit());
         match client.request_device_code(registration, self.settings.start_url.as_str()).await {
             Ok(_) => Ok(()),
             Err(error) if is_obstacle(&error) => Err(error),
             Err(error) => {
-                log::debug("session", format_args!("Identity Center issues no device code: {error:?}"));
+                log::debug("session", format_args!("Identity Center answers: {error:?}"));
                 Ok(())
             }
         }
@@ -161,17 +189,22 @@ impl PortalSteps<'_, '_> {
     }
 }
 
-/// The session of these tokens.
-pub(super) fn build_session(tokens: &PortalTokens, sign_in_id: String) -> PortalSession {
-    let (access_token, expires_at): (Secret, Timestamp) = (tokens.access_token.clone(), tokens.expires_at);
-    PortalSession { access_token, expires_at, is_spent: false, sign_in_id }
+/// The session of these tokens, which were issued to this registration.
+pub(super) fn build_session(tokens: &PortalTokens, sign_in_id: String, client_id: &str) -> PortalSession {
+    PortalSession {
+        access_token: tokens.access_token.clone(),
+        expires_at: tokens.expires_at,
+        is_spent: false,
+        sign_in_id,
+        client_id: client_id.to_owned(),
+    }
 }
 
-/// Whether a sign-in cannot succeed after this error. Identity Center may refuse a device code for reasons that do not
-/// concern a sign-in in the browser, for example if `start_url` is the address of the issuer.
+/// Whether a sign-in cannot succeed after this error. Other refusals of a device code do not concern a sign-in in the
+/// browser.
 fn is_obstacle(error: &IdentityCenterError) -> bool {
     error.is_network()
-        || [PortalRefusal::WrongRegion, PortalRefusal::InvalidClient, PortalRefusal::EncryptionKey]
+        || [PortalRefusal::InvalidClient, PortalRefusal::EncryptionKey]
             .iter()
             .any(|reason| error.is_refused_for(*reason))
 }

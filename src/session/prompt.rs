@@ -35,6 +35,15 @@ pub enum PromptMethod {
     Paste { to: Secret },
 }
 
+/// How the service returns the result of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PromptFlow {
+    /// The browser is redirected to this program, or the user pastes the address.
+    Callback,
+    /// This program polls while the user enters a code.
+    DeviceCode,
+}
+
 /// An event that the waiting caller can show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignInEvent {

@@ -71,20 +71,19 @@ impl Failure {
 /// What AWS refused. The codes are those of the API references of SSO OIDC and of the portal.
 fn describe_refusal(reason: PortalRefusal, said: &AwsErrorDetails, profile: &Profile) -> Failure {
     let what = quote_refusal(said, IDENTITY_CENTER.name);
-    let sign_in_refused =
-        |slug: &str, hint: Hint| Failure::new(Exit::Refused, format!("sign-in/{slug}"), what.clone(), hint);
+    let sign_in_refused = |slug: &'static str, hint: Hint| Failure::new(Exit::Refused, slug, what.clone(), hint);
     let (slug, hint): (&str, Hint) = match reason {
         PortalRefusal::AccessDenied => {
             let hint =
                 Hint::from("ask your AWS administrator whether you may sign in, then run ").command(NextCommand::Login);
-            return sign_in_refused("access_denied", hint);
+            return sign_in_refused("sign-in/access_denied", hint);
         }
         // The code was used already, or the user took too long.
         PortalRefusal::InvalidGrant => {
-            return sign_in_refused("invalid_grant", Hint::run(NextCommand::Login).text(" again"));
+            return sign_in_refused("sign-in/code_refused", Hint::run(NextCommand::Login).text(" again"));
         }
         PortalRefusal::InvalidClient | PortalRefusal::FlowNotPermitted => {
-            return sign_in_refused("invalid_client", Hint::run(NextCommand::Login).text(" again"));
+            return sign_in_refused("sign-in/registration", Hint::run(NextCommand::Login).text(" again"));
         }
         PortalRefusal::Unauthorized => {
             ("session_ended", Hint::run(NextCommand::LoginForce).text(": the session at the access portal has ended"))

@@ -29,7 +29,7 @@ use crate::{
     secret::Secret,
     session::{
         Error, Ladder, OpenRecords, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded,
-        SignInPrompt, UserInput,
+        SignInPrompt, UserInput, prompt::PromptFlow,
     },
     text::sanitize_line,
 };
@@ -104,7 +104,7 @@ impl Ladder<'_> {
         way: SignInMethod,
         user: &mut UserInput<'_>,
     ) -> Result<S::Known, Error> {
-        let mut known = pin!(service.prepare_or_cancel(sign_in, user));
+        let mut known = pin!(service.prepare_or_cancel(sign_in, PromptFlow::Callback, user));
         if self.purpose.is_login() && way != SignInMethod::Paste {
             if let RaceWinner::Left(known) = race_futures(known.as_mut(), sleep(EARLY)).await {
                 return known;

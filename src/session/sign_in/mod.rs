@@ -31,6 +31,7 @@ use crate::{
     config::{CallerKind, Profile},
     host::{Browser, ExecutionContext},
     log,
+    session::prompt::PromptFlow,
 };
 
 /// The time that the user has at least, even if the provider was slow before the prompt.
@@ -107,7 +108,7 @@ impl Ladder<'_> {
         log::info("session", format_args!("sign-in method: {plan:?} ({reason})"));
         let known = match (plan, known) {
             (MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode), None) => {
-                Some(service.prepare_or_cancel(records.sign_in.lock, user).await?)
+                Some(service.prepare_or_cancel(records.sign_in.lock, PromptFlow::DeviceCode, user).await?)
             }
             (_, known) => known,
         };

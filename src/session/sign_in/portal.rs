@@ -11,6 +11,7 @@ use crate::{
     session::{
         Error, OpenRecords, SessionCredentials, SignInEvent, accept_destinations,
         portal_steps::{PortalSteps, build_session},
+        prompt::PromptFlow,
     },
 };
 
@@ -35,14 +36,18 @@ impl SignInService for PortalSignIn<'_, '_> {
         Ok(None)
     }
 
-    async fn prepare(&self, sign_in: &LockedSignIn<'_>) -> Result<ClientRegistration, Error> {
-        let known = self.register(sign_in).await?;
+    async fn prepare(&self, sign_in: &LockedSignIn<'_>, flow: PromptFlow) -> Result<ClientRegistration, Error> {
+        let known = self.register(sign_in, flow).await?;
+        if flow == PromptFlow::DeviceCode {
+            // The request for a code follows at once, and shows everything.
+            return Ok(known);
+        }
         match self.check_service(&known).await {
             Ok(()) => Ok(known),
-            // An administrator can remove registrations, so this program registers once more.
+            // AWS can forget a registration, so this program registers once more.
             Err(error) if error.is_refused_for(PortalRefusal::InvalidClient) => {
-                sign_in.remove_registration()?;
-                self.register(sign_in).await
+                self.forget_registration(sign_in, &known.client_id)?;
+                self.register(sign_in, flow).await
             }
             Err(error) => Err(error.into()),
         }
@@ -111,7 +116,7 @@ impl SignInService for PortalSignIn<'_, '_> {
     async fn finish_with_tokens(
         &self,
         records: &mut OpenRecords<'_, '_>,
-        _: &mut ClientRegistration,
+        known: &mut ClientRegistration,
         tokens: PortalTokens,
     ) -> Result<SessionCredentials, Error> {
         (self.report)(SignInEvent::Answered);
@@ -119,7 +124,7 @@ impl SignInService for PortalSignIn<'_, '_> {
         **credentials = CredentialsRecord::default();
         credentials.store()?;
         sign_in.lock.remove_other_credentials()?;
-        let portal = build_session(&tokens, self.generate_sign_in_id());
+        let portal = build_session(&tokens, self.generate_sign_in_id(), &known.client_id);
         sign_in.refresh_token = tokens.refresh_token;
         sign_in.refresh_history = RefreshHistory::Usual;
         accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, None);

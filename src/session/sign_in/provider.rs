@@ -17,7 +17,7 @@ use crate::{
     },
     secret::Secret,
     session::{
-        Error, OpenRecords, OpenSignIn, SessionCredentials, SignInEvent, accept_destinations,
+        Error, OpenRecords, OpenSignIn, SessionCredentials, SignInEvent, accept_destinations, prompt::PromptFlow,
         provider_steps::ProviderSteps,
     },
 };
@@ -63,7 +63,7 @@ impl SignInService for ProviderSignIn<'_, '_> {
         Ok(cached.filter(|cached| self.check_algorithms(&cached.metadata).is_ok()))
     }
 
-    async fn prepare(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
+    async fn prepare(&self, sign_in: &LockedSignIn<'_>, _: PromptFlow) -> Result<CachedProvider, Error> {
         let known = self.fetch_provider(sign_in).await?;
         self.check_algorithms(&known.metadata)?;
         Ok(known)

@@ -10,7 +10,7 @@ use crate::{
     oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
     race::{RaceWinner, race_futures},
     secret::Secret,
-    session::{Error, OpenRecords, SessionCredentials, UserInput},
+    session::{Error, OpenRecords, SessionCredentials, UserInput, prompt::PromptFlow},
     url::SecureUrl,
 };
 
@@ -29,7 +29,7 @@ pub(super) trait SignInService {
     fn recall(&self, sign_in: &LockedSignIn<'_>) -> Result<Option<Self::Known>, Error>;
 
     /// Asks the service now. Fails if a sign-in there cannot lead to credentials.
-    async fn prepare(&self, sign_in: &LockedSignIn<'_>) -> Result<Self::Known, Error>;
+    async fn prepare(&self, sign_in: &LockedSignIn<'_>, flow: PromptFlow) -> Result<Self::Known, Error>;
 
     fn gives_device_codes(&self, known: &Self::Known) -> bool;
 
@@ -65,9 +65,10 @@ pub(super) trait SignInService {
     async fn prepare_or_cancel(
         &self,
         sign_in: &LockedSignIn<'_>,
+        flow: PromptFlow,
         user: &mut UserInput<'_>,
     ) -> Result<Self::Known, Error> {
-        match race_futures(self.prepare(sign_in), user.cancel_signal.as_mut()).await {
+        match race_futures(self.prepare(sign_in, flow), user.cancel_signal.as_mut()).await {
             RaceWinner::Left(known) => known,
             RaceWinner::Right(()) => Err(Error::Interrupted),
         }

@@ -149,7 +149,7 @@ impl PortalSteps<'_, '_> {
     }
 
     fn is_current(&self, registration: &ClientRegistration) -> bool {
-        registration.expires_at > self.now()
+        registration.expires_at > self.now().saturating_add(MIN_REMAINING)
     }
 
     /// Fails if Identity Center does not answer, or does not know this program any more.

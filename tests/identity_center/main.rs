@@ -1,6 +1,12 @@
-//! Sign-in at an IAM Identity Center and the credentials of its assignments.
+//! Sign-in at an IAM Identity Center, and the credentials of its assignments.
+//!
+//! `ladder` has the steps from the cache to the prompt, `crowd` many callers and killed processes, `outcomes` what each
+//! command prints.
 
-use serde_json::Value;
+mod crowd;
+mod ladder;
+mod outcomes;
+
 use testworld::{Desk, Endpoint, World};
 
 use crate::PROGRAM;
@@ -19,16 +25,4 @@ fn counts(world: &World) -> [usize; 5] {
         Endpoint::PortalRefresh,
         Endpoint::RoleCredentials,
     ])
-}
-
-#[test]
-fn first_call_signs_in_and_the_second_is_served_from_the_cache() {
-    let world = World::new();
-    let desk = desk(&world);
-    let first: Value = desk.credentials();
-    assert!(first["AccessKeyId"].is_string());
-    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 0, 1], 1));
-    assert_eq!(desk.credentials(), first);
-    assert_eq!(counts(&world), [1, 1, 1, 0, 1]);
-    assert!(desk.leaks().is_empty(), "{:?}", desk.leaks());
 }

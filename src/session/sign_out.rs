@@ -120,7 +120,14 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
                     None => RevocationOutcome::NothingToRevoke,
                 },
                 SignedOutService::Portal(center) => match &record.portal {
-                    Some(portal) => end_portal_session(host, profile, center, portal, sign_in),
+                    Some(portal) => {
+                        let mut changes = record.destinations.find_profile_changes(profile, &host.environment);
+                        changes.retain(|change| change.recipient == SecretRecipient::IdentityCenterPortal);
+                        match changes.is_empty() {
+                            true => end_portal_session(host, profile, center, portal, sign_in),
+                            false => RevocationOutcome::from_error(DestinationChanged { changes }.into()),
+                        }
+                    }
                     None => RevocationOutcome::NothingToRevoke,
                 },
             };
@@ -143,7 +150,7 @@ enum SignedOutService<'a> {
 }
 
 /// Ends the session at the access portal, for every program that uses it. As with a revocation, every error becomes
-/// part of the outcome.
+/// part of the outcome, and the portal's host must be an accepted one.
 fn end_portal_session(
     host: &Host,
     profile: &Profile,

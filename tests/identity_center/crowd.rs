@@ -51,7 +51,7 @@ fn fifty_first_callers_share_one_prompt() {
 }
 
 #[test]
-fn fifty_callers_of_five_profiles_share_one_prompt_and_then_one_refresh() {
+fn fifty_callers_of_five_profiles_share_one_refresh() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     world.next(1, Knob::PortalTokenLifetime, 10);

@@ -71,7 +71,7 @@ fn refresh_token_stays_if_it_is_not_rotated() {
 }
 
 #[test]
-fn ended_session_leads_to_one_new_prompt_with_the_same_registration() {
+fn ended_session_leads_to_one_prompt_and_no_registration() {
     let world = World::new();
     let desk = spent_desk(&world, false);
     world.end_portal_sessions();
@@ -235,7 +235,7 @@ fn refused_access_token_is_refreshed_once() {
 }
 
 #[test]
-fn failing_portal_keeps_session_and_valid_credentials() {
+fn failing_portal_costs_neither_session_nor_credentials() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 4 * 60);
     let desk = desk(&world);

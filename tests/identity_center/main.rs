@@ -1,9 +1,11 @@
 //! Sign-in at an IAM Identity Center, and the credentials of its assignments.
 //!
-//! `ladder` has the steps from the cache to the prompt, `crowd` many callers and killed processes, `outcomes` what each
-//! command prints.
+//! `ladder` has the steps from the cache to the prompt, `crowd` many callers and killed processes, `environment` what
+//! variables and changed hosts can reach, `outcomes` what each command prints.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crowd;
+mod environment;
 mod ladder;
 mod outcomes;
 

@@ -1,8 +1,9 @@
-//! The client side of AWS: exchanges a verified ID token for role credentials (by STS or a Cognito identity pool),
-//! assumes the configured chain of roles, and calls Bedrock and the console with the result.
+//! The client side of AWS: exchanges a verified ID token for role credentials (by STS or a Cognito identity pool), or
+//! gets them from IAM Identity Center, assumes the configured chain of roles, and calls Bedrock and the console with the
+//! result.
 //!
 //! It never uses the SDK's credential chain, because `AWS_PROFILE` usually names this program as `credential_process`,
-//! and the SDK would start it again without end. It sends a token only with a quota approval. All credentials from AWS
+//! and the SDK would start it again without end. It sends an ID token only with a quota approval. All credentials from AWS
 //! pass `credential_check` before anything uses them.
 
 mod credential_check;

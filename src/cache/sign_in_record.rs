@@ -1,5 +1,5 @@
 //! The sealed record of a sign-in: its tokens, the user, and the hosts that may receive the tokens. All profiles with
-//! the same application share it.
+//! the same application or Identity Center share it.
 //!
 //! The text of an ID token becomes a [`VerifiedToken`] again only if the record came out of a sealed file, or the token
 //! was verified in this process. A record that was parsed from anything else holds text that proves nothing.

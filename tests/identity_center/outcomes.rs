@@ -9,11 +9,13 @@ use super::desk;
 fn every_command_that_needs_credentials_works() {
     let world = World::new();
     let desk = desk(&world);
+    desk.set_key("console_endpoint", &json!(world.console_endpoint()).to_string());
     let first = desk.credentials();
     assert_eq!(desk.run(["export"]).expect_code(0).document()["Credentials"]["AccessKeyId"], first["AccessKeyId"]);
     assert!(desk.run(["env", "--shell", "sh"]).expect_code(0).stdout.contains("AWS_SESSION_TOKEN"));
     assert!(desk.run(["bearer"]).expect_code(0).stdout.starts_with("bedrock-api-key-"));
     desk.run(["exec", "--", "true"]).expect_code(0);
+    assert!(desk.run(["console", "--no-browser"]).expect_code(0).stdout.contains("SigninToken="));
     assert_eq!((desk.tabs(), desk.leaks().len()), (1, 0));
 }
 

@@ -9,6 +9,7 @@ mod example;
 mod faults;
 mod federation;
 mod files;
+mod identity_center;
 mod issuer;
 mod layers;
 mod reference;

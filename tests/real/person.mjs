@@ -67,16 +67,19 @@ function typed(value) {
   return value.code ? code : value;
 }
 
-/** Answers each page that is described once, in any order, until the browser is at the program's address or one page ends it. */
+/** How long a page may stay after it was answered. On a busy machine a provider can lose an answer and show the page again. */
+const PATIENCE = 15_000;
+
+/** Answers the described pages, in any order, until the browser is at the program's address or one page ends it. */
 async function answerPages(page) {
-  const open = JSON.parse(readFileSync(pages, 'utf8'));
+  const described = JSON.parse(readFileSync(pages, 'utf8'));
   const over = () => !code && local(page.url());
   for (const deadline = Date.now() + 60_000; !over(); await new Promise((wake) => setTimeout(wake, 100))) {
     if (Date.now() > deadline) throw new Error(`no page is described like ${page.url()}: ${await page.locator('body').innerText()}`);
-    for (const [number, it] of open.entries()) {
-      if (!await page.locator(it.sees).first().isVisible().catch(() => false)) continue;
+    for (const it of described) {
+      if (Date.now() - (it.answered ?? 0) < PATIENCE || !await page.locator(it.sees).first().isVisible().catch(() => false)) continue;
       if (it.ends) return;
-      open.splice(number, 1);
+      it.answered = Date.now();
       await page.waitForLoadState(); // its scripts give the buttons their meaning
       for (const [field, value] of Object.entries(it.fill ?? {})) await page.fill(field, typed(value));
       for (const box of it.check ?? []) if (await page.locator(box).count()) await page.check(box);

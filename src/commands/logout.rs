@@ -420,6 +420,9 @@ fn describe_cleared_cache(cleared: ClearedCache, environment: &Environment) -> S
 
 /// One sentence about the refresh token at the provider. Without a revocation, a stolen copy of it would still work.
 fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String {
+    if profile.identity_center().is_some() {
+        return describe_portal_sign_out(provider, profile);
+    }
     match provider {
         RevocationOutcome::Revoked => "The provider revoked the refresh token.".to_owned(),
         RevocationOutcome::NotOffered { .. } => {
@@ -433,6 +436,26 @@ fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String
             let failure = Failure::from_session_error(*error, profile);
             format!(
                 "The provider did not confirm the revocation: {}. The refresh token may stay valid until it expires.",
+                failure.what()
+            )
+        }
+    }
+}
+
+/// One sentence about the session at IAM Identity Center, which the sign-out ends for all of its programs.
+fn describe_portal_sign_out(outcome: RevocationOutcome, profile: &Profile) -> String {
+    match outcome {
+        RevocationOutcome::Revoked | RevocationOutcome::NotOffered { .. } => {
+            "IAM Identity Center ended the session.".to_owned()
+        }
+        RevocationOutcome::NothingToRevoke => "There was no session to end.".to_owned(),
+        RevocationOutcome::Unreadable => {
+            "The session was unreadable, so it stays valid at IAM Identity Center until it expires.".to_owned()
+        }
+        RevocationOutcome::Failed { error, .. } => {
+            let failure = Failure::from_session_error(*error, profile);
+            format!(
+                "IAM Identity Center did not confirm the sign-out: {}. The session may stay valid until it expires.",
                 failure.what()
             )
         }

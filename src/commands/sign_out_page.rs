@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{CommandContext, context::ProfileContext, logout, write_stderr_line};
 use crate::{
-    config::{CallerKind, OidcSettings},
+    config::{CallerKind, OidcSettings, SignInSettings},
     failure::Failure,
     host::{BrowserLaunch, ExecutionContext, Terminal},
     http::{self, Client},
@@ -22,8 +22,10 @@ const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Signs out as `logout` does, and opens the page. Where no browser can open it, the user gets the address.
 pub(super) fn sign_out_with_browser(context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
-    let oidc =
-        work.profile.oidc().ok_or_else(|| Failure::from_missing_sign_out_page(NoSignOutPage::NotNamed, &work.profile));
+    let oidc = match &work.profile.sign_in {
+        SignInSettings::Oidc(oidc) => Ok(oidc),
+        SignInSettings::IdentityCenter(center) => Err(Failure::from_missing_portal_sign_out_page(center)),
+    };
     // The sign-out may delete it. If it cannot be read, the page is searched with a new copy.
     let known = work.cache.load_provider(work.now()).ok().flatten();
     logout::sign_out_chosen_profile(context)?;

@@ -50,7 +50,8 @@ pub struct DoctorContext<'a> {
     live_client: OnceLock<Result<Client, Failure>>,
     /// The provider's discovery document, with the checks that a sign-in makes.
     metadata: OnceCell<Result<ProviderMetadata, Failure>>,
-    /// The raw answer of the same address: its `Date` header and its certificate, even if the document is wrong.
+    /// The raw answer of the same address: its `Date` header and its certificate, even if the document is wrong. For a
+    /// profile with an Identity Center, the answer of its sign-in service.
     provider_probe: OnceCell<Result<ProbeResponse, Failure>>,
     aws_probe: OnceCell<Result<ProbeResponse, Failure>>,
 }
@@ -170,24 +171,28 @@ impl<'a> DoctorContext<'a> {
     /// Sends the provider a request whose answer may have any content. It shows the provider's clock and certificate.
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let fetch = async || {
-            let address = match &profile.sign_in {
-                SignInSettings::Oidc(oidc) => build_discovery_url(&oidc.issuer)?,
+            let (address, method, body) = match &profile.sign_in {
+                SignInSettings::Oidc(oidc) => (build_discovery_url(&oidc.issuer)?, Method::GET, ""),
                 SignInSettings::IdentityCenter(center) => {
-                    aws::resolve_identity_center(profile, &center.region, &self.host.environment)?.sign_in
+                    let both = aws::resolve_identity_center(profile, &center.region, &self.host.environment)?;
+                    (append_path(&both.sign_in, "/token"), Method::POST, "{}")
                 }
             };
-            Ok(self.send_probe(self.client(profile)?, &address, Method::GET, "").await?)
+            Ok(self.send_probe(self.client(profile)?, &address, method, body).await?)
         };
         self.provider_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
 
-    /// Sends AWS an unsigned request, at the address of the first token exchange. AWS refuses it in a form of its own,
+    /// Sends AWS an unsigned request, at the address that receives the token of the sign-in. AWS refuses it in a form of its own,
     /// and a captive portal cannot imitate that by accident.
     pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let fetch = async || {
             let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
-            let body = "Action=GetCallerIdentity&Version=2011-06-15";
-            Ok(self.send_probe(self.client(profile)?, &address, Method::POST, body).await?)
+            let (address, method, body) = match &profile.sign_in {
+                SignInSettings::Oidc(_) => (address, Method::POST, "Action=GetCallerIdentity&Version=2011-06-15"),
+                SignInSettings::IdentityCenter(_) => (append_path(&address, "/assignment/accounts"), Method::GET, ""),
+            };
+            Ok(self.send_probe(self.client(profile)?, &address, method, body).await?)
         };
         self.aws_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
@@ -203,12 +208,19 @@ impl<'a> DoctorContext<'a> {
         let host = address.authority().to_owned();
         let mut request = Request::builder().method(method).uri(address.as_str());
         if !body.is_empty() {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let content_type = if body == "{}" { "application/json" } else { "application/x-www-form-urlencoded" };
+            request = request.header(header::CONTENT_TYPE, content_type);
         }
         let request = request.body(body.into()).expect("an address that was parsed makes a request");
         let answer = run_with_timeout(&host, client.send(request)).await??;
         Ok(ProbeResponse { host, answer, received_at: self.now() })
     }
+}
+
+/// An address below the path of an endpoint. `path` begins with a slash.
+fn append_path(endpoint: &SecureUrl, path: &str) -> SecureUrl {
+    let address = format!("{}{path}", endpoint.as_str().trim_end_matches('/'));
+    SecureUrl::parse(&address).expect("a longer path makes no other host")
 }
 
 /// Waits for a call, but no longer than a check may take. The timeout error names `host`.

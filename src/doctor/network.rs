@@ -6,7 +6,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::ProbeResponse};
-use crate::{aws, config::SignInSettings, failure::doctor, oidc::ClockSkew, text::UntrustedText};
+use crate::{
+    aws,
+    config::SignInSettings,
+    failure::{Failure, doctor},
+    oidc::ClockSkew,
+    text::UntrustedText,
+};
 
 /// The clock difference that the verification of ID tokens accepts.
 const TOLERATED: Duration = Duration::from_secs(60);
@@ -19,10 +25,11 @@ pub(super) async fn check_clock(context: &DoctorContext<'_>, profile: &Profile) 
     let probes = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
     let compared: Vec<(&str, ClockSkew)> = probes.into_iter().flatten().filter_map(measure_skew).collect();
     let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew.span()) else {
-        return Ok(Finding::Skipped("neither the provider nor AWS sent a time to compare with".to_owned()));
+        return Ok(Finding::Skipped(format!("{} sent a time to compare with", name_both_absent(profile))));
     };
     if skew.span() <= TOLERATED {
-        let hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
+        let mut hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
+        hosts.dedup();
         return Ok(Finding::Ok(format!("this computer's clock agrees with {}", hosts.join(" and "))));
     }
     let is_harmless = matches!(skew, ClockSkew::AheadBy(_)) && skew.span() <= TOLERATED_BY_AWS;
@@ -52,6 +59,7 @@ pub(super) async fn check_proxy(context: &DoctorContext<'_>, profile: &Profile) 
     for host in &hosts {
         ways.entry(client.proxy_for(host).unwrap_or_default()).or_default().push(host.authority());
     }
+    ways.values_mut().for_each(Vec::dedup);
     let described = ways.into_iter().map(|(proxy, hosts)| match proxy {
         "" => format!("no proxy for {}", hosts.join(", ")),
         proxy => format!("proxy {proxy} for {}", hosts.join(", ")),
@@ -66,10 +74,12 @@ pub(super) async fn check_certificates(context: &DoctorContext<'_>, profile: &Pr
     let (provider, aws) = (context.probe_provider(profile).await, context.probe_aws(profile).await);
     let probes: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
     if probes.is_empty() {
-        return Ok(Finding::Skipped("neither the provider nor AWS answered, see `discovery` and `aws`".to_owned()));
+        let checks = if profile.oidc().is_some() { "`discovery` and `aws`" } else { "`aws`" };
+        return Ok(Finding::Skipped(format!("{} answered, see {checks}", name_both_absent(profile))));
     }
-    let issuers: Vec<(&str, Option<UntrustedText>)> =
+    let mut issuers: Vec<(&str, Option<UntrustedText>)> =
         probes.iter().map(|probe| (probe.host.as_str(), probe.answer.certificate_issuer())).collect();
+    issuers.dedup();
     if let [(one, Some(issuer)), (other, Some(same))] = issuers.as_slice()
         && issuer == same
         && !is_amazon_issuer(issuer)
@@ -93,13 +103,34 @@ fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
     issuer.to_safe_line().contains("Amazon")
 }
 
-/// Whether AWS answers at the address of the first token exchange, and not a captive portal or a proxy in its place.
-pub(super) async fn check_aws(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let ProbeResponse { host, answer, .. } = context.probe_aws(profile).await?;
-    if !is_aws_error_body(&answer.body) {
-        return Err(doctor::describe_not_aws(host, answer.status.as_u16()).into());
+/// The two services whose answers several checks compare, if neither gave one. It begins a sentence.
+fn name_both_absent(profile: &Profile) -> &'static str {
+    match &profile.sign_in {
+        SignInSettings::Oidc(_) => "neither the provider nor AWS",
+        SignInSettings::IdentityCenter(_) => "no service of IAM Identity Center",
     }
-    Ok(Finding::Ok(format!("AWS answers at {host} for {}", profile.region)))
+}
+
+/// Whether AWS answers at the address of the first token exchange, and not a captive portal or a proxy in its place. For
+/// an Identity Center, whether both of its services answer.
+pub(super) async fn check_aws(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
+    let Some(center) = profile.identity_center() else {
+        let host = check_aws_answer(context.probe_aws(profile).await?, "sts_endpoint")?;
+        return Ok(Finding::Ok(format!("AWS answers at {host} for {}", profile.region)));
+    };
+    let mut hosts = Vec::new();
+    for probe in [context.probe_provider(profile).await?, context.probe_aws(profile).await?] {
+        hosts.push(check_aws_answer(probe, "identity_center_endpoint")?);
+    }
+    hosts.dedup();
+    Ok(Finding::Ok(format!("IAM Identity Center answers at {} for {}", hosts.join(" and "), center.region)))
+}
+
+/// The host of the answer, if it is AWS's. `key` names the endpoint in the configuration.
+fn check_aws_answer<'p>(probe: &'p ProbeResponse, key: &str) -> Result<&'p str, Failure> {
+    let ProbeResponse { host, answer, .. } = probe;
+    let is_from_aws = is_aws_error_body(&answer.body) || answer.headers.contains_key("x-amzn-errortype");
+    if is_from_aws { Ok(host) } else { Err(doctor::describe_not_aws(host, answer.status.as_u16(), key)) }
 }
 
 /// Whether a body is AWS's refusal of an unsigned request: XML from STS, JSON with `__type` from an identity pool.

@@ -293,9 +293,9 @@ pub fn describe_required_pushed_requests(host: &str) -> Failure {
 }
 
 /// Something else than AWS answered at AWS's address, most often a captive portal or a proxy.
-pub fn describe_not_aws(host: &str, status: u16) -> Failure {
+pub fn describe_not_aws(host: &str, status: u16, key: &str) -> Failure {
     let what = format!("{host} answered with HTTP status {status}, but the answer is not from AWS");
-    let hint = "sign in to this network if it has a sign-in page, or check the proxy and `sts_endpoint`";
+    let hint = format!("sign in to this network if it has a sign-in page, or check the proxy and `{key}`");
     Failure::new(Exit::Network, "doctor/not_aws", what, hint)
 }
 

@@ -14,6 +14,7 @@ pub mod doctor;
 mod http;
 mod storage;
 mod sign_in;
+mod portal_sign_in;
 mod oidc;
 mod quota;
 mod session;

@@ -23,7 +23,10 @@ impl Failure {
             Error::NoUsableAlgorithm { offered, refuser } => Self::from_algorithms(&offered, refuser),
             Error::Client(unproven) => Self::from_client_error(&unproven, profile),
             Error::Bind(error) => error.into(),
-            Error::Callback(error) => error.into(),
+            Error::Callback(error) => match &profile.sign_in {
+                SignInSettings::Oidc(_) => error.into(),
+                SignInSettings::IdentityCenter(_) => Self::from_portal_callback_error(error),
+            },
             Error::NoDeviceCodes => Self::from_missing_device_flow(profile.sign_in_host()),
             Error::Exchange { failed, token } => match &profile.sign_in {
                 SignInSettings::Oidc(oidc) => Self::from_exchange_error(failed, profile, oidc, &token),
@@ -33,7 +36,10 @@ impl Failure {
             Error::Assignment(error) => Self::from_assignment_error(error, profile),
             Error::NoIdToken => Self::from_missing_id_token(profile),
             Error::Quota { error, now } => Self::from_quota_error(error, now),
-            Error::SignInNeeded(reason) => reason.into(),
+            Error::SignInNeeded(reason) => match &profile.sign_in {
+                SignInSettings::Oidc(_) => reason.into(),
+                SignInSettings::IdentityCenter(_) => Self::from_portal_sign_in_need(reason),
+            },
             Error::DestinationChanged(changed) => changed.into(),
             Error::NotRevoked(error) => Self::from_revocation_error(error),
             Error::Runtime(error) => Self::from_runtime_error(error),

@@ -36,7 +36,10 @@ impl From<SignInNeeded> for Failure {
             // `--force` skips the refresh, which would be refused again.
             SignInNeeded::RefreshRefused(refusal) => (
                 "sign-in/refresh_refused",
-                format!("you need to sign in, because the provider refused a refresh: {}", quote_refusal(&refusal)),
+                format!(
+                    "you need to sign in, because the provider refused a refresh: {}",
+                    quote_refresh_refusal(&refusal)
+                ),
                 Hint::run(NextCommand::LoginForce),
             ),
             // A plain `login` would be content with AWS credentials that are still valid and would get no new ID token.
@@ -131,7 +134,7 @@ fn advise_during_backoff(hint: Option<Hint>) -> Hint {
 }
 
 /// The provider's own words, which its administrator can search for.
-fn quote_refusal(refusal: &RefreshRefusal) -> String {
+pub(super) fn quote_refresh_refusal(refusal: &RefreshRefusal) -> String {
     match refusal {
         RefreshRefusal::OAuthError { error, description } => quote_error(error, description),
         RefreshRefusal::Status(status) => format!("HTTP status {}", status.as_u16()),

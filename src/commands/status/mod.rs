@@ -20,7 +20,7 @@ use crate::{
         CredentialsRecord, DestinationChange, Freshness, LastFailure, RefreshObstacle, RenewalOutlook, SignInRecord,
         assess_credentials,
     },
-    config::{self, CallerKind, Profile, VariableStatus},
+    config::{self, CallerKind, IdentityCenterSettings, Profile, VariableStatus},
     failure::{Failure, choose_login, describe_change, describe_refresh_obstacle, describe_unmet_requirement, doctor},
     hint::{Hint, Invocation, NextCommand},
     host::{Environment, Terminal, format_local_time},
@@ -59,7 +59,7 @@ struct StatusReport {
     /// There are AWS credentials that have not expired.
     signed_in: bool,
     identity: Option<StatusIdentity>,
-    /// `None` before the first sign-in if an identity pool chooses the role.
+    /// `None` before the first sign-in if an identity pool or an Identity Center chooses the role.
     role_arn: Option<String>,
     account: Option<String>,
     credentials: Option<RemainingValidity>,
@@ -85,14 +85,15 @@ struct StatusReport {
     variables: Vec<VariableStatus>,
 }
 
-/// The user, from the claims of the stored ID token.
+/// The user, from the claims of the stored ID token. IAM Identity Center issues none, so then only the name is known.
 #[derive(Serialize)]
 struct StatusIdentity {
     session_name: String,
     /// The session is named after the subject, because the ID token has no claim that the profile prefers to it.
     named_by_subject: bool,
     email: Option<String>,
-    subject: String,
+    /// `None` for a user of an Identity Center.
+    subject: Option<String>,
     tags: BTreeMap<String, String>,
     source_identity: Option<String>,
 }
@@ -100,10 +101,22 @@ struct StatusIdentity {
 /// The sign-in, which can be valid without credentials for the profile's role.
 #[derive(Serialize)]
 struct SignInStatus {
-    /// `None`: the ID token has expired, or AWS or the provider has rejected it.
+    /// `None`: the ID token has expired, or AWS or the provider has rejected it. Also `None` for an Identity Center.
     id_token_expires_at: Option<UtcTime>,
+    /// Omitted for an OpenID provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_center: Option<PortalStatus>,
     /// The other profiles that use the same sign-in.
     shared_with: Vec<String>,
+}
+
+/// The session at the access portal of an Identity Center.
+#[derive(Serialize)]
+struct PortalStatus {
+    start_url: String,
+    region: String,
+    /// `None`: the access token has expired, or AWS has rejected it.
+    access_token_expires_at: Option<UtcTime>,
 }
 
 /// What `require` demands, and whether the stored sign-in proved it.
@@ -156,6 +169,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
     let (sign_in, stored) = (work.cache.load_sign_in()?, work.cache.load_credentials()?);
     let (notes, now) = (work.cache.load_credentials_notes(), work.now());
     let role = work.profile.final_role().or(stored.role.as_ref());
+    let assigned_account = work.profile.identity_center().map(|center| center.account_id.as_str());
     let outlook = predict_renewal(&sign_in, &work.profile, now);
     let credentials = stored.credentials.as_ref().filter(|found| assess_credentials(found, now) != Freshness::Spent);
     Ok(StatusReport {
@@ -164,13 +178,18 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
         signed_in: credentials.is_some(),
         identity: read_identity(&sign_in, &stored),
         role_arn: role.map(|role| role.as_str().to_owned()),
-        account: role.map(|role| role.account().to_owned()),
+        account: role.map(|role| role.account()).or(assigned_account).map(str::to_owned),
         credentials: credentials.map(|valid| RemainingValidity {
             expires_at: UtcTime(valid.expiration),
             seconds_left: valid.expiration.duration_since(now).as_secs(),
         }),
-        sign_in: sign_in.has_token().then(|| SignInStatus {
+        sign_in: sign_in.has_session().then(|| SignInStatus {
             id_token_expires_at: sign_in.find_valid_token(now).map(|token| UtcTime(token.expires_at())),
+            identity_center: work.profile.identity_center().map(|center| PortalStatus {
+                start_url: center.start_url.as_str().to_owned(),
+                region: center.region.clone(),
+                access_token_expires_at: sign_in.find_valid_portal(now).map(|portal| UtcTime(portal.expires_at)),
+            }),
             shared_with: context.list_sharing_profiles(&work.profile).into_iter().map(|other| other.name).collect(),
         }),
         requirements: read_requirements(&sign_in, &work.profile, now),
@@ -214,8 +233,19 @@ fn list_config_files(context: &CommandContext<'_>) -> Vec<String> {
     places.map(|place| place.file.display().to_string()).collect()
 }
 
-/// Reads the user from the ID token, even from an expired one: it still shows who signed in last.
+/// Reads the user from the ID token, even from an expired one: it still shows who signed in last. For an Identity Center
+/// the user is the one whom AWS named when it issued the stored credentials.
 fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<StatusIdentity> {
+    if sign_in.portal.is_some() {
+        return stored.session_name.clone().map(|session_name| StatusIdentity {
+            session_name,
+            named_by_subject: false,
+            email: None,
+            subject: None,
+            tags: BTreeMap::new(),
+            source_identity: None,
+        });
+    }
     let token = sign_in.recall_token()?;
     Some(StatusIdentity {
         session_name: stored.session_name.clone().unwrap_or_default(),
@@ -224,7 +254,7 @@ fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<S
             .into_iter()
             .find_map(|claim| identity::read_claim(&token, claim))
             .map(str::to_owned),
-        subject: token.subject().to_owned(),
+        subject: Some(token.subject().to_owned()),
         tags: identity::read_session_tags(&token),
         source_identity: identity::read_source_identity(&token).map(str::to_owned),
     })
@@ -239,8 +269,8 @@ impl StatusIdentity {
     /// The lines about the user. Every value comes from the provider, so it is sanitised for the terminal.
     fn to_facts(&self) -> Vec<StatusFact> {
         let Self { session_name, named_by_subject: _, email, subject, tags, source_identity } = self;
-        let user = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
-        let mut facts = vec![StatusFact::new("User", sanitize_line(user))];
+        let name = Some(session_name).filter(|name| !name.is_empty()).or(email.as_ref()).or(subject.as_ref());
+        let mut facts: Vec<_> = name.map(|name| StatusFact::new("User", sanitize_line(name))).into_iter().collect();
         facts.extend(source_identity.iter().map(|source| StatusFact::new("Source", sanitize_line(source))));
         if !tags.is_empty() {
             let pairs: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -256,6 +286,16 @@ impl StatusRequirements {
         let unmet =
             self.unmet.as_ref().map(|unmet| StatusFact::new("", format!("not met: {unmet}")).with_tone(Tone::Bad));
         std::iter::once(required).chain(unmet).collect()
+    }
+}
+
+/// What is known about the role before AWS has named it.
+fn describe_unknown_role(profile: &Profile) -> String {
+    match profile.identity_center() {
+        Some(IdentityCenterSettings { account_id, permission_set, .. }) => {
+            format!("the one of the permission set {} in account {account_id}", sanitize_line(permission_set))
+        }
+        None => "the identity pool chooses it at the first sign-in".to_owned(),
     }
 }
 
@@ -281,8 +321,7 @@ impl StatusReport {
         if self.identity.as_ref().is_some_and(|identity| identity.named_by_subject) {
             facts.extend(describe_opaque_name(profile, invocation));
         }
-        let role = self.role_arn.as_deref().unwrap_or("the identity pool chooses it at the first sign-in");
-        facts.push(StatusFact::new("Role", role));
+        facts.push(StatusFact::new("Role", self.role_arn.clone().unwrap_or_else(|| describe_unknown_role(profile))));
         facts.extend(self.requirements.iter().flat_map(StatusRequirements::to_facts));
         facts.push(StatusFact::new("Storage", self.storage));
         facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));

@@ -162,12 +162,22 @@ impl From<CallbackError> for Failure {
 /// The provider's error code becomes the slug (`sign-in/access_denied`) if it is spelled as the codes of RFC 6749 are.
 /// Any other text becomes `sign-in/refused`: a slug must not contain text that the provider chose freely.
 fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) -> Failure {
+    let hint = find_hint(&error.to_safe_line(), &description.to_safe_line());
+    describe_refused_sign_in("the provider", error, description, hint)
+}
+
+/// As [`describe_sign_in_refusal`], for this service.
+pub(super) fn describe_refused_sign_in(
+    service: &str,
+    error: &UntrustedText,
+    description: &UntrustedText,
+    hint: Hint,
+) -> Failure {
     let code = error.to_safe_line();
-    let said = description.to_safe_line();
-    let what = format!("the provider refused the sign-in: {}", quote_error(error, description));
+    let what = format!("{service} refused the sign-in: {}", quote_error(error, description));
     let is_code = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let slug = if is_code { format!("sign-in/{code}") } else { "sign-in/refused".to_owned() };
-    Failure::new(Exit::Refused, slug, what, find_hint(&code, &said))
+    Failure::new(Exit::Refused, slug, what, hint)
 }
 
 /// How the provider refuses an authorization request: its own words, or the status of its error page.

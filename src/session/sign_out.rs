@@ -10,8 +10,11 @@ use tokio::time::timeout;
 
 use super::{DestinationChanged, Error, load_application};
 use crate::{
-    aws::{self, IdentityCenterClient},
-    cache::{CachedProvider, Destinations, LockedSignIn, PortalSession, SecretRecipient, SignInRecord},
+    aws::{self, ClientRegistration, IdentityCenterClient, IdentityCenterError, PortalRefusal},
+    cache::{
+        CachedProvider, Destinations, LockedSignIn, MIN_REMAINING, PortalRegistrations, PortalSession, SecretRecipient,
+        SignInRecord,
+    },
     config::{IdentityCenterSettings, OidcSettings, Profile, SignInSettings},
     host::Host,
     http::{self, Client},
@@ -106,7 +109,12 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
             let known = sign_in.load_provider((host.now)()).ok().flatten();
             SignedOutService::Provider { oidc, application: Box::new(application), known: known.map(Box::new) }
         }
-        SignInSettings::IdentityCenter(center) => SignedOutService::Portal(center),
+        SignInSettings::IdentityCenter(center) => {
+            // Without its registration the refresh token is worthless, and the sign-out ends only a session with a valid
+            // access token.
+            let PortalRegistrations { browser, device } = sign_in.load_registrations().unwrap_or_default();
+            SignedOutService::Portal { center, registrations: [browser, device] }
+        }
     };
     let removal = sign_in.remove_sign_in_and_credentials();
     let removed = match record {
@@ -119,14 +127,13 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
                         .announce_and_revoke(*application, sign_in),
                     None => RevocationOutcome::NothingToRevoke,
                 },
-                SignedOutService::Portal(center) => match &record.portal {
+                SignedOutService::Portal { center, registrations } => match &record.portal {
                     Some(portal) => {
-                        let mut changes = record.destinations.find_profile_changes(profile, &host.environment);
-                        changes.retain(|change| change.recipient == SecretRecipient::IdentityCenterPortal);
-                        match changes.is_empty() {
-                            true => end_portal_session(host, profile, center, portal, sign_in),
-                            false => RevocationOutcome::from_error(DestinationChanged { changes }.into()),
-                        }
+                        let registration =
+                            registrations.into_iter().flatten().find(|it| it.client_id == portal.client_id);
+                        let refresh = registration.zip(record.refresh_token.clone());
+                        let destinations = &record.destinations;
+                        PortalSignOut { host, profile, center, portal, refresh, destinations }.announce_and_end(sign_in)
                     }
                     None => RevocationOutcome::NothingToRevoke,
                 },
@@ -146,28 +153,66 @@ enum SignedOutService<'a> {
         application: Box<Result<Application<'a>, Error>>,
         known: Option<Box<CachedProvider>>,
     },
-    Portal(&'a IdentityCenterSettings),
+    Portal {
+        center: &'a IdentityCenterSettings,
+        registrations: [Option<ClientRegistration>; 2],
+    },
 }
 
-/// Ends the session at the access portal, for every program that uses it. As with a revocation, every error becomes
-/// part of the outcome, and the portal's host must be an accepted one.
-fn end_portal_session(
-    host: &Host,
-    profile: &Profile,
-    center: &IdentityCenterSettings,
-    portal: &PortalSession,
-    sign_in: &LockedSignIn<'_>,
-) -> RevocationOutcome {
-    announce(host, sign_in);
-    let end = || {
+/// The session to end at the access portal, and what that needs of the deleted sign-in.
+struct PortalSignOut<'a> {
+    host: &'a Host,
+    profile: &'a Profile,
+    center: &'a IdentityCenterSettings,
+    portal: &'a PortalSession,
+    refresh: Option<(ClientRegistration, Secret)>,
+    destinations: &'a Destinations,
+}
+
+impl PortalSignOut<'_> {
+    /// Ends the session for every program that uses it. As with a revocation, every error becomes part of the outcome, and
+    /// the hosts that receive a token must be accepted ones.
+    fn announce_and_end(self, sign_in: &LockedSignIn<'_>) -> RevocationOutcome {
+        announce(self.host, sign_in);
+        self.end_session().map_or_else(RevocationOutcome::from_error, |()| RevocationOutcome::Revoked)
+    }
+
+    fn end_session(self) -> Result<(), Error> {
+        let Self { host, profile, center, portal, refresh, destinations } = self;
+        let now = (host.now)();
+        // The portal ends a session only for a valid access token. The session itself lasts longer, and a copy of the
+        // refresh token would still work.
+        let refresh = refresh.filter(|_| !portal.is_valid(now.saturating_add(MIN_REMAINING)));
+        let mut changes = destinations.find_profile_changes(profile, &host.environment);
+        changes.retain(|change| match change.recipient {
+            SecretRecipient::IdentityCenterPortal => true,
+            SecretRecipient::IdentityCenterSignIn => refresh.is_some(),
+            _ => false,
+        });
+        if !changes.is_empty() {
+            return Err(DestinationChanged { changes }.into());
+        }
         let client = Client::new(profile.network_settings(&host.environment))?;
         let endpoints = aws::resolve_identity_center(profile, &center.region, &host.environment)?;
-        let client = client.with_total_timeout(REVOCATION_TIMEOUT);
-        let client = IdentityCenterClient::new(&client, endpoints);
-        let ended = http::block_on(client.sign_out(&portal.access_token)).map_err(Error::Runtime)?;
-        Ok::<_, Error>(ended?)
-    };
-    end().map_or_else(RevocationOutcome::from_error, |()| RevocationOutcome::Revoked)
+        let client = IdentityCenterClient::new(&client.with_total_timeout(REVOCATION_TIMEOUT), endpoints);
+        let end = async || {
+            let access_token = match refresh {
+                Some((registration, token)) => match client.refresh(&registration, &token, now).await {
+                    Err(error) if error.is_refused_for(PortalRefusal::InvalidGrant) => return Ok(()),
+                    refreshed => refreshed?.access_token,
+                },
+                None => portal.access_token.clone(),
+            };
+            client.sign_out(&access_token).await
+        };
+        let answer = http::block_on(async {
+            timeout(REVOCATION_TIMEOUT, end()).await.unwrap_or_else(|_| {
+                let host = center.start_url.authority().to_owned();
+                Err(IdentityCenterError::Network(http::Error::Timeout { host, after: REVOCATION_TIMEOUT }))
+            })
+        });
+        Ok(answer.map_err(Error::Runtime)??)
+    }
 }
 
 /// Writes the note by which waiting processes see this one as the holder.

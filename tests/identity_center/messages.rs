@@ -94,6 +94,28 @@ fn logout_reports_that_identity_center_ended_the_session() {
 }
 
 #[test]
+fn logout_ends_a_session_whose_access_token_has_expired() {
+    let world = World::new();
+    world.next(1, Knob::PortalTokenLifetime, 10);
+    let desk = signed_in_with_expired_credentials(&world);
+    world.set(Knob::Clock, 11);
+    desk.run(["logout"]).prints("logout: Identity Center, expired credentials");
+    assert_eq!(world.live_portal_sessions(), 0);
+}
+
+/// Neither the refresh token nor the access token goes to a host that the user has not accepted.
+#[test]
+fn logout_sends_no_refresh_token_to_a_new_sign_in_host() {
+    let (world, stranger) = (World::new(), World::new());
+    world.next(1, Knob::PortalTokenLifetime, 10);
+    let desk = signed_in_with_expired_credentials(&world);
+    desk.set_key("identity_center_endpoint", &json!(stranger.identity_center_endpoint()).to_string());
+    let outcome = desk.run(["logout"]).expect_code(0);
+    assert!(outcome.stderr.contains("did not confirm the sign-out"), "{outcome:?}");
+    assert_eq!((stranger.ledger().total(), world.live_portal_sessions()), (0, 1));
+}
+
+#[test]
 fn logout_without_an_answer_names_identity_center() {
     let world = World::new();
     let desk = signed_in_with_expired_credentials(&world);

@@ -1,41 +1,52 @@
 //! Builds a macOS configuration profile (`.mobileconfig`), which Jamf, Intune and other device managements install.
 //!
-//! The profile sets managed preferences in Claude Code's preference domain. It sets only our keys, so other profiles
-//! can set other keys of that domain.
+//! The profile sets managed preferences in the preference domain of an application. It sets only our keys, so other
+//! profiles can set other keys of that domain.
 
 use ring::digest;
 use serde_json::{Value, json};
 
-use super::ClaudePolicy;
 use crate::text::{escape_html, format_uuid};
 
-/// The preference domain from which Claude Code reads managed settings.
-const DOMAIN: &str = "com.anthropic.claudecode";
-/// The identifier of the profile. It must never change: macOS replaces an installed profile by a new one with the same
-/// identifier, and would install a second one otherwise.
-const IDENTIFIER: &str = "bedrock-sso.claude-code";
+/// An application whose preferences the profile sets.
+pub(super) struct ManagedApplication {
+    /// The preference domain from which it reads managed settings.
+    domain: &'static str,
+    /// The identifier of the profile. It must never change: macOS replaces an installed profile by a new one with the
+    /// same identifier, and would install a second one otherwise.
+    identifier: &'static str,
+    name: &'static str,
+}
+
+pub(super) const CLAUDE_CODE: ManagedApplication = ManagedApplication {
+    domain: "com.anthropic.claudecode",
+    identifier: "bedrock-sso.claude-code",
+    name: "Claude Code",
+};
 
 /// The profile as an XML property list. `organisation` is shown to the user in System Settings.
-pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> String {
-    let preferences = format!("{IDENTIFIER}.preferences");
+pub(super) fn render_profile(application: &ManagedApplication, settings: &Value, organisation: &str) -> String {
+    let ManagedApplication { domain, identifier, name } = application;
+    let preferences = format!("{identifier}.preferences");
     let content = json!({
-        "PayloadContent": { DOMAIN: { "Forced": [{ "mcx_preference_settings": policy.to_json() }] } },
-        "PayloadDisplayName": "Claude Code with bedrock-sso",
+        "PayloadContent": { *domain: { "Forced": [{ "mcx_preference_settings": settings }] } },
+        "PayloadDisplayName": format!("{name} with bedrock-sso"),
         "PayloadEnabled": true,
         "PayloadIdentifier": preferences,
         "PayloadType": "com.apple.ManagedClient.preferences",
-        "PayloadUUID": derive_uuid(&preferences, policy, organisation),
+        "PayloadUUID": derive_uuid(&preferences, settings, organisation),
         "PayloadVersion": 1,
     });
     let profile = json!({
         "PayloadContent": [content],
-        "PayloadDescription": "Configures Claude Code to use Amazon Bedrock with your organization's single sign-on.",
-        "PayloadDisplayName": "Claude Code on Amazon Bedrock",
-        "PayloadIdentifier": IDENTIFIER,
+        "PayloadDescription":
+            format!("Configures {name} to use Amazon Bedrock with your organization's single sign-on."),
+        "PayloadDisplayName": format!("{name} on Amazon Bedrock"),
+        "PayloadIdentifier": identifier,
         "PayloadOrganization": organisation,
         "PayloadScope": "System",
         "PayloadType": "Configuration",
-        "PayloadUUID": derive_uuid(IDENTIFIER, policy, organisation),
+        "PayloadUUID": derive_uuid(identifier, settings, organisation),
         "PayloadVersion": 1,
     });
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -48,8 +59,8 @@ pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> Strin
 
 /// Derives a UUID from the organisation and the settings. Device managements use the UUID to detect a changed profile,
 /// so it changes if and only if the content does; a random one would make every run look like a change.
-fn derive_uuid(identifier: &str, policy: &ClaudePolicy, organisation: &str) -> String {
-    let text = [identifier, organisation, &policy.to_json().to_string()].join("\n");
+fn derive_uuid(identifier: &str, settings: &Value, organisation: &str) -> String {
+    let text = [identifier, organisation, &settings.to_string()].join("\n");
     let mut bytes = digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec();
     // RFC 9562 §5.8: UUIDs of version 8 have freely chosen bits, except for the version and the variant.
     for (position, mask, fixed) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {

@@ -58,7 +58,10 @@ pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
         FleetFile::new(CONFIGURATION, configuration),
         FleetFile::new(LINUX, linux.to_settings_file()),
         FleetFile::new("macos/managed-settings.json", macos.to_settings_file()),
-        FleetFile::new("macos/claude-code.mobileconfig", macos::render_profile(&macos, organisation)),
+        FleetFile::new(
+            "macos/claude-code.mobileconfig",
+            macos::render_profile(&macos::CLAUDE_CODE, &macos.to_json(), organisation),
+        ),
         FleetFile::new("windows/managed-settings.json", windows.to_settings_file()),
         FleetFile::new("windows/claude-code.reg", windows::render_registry(&windows)),
         FleetFile::new("windows/bedrock-sso.admx", windows::ADMX.replace('\n', "\r\n")),

@@ -27,6 +27,11 @@ fn golden_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/setup/fleet")
 }
 
+/// The same for a profile with an Identity Center.
+fn portal_folder() -> PathBuf {
+    golden_folder().with_file_name("fleet_identity_center")
+}
+
 /// The names of all files below a folder, with their bytes.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(folder: &Path, within: &str, found: &mut BTreeMap<String, Vec<u8>>) {
@@ -101,6 +106,74 @@ fn fleet_folder_matches_the_golden_files() {
     }
 }
 
+/// Claude Desktop's keys are those that Anthropic documents, and each value is a text.
+#[test]
+fn fleet_of_identity_center_configures_claude_desktop_too() {
+    let world = World::new();
+    let desk = desk(&world);
+    let (made, source) = (desk.home().join("fleet"), portal_folder().join("config.toml"));
+    let outcome = set_up_fleet(&desk, &made, &["--config", source.to_str().unwrap()]).expect_code(0);
+    desk.expect_wording("output", "setup --fleet: Identity Center", &outcome.stderr);
+    let (names, expected) = (files(&made), files(&portal_folder()));
+    assert_eq!(names.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in &names {
+        expect_bytes(&format!("tests/setup/fleet_identity_center/{name}"), bytes);
+    }
+
+    let profile = text(&names["macos/claude-desktop.mobileconfig"]);
+    let (before, preferences) = profile.split_once("<key>mcx_preference_settings</key>\n").unwrap();
+    assert!(before.contains("<key>com.anthropic.claudefordesktop</key>"), "{before}");
+    let macos = parse_dict(&mut preferences.lines().skip(1));
+    let expected = json!({
+        "inferenceProvider": "bedrock",
+        "inferenceCredentialKind": "interactive",
+        "inferenceBedrockRegion": "us-east-1",
+        "inferenceBedrockSsoStartUrl": "https://acme.awsapps.com/start",
+        "inferenceBedrockSsoRegion": "eu-west-1",
+        "inferenceBedrockSsoAccountId": "123456789012",
+        "inferenceBedrockSsoRoleName": "BedrockUser",
+        "inferenceModels": r#"["us.anthropic.claude-sonnet-4-5","us.anthropic.claude-haiku-4-5"]"#,
+    });
+    assert_eq!(macos, expected);
+
+    let registry = decode_registry(&names["windows/claude-desktop.reg"]);
+    let (key, values) = registry.split_once("]\r\n").unwrap();
+    assert!(key.ends_with("[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Claude"), "{key}");
+    let values = values.trim().split("\r\n").map(|line| line.split_once('=').unwrap());
+    let value = |text: &str| serde_json::from_str::<String>(text).unwrap();
+    let windows: BTreeMap<String, String> = values.map(|(name, text)| (value(name), value(text))).collect();
+    assert_eq!(json!(windows), expected);
+}
+
+/// Claude Desktop has no keys for a chain or for private endpoints, so it must not sign in to something else instead.
+#[test]
+fn fleet_omits_claude_desktop_where_it_cannot_sign_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    let usual = fs::read_to_string(portal_folder().join("config.toml")).unwrap();
+    for (count, more) in [
+        "role_chain = [\"arn:aws:iam::210987654321:role/Workload\"]",
+        "identity_center_endpoint = \"https://{service}.identity-gateway.acme.example\"",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let source = desk.home().join("config-of-the-fleet.toml");
+        fs::write(&source, usual.replace("region = \"us-east-1\"\n", &format!("region = \"us-east-1\"\n{more}\n")))
+            .unwrap();
+        let folder = desk.home().join(format!("fleet-{count}"));
+        set_up_fleet(&desk, &folder, &["--config", source.to_str().unwrap()]).expect_code(0);
+        let names = files(&folder);
+        assert!(names.keys().all(|name| !name.contains("desktop")), "{:?}", names.keys());
+    }
+}
+
+/// The text of a registry file.
+fn decode_registry(bytes: &[u8]) -> String {
+    let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes(pair.try_into().unwrap())).collect();
+    String::from_utf16(&units).unwrap()
+}
+
 #[test]
 fn fleet_policy_is_equal_in_every_format() {
     let world = World::new();
@@ -121,9 +194,7 @@ fn fleet_policy_is_equal_in_every_format() {
     let (_, preferences) = profile.split_once("<key>mcx_preference_settings</key>\n").unwrap();
     assert_eq!(parse_dict(&mut preferences.lines().skip(1)), macos);
 
-    let registry = &files["windows/claude-code.reg"];
-    let units: Vec<u16> = registry.chunks(2).map(|pair| u16::from_le_bytes(pair.try_into().unwrap())).collect();
-    let registry = String::from_utf16(&units).unwrap();
+    let registry = decode_registry(&files["windows/claude-code.reg"]);
     assert!(registry.starts_with(
         "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\ClaudeCode]\r\n\"Settings\"="
     ));

@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     setup::{
         Error, SetupPlan,
-        fleet::{FleetFolder, FolderChange, FolderChangeKind, build_files},
+        fleet::{FleetFile, FleetFolder, FolderChange, FolderChangeKind, build_files},
     },
     text::{display_path, escape_controls},
 };
@@ -27,13 +27,21 @@ const DESTINATIONS: &str = r"Done. Distribute these files:
   windows/managed-settings.json     C:\Program Files\ClaudeCode
 ";
 
+/// The same for the files that only a profile with an Identity Center has.
+const DESKTOP_DESTINATIONS: &str = r"For Claude Desktop's own sign-in, which does not use this program:
+  macos/claude-desktop.mobileconfig the profiles of a device
+  windows/claude-desktop.reg        reg import
+";
+
 /// Prints the files that differ from those in `folder` and, without `--dry-run`, writes them. Fails if the folder
 /// contains anything that an earlier run did not write.
 pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Result<(), Failure> {
     let (file, text) = read_configuration(place)?;
     let inputs = ConfigInputs { profile: place.requested_profile(), ..place.context.inputs() };
     let profile = config::preview_administrator_file(&inputs, &file, &text)?;
-    let folder = FleetFolder::plan(folder, build_files(&text, &profile))?;
+    let files = build_files(&text, &profile);
+    let configures_desktop = files.iter().any(FleetFile::is_for_desktop);
+    let folder = FleetFolder::plan(folder, files)?;
     if folder.changes.is_empty() {
         write_stderr("The folder is already up to date.\n");
         return Ok(());
@@ -44,6 +52,9 @@ pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Resu
     }
     folder.write_changes()?;
     write_stderr(DESTINATIONS);
+    if configures_desktop {
+        write_stderr(DESKTOP_DESTINATIONS);
+    }
     Ok(())
 }
 

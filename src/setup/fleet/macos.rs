@@ -24,6 +24,12 @@ pub(super) const CLAUDE_CODE: ManagedApplication = ManagedApplication {
     name: "Claude Code",
 };
 
+pub(super) const CLAUDE_DESKTOP: ManagedApplication = ManagedApplication {
+    domain: "com.anthropic.claudefordesktop",
+    identifier: "bedrock-sso.claude-desktop",
+    name: "Claude Desktop",
+};
+
 /// The profile as an XML property list. `organisation` is shown to the user in System Settings.
 pub(super) fn render_profile(application: &ManagedApplication, settings: &Value, organisation: &str) -> String {
     let ManagedApplication { domain, identifier, name } = application;

@@ -1,10 +1,12 @@
 //! Builds the files that a device management distributes: the administrator's configuration, and Claude Code's managed
-//! settings in the formats of Linux, macOS and Windows.
+//! settings in the formats of Linux, macOS and Windows. For a profile with an Identity Center also Claude Desktop's own
+//! sign-in there.
 //!
 //! The same configuration gives the same bytes on every computer, so an administrator can put the files under version
 //! control. The module `output_folder` writes them.
 
 mod output_folder;
+mod desktop;
 mod macos;
 mod windows;
 
@@ -37,7 +39,16 @@ impl FleetFile {
     pub fn should_print(&self) -> bool {
         [CONFIGURATION, LINUX].contains(&self.name)
     }
+
+    /// Whether Claude Desktop reads the file.
+    pub fn is_for_desktop(&self) -> bool {
+        [MACOS_DESKTOP, WINDOWS_DESKTOP].contains(&self.name)
+    }
 }
+
+/// Claude Desktop's settings. Only a profile with an Identity Center has them.
+const MACOS_DESKTOP: &str = "macos/claude-desktop.mobileconfig";
+const WINDOWS_DESKTOP: &str = "windows/claude-desktop.reg";
 
 /// The administrator's configuration. Every folder contains it, so it also identifies the list of an earlier run.
 const CONFIGURATION: &str = "config.toml";
@@ -54,7 +65,7 @@ const ON_WINDOWS: &str = r"C:\Program Files\bedrock-sso\bedrock-sso.exe";
 pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
     let [linux, macos, windows] = [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile));
     let organisation = profile.sign_in_host();
-    vec![
+    let mut files = vec![
         FleetFile::new(CONFIGURATION, configuration),
         FleetFile::new(LINUX, linux.to_settings_file()),
         FleetFile::new("macos/managed-settings.json", macos.to_settings_file()),
@@ -67,7 +78,13 @@ pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
         FleetFile::new("windows/bedrock-sso.admx", windows::ADMX.replace('\n', "\r\n")),
         FleetFile::new("windows/en-US/bedrock-sso.adml", windows::render_adml(&windows)),
         FleetFile::new("windows/Install-Configuration.ps1", windows::render_install_script(configuration)),
-    ]
+    ];
+    if let Some(settings) = desktop::build_desktop_settings(profile) {
+        let macos = macos::render_profile(&macos::CLAUDE_DESKTOP, &settings, organisation);
+        files.push(FleetFile::new(MACOS_DESKTOP, macos));
+        files.push(FleetFile::new(WINDOWS_DESKTOP, windows::render_desktop_registry(&settings)));
+    }
+    files
 }
 
 /// Claude Code's managed settings on one system. They differ only in the path of the program.

@@ -1,8 +1,10 @@
 //! Builds the files for Windows: Claude Code's managed settings as a registry file and as an administrative template,
-//! and a script that installs the configuration.
+//! Claude Desktop's as a registry file, and a script that installs the configuration.
 //!
-//! The registry file is for `regedit`; the template is for Group Policy and Intune. Both set the same registry value
-//! below `SOFTWARE\Policies`, which holds all settings as one JSON text.
+//! Registry files are for `regedit`; the template is for Group Policy and Intune. For Claude Code, both set the same
+//! registry value below `SOFTWARE\Policies`, which holds all settings as one JSON text.
+
+use serde_json::Value;
 
 use super::ClaudePolicy;
 use crate::{shell, text::escape_html};
@@ -24,13 +26,28 @@ pub(super) fn render_adml(policy: &ClaudePolicy) -> String {
     ADML.replace("SETTINGS", &settings).replace('\n', "\r\n")
 }
 
-/// The registry file. `regedit` and `reg import` need UTF-16 with a byte order mark.
+/// The registry file for Claude Code.
 pub(super) fn render_registry(policy: &ClaudePolicy) -> Vec<u8> {
-    let settings = policy.to_json().to_string().replace('\\', r"\\").replace('"', "\\\"");
-    let text = format!(
-        "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n\
-         [HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\ClaudeCode]\r\n\"Settings\"=\"{settings}\"\r\n\r\n"
+    render_registry_key("ClaudeCode", [("Settings", policy.to_json().to_string().as_str())])
+}
+
+/// The registry file for Claude Desktop, which has a value for each setting. All settings are texts.
+pub(super) fn render_desktop_registry(settings: &Value) -> Vec<u8> {
+    let values = settings.as_object().into_iter().flatten();
+    render_registry_key("Claude", values.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))))
+}
+
+/// Text values of one key below the policies of the machine. `regedit` and `reg import` need UTF-16 with a byte order
+/// mark.
+fn render_registry_key<'v>(key: &str, values: impl IntoIterator<Item = (&'v str, &'v str)>) -> Vec<u8> {
+    let mut text = format!(
+        "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\{key}]\r\n"
     );
+    for (name, value) in values {
+        let value = value.replace('\\', r"\\").replace('"', "\\\"");
+        text.push_str(&format!("\"{name}\"=\"{value}\"\r\n"));
+    }
+    text.push_str("\r\n");
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 

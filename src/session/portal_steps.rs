@@ -14,7 +14,7 @@ use crate::{
     aws::{
         ClientRegistration, GrantedCredentials, IdentityCenterClient, IdentityCenterError, PortalRefusal, PortalTokens,
     },
-    cache::{LockedSignIn, MIN_REMAINING, PortalRegistrations, PortalSession},
+    cache::{LockedSignIn, MIN_REMAINING, PortalRegistrations, PortalSession, RefreshHistory},
     config::IdentityCenterSettings,
     identity::SessionName,
     log,
@@ -61,6 +61,7 @@ impl PortalSteps<'_, '_> {
                 let portal = build_session(&tokens, portal.sign_in_id, &portal.client_id);
                 // AWS accepts the earlier refresh token only for a short time, so the new one is stored at once.
                 sign_in.refresh_token = tokens.refresh_token.or(Some(refresh_token));
+                sign_in.refresh_history = RefreshHistory::Usual;
                 sign_in.set_portal(portal.clone(), self.now());
                 sign_in.store()?;
                 Ok(TokenSearch::Found(NonInteractiveToken::Refreshed(portal)))
@@ -105,6 +106,8 @@ impl PortalSteps<'_, '_> {
             | PortalRefusal::NoAssignment
             | PortalRefusal::WrongRegion
             | PortalRefusal::Other => {
+                sign_in.refresh_history = RefreshHistory::Refused;
+                sign_in.store()?;
                 let (error, description) = (details.code.clone(), details.message.clone());
                 let refusal = RefreshRefusal::OAuthError { error, description };
                 Ok(TokenSearch::SignInNeeded(SignInReason::RefreshRefused(refusal)))

@@ -164,6 +164,19 @@ fn login_reaches_the_browser_whatever_a_refresh_returns() {
 }
 
 #[test]
+fn refused_refresh_is_remembered_and_costs_no_token() {
+    let world = World::new();
+    let desk = spent_desk(&world, true);
+    let refusal = Fault::sso_oidc("InvalidScopeException", "The scope is not allowed.");
+    world.next(1, Knob::PortalRefreshFault, json!(refusal));
+    desk.run(["credentials", "--no-login"]).fails(4, "sign-in/refresh_refused");
+    let status = || desk.run(["status", "--json"]).expect_code(0).document();
+    assert_eq!(status()["can_renew"], false);
+    desk.run(["credentials", "--no-login"]).expect_code(0);
+    assert_eq!((&status()["can_renew"], desk.tabs()), (&json!(true), 1));
+}
+
+#[test]
 fn service_that_is_down_never_opens_a_browser() {
     let world = World::new();
     let desk = spent_desk(&world, true);

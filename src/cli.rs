@@ -112,7 +112,7 @@ pub enum CliCommand {
         json: bool,
     },
     /// Configure this computer: bedrock-sso, an AWS profile and Claude Code
-    Setup(SetupArgs),
+    Setup(Box<SetupArgs>),
     /// Diagnose problems and suggest fixes, without changing anything
     Doctor(DoctorArgs),
     /// Show or check the configuration
@@ -183,7 +183,19 @@ pub struct SetupArgs {
     /// Role to assume; repeat the flag to configure several roles, with one profile each
     #[arg(long, value_name = "ARN")]
     pub role_arn: Vec<String>,
-    /// Profile names when there are several roles [default: {account}-{role}]
+    /// Start URL of IAM Identity Center, such as https://acme.awsapps.com/start
+    #[arg(long, value_name = "URL", conflicts_with_all = ["issuer", "client_id", "role_arn"])]
+    pub start_url: Option<String>,
+    /// Region of IAM Identity Center [default: the region of the profile]
+    #[arg(long, value_name = "REGION")]
+    pub sso_region: Option<String>,
+    /// AWS account that IAM Identity Center assigns to you
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Permission set in that account
+    #[arg(long, value_name = "NAME")]
+    pub permission_set: Option<String>,
+    /// Profile names, where {role} is also the permission set [default for several roles: {account}-{role}]
     #[arg(long, value_name = "T", value_parser = parse_name_template)]
     pub profile_name_template: Option<String>,
     /// AWS region of the profile
@@ -209,7 +221,8 @@ pub struct SetupArgs {
     pub yes: bool,
     /// Undo every change that setup made
     #[arg(long, conflicts_with_all = [
-        "from", "issuer", "client_id", "role_arn", "profile_name_template", "region", "set", "aws_profile", "fleet",
+        "from", "issuer", "client_id", "role_arn", "start_url", "sso_region", "account", "permission_set",
+        "profile_name_template", "region", "set", "aws_profile", "fleet",
     ])]
     pub remove: bool,
 }

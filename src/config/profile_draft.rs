@@ -50,11 +50,11 @@ pub(super) fn render_table(title: &str, facts: &[KeyValue]) -> Result<String, Er
         let line = format!("{} = {}\n", key.own_name(), render_value(fact)?);
         sections.entry(key.section()).or_default().push_str(&line);
     }
-    let mut text = format!("[{title}]\n{}", sections.remove("").unwrap_or_default());
-    for (section, lines) in sections {
-        text.push_str(&format!("\n[{title}.{section}]\n{lines}"));
-    }
-    Ok(text)
+    let own = sections.remove("");
+    // An inner table implies the outer one.
+    let own = own.or_else(|| sections.is_empty().then(String::new)).map(|lines| format!("[{title}]\n{lines}"));
+    let inner = sections.into_iter().map(|(section, lines)| format!("[{title}.{section}]\n{lines}"));
+    Ok(own.into_iter().chain(inner).collect::<Vec<_>>().join("\n"))
 }
 
 /// The value in TOML's syntax.

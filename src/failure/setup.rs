@@ -44,6 +44,12 @@ impl From<Error> for Failure {
                 "no configuration exists, and no values were given to create one".to_owned(),
                 "pass --issuer, --client-id, --role-arn and --region, or --from FILE, or run this in a terminal".into(),
             ),
+            Error::NoAssignment { missing } => {
+                let missing = join_with_and(&missing.into_iter().map(str::to_owned).collect::<Vec<_>>());
+                let what = format!("the profile for IAM Identity Center needs {missing}");
+                let hint = format!("pass {missing}, or run this in a terminal to choose from a list");
+                ("setup/no_facts", what, hint.into())
+            }
             Error::NothingToDistribute { path } => (
                 "setup/no_facts",
                 format!("there is no configuration to distribute: {} does not exist", path.display()),

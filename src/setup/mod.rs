@@ -16,6 +16,7 @@ mod record;
 pub mod settings;
 pub mod sample_import;
 mod profile_names;
+mod start_url;
 
 use std::path::PathBuf;
 
@@ -24,8 +25,9 @@ use serde::{Deserialize, Serialize};
 pub use command_line::CommandTemplate;
 pub use parsed_command::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
-pub use profile_names::{DEFAULT_NAME_TEMPLATE, name_roles};
+pub use profile_names::{DEFAULT_NAME_TEMPLATE, NamedRole, name_roles};
 pub use record::SetupRecord;
+pub use start_url::{find_portal_region, normalize_start_url};
 
 use crate::trait_impls::impl_from;
 
@@ -106,6 +108,8 @@ pub enum Error {
     NothingToDistribute { path: PathBuf },
     /// No configuration exists, and no values were given to create one.
     NoValues,
+    /// A profile for IAM Identity Center lacks the values of these flags, and nobody can be asked for them.
+    NoAssignment { missing: Vec<&'static str> },
     /// Values were given beside a configuration that is distributed unchanged.
     FlagsBesideFile { path: PathBuf },
     /// The folder for a fleet contains a file that no earlier run wrote.

@@ -7,6 +7,7 @@ mod facts;
 mod first_hour;
 mod fleet;
 mod hosts;
+mod identity_center;
 #[cfg(target_os = "linux")]
 mod machine;
 mod roles;

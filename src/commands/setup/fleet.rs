@@ -74,6 +74,7 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
     };
     let Some(path) = whole else {
         let (name, mut values) = place.collect_values()?;
+        place.require_assignment(&values)?;
         if let Some(profiles) = place.draft_role_profiles(&values)? {
             return Ok(("config.toml".into(), render_role_profiles(place, profiles)?));
         }

@@ -63,6 +63,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     let answers = if in_wizard { Some(wizard::prompt_for_values(&place, &values)?) } else { None };
     let can_sign_in = answers.as_ref().is_some_and(|answers| answers.can_sign_in);
     let values = [answers.map(|answers| answers.values).unwrap_or_default(), values].concat();
+    place.require_assignment(&values)?;
     let planned = match (complete, place.draft_role_profiles(&values)?) {
         (Some(text), _) => PlannedProfiles::of_one(place.plan_complete_config(&mut plan, text)?),
         (None, None) => PlannedProfiles::of_one(place.plan_configuration(&mut plan, name, &values)?),
@@ -221,9 +222,11 @@ impl<'a> SetupContext<'a> {
 
     /// Whether the wizard can run: no configuration exists, not even in the environment, and the user can answer.
     fn can_start_wizard(&self) -> bool {
-        let inputs = self.inputs();
-        let has_file = config::list_file_locations(&inputs).iter().any(|location| location.is_there);
-        !has_file && config::load_profile(&inputs).is_err() && can_prompt()
+        !self.has_configuration_file() && config::load_profile(&self.inputs()).is_err() && can_prompt()
+    }
+
+    fn has_configuration_file(&self) -> bool {
+        config::list_file_locations(&self.inputs()).iter().any(|location| location.is_there)
     }
 
     /// The text of a complete configuration that becomes the administrator's file without any change, comments

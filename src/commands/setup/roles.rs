@@ -1,14 +1,14 @@
-//! Several roles in one run of `setup`: each role gets a profile that is named after it, and one of them is the
-//! default.
+//! Several roles in one run of `setup`: each role, or assignment of IAM Identity Center, gets a profile that is named
+//! after it, and one of them is the default.
 //!
 //! The profiles share their other values in `[defaults]`, so they also share one sign-in. Existing profiles are never
 //! changed: a run adds the missing ones and refuses to continue if an existing one has other values.
 
 use super::{SetupContext, SetupPlan};
 use crate::{
-    config::{self, ConfigInputs, KeyValue, Profile, ProfileDraft, RoleArn, keys},
+    config::{self, ConfigInputs, ConfigKey, KeyValue, Profile, ProfileDraft, keys},
     failure::Failure,
-    setup::{DEFAULT_NAME_TEMPLATE, Error, FileEdit, diff_lines, name_roles},
+    setup::{DEFAULT_NAME_TEMPLATE, Error, FileEdit, NamedRole, diff_lines, name_roles},
 };
 
 /// Profiles that are to be written, and the values that all of them share.
@@ -61,12 +61,14 @@ impl PlannedProfiles {
 }
 
 impl SetupContext<'_> {
-    /// Makes a profile for each role, if there are several roles or the command line has a name template. Otherwise it
-    /// returns `None`, and `setup` configures a single profile.
+    /// Makes a profile for each role or assignment, if there are several or the command line has a name template.
+    /// Otherwise it returns `None`, and `setup` configures a single profile.
     ///
-    /// Fails for an illegal role, for names that collide, and for `--aws-profile`, which can name only one profile.
+    /// The values of an assignment are its account and its permission set, in this order. Fails for an illegal role,
+    /// for names that collide, and for `--aws-profile`, which can name only one profile.
     pub(super) fn draft_role_profiles(&self, values: &[KeyValue]) -> Result<Option<RoleProfiles>, Failure> {
-        let (roles, shared): (Vec<_>, Vec<_>) = values.iter().cloned().partition(|(key, _)| **key == *keys::ROLE_ARN);
+        let (own, shared): (Vec<_>, Vec<_>) = values.iter().cloned().partition(|(key, _)| is_of_one_role(key));
+        let roles = group_by_role(own)?;
         let template = self.arguments.profile_name_template.as_deref();
         if roles.len() < 2 && template.is_none() || roles.is_empty() {
             return Ok(None);
@@ -74,10 +76,10 @@ impl SetupContext<'_> {
         if roles.len() > 1 && self.arguments.aws_profile.is_some() {
             return Err(Error::OneAwsProfileForRoles.into());
         }
-        let arns = roles.iter().map(|(_, arn)| config::parse_role_flag(arn)).collect::<Result<Vec<RoleArn>, _>>()?;
-        let names = name_roles(template.unwrap_or(DEFAULT_NAME_TEMPLATE), &arns)?;
+        let (named, roles): (Vec<NamedRole>, Vec<_>) = roles.into_iter().unzip();
+        let names = name_roles(template.unwrap_or(DEFAULT_NAME_TEMPLATE), &named)?;
         names.iter().try_for_each(|name| config::check_profile_name("--profile-name-template", name))?;
-        let draft = |(name, role)| ProfileDraft { name, values: vec![role] };
+        let draft = |(name, values)| ProfileDraft { name, values };
         Ok(Some(RoleProfiles { drafts: names.into_iter().zip(roles).map(draft).collect(), shared }))
     }
 
@@ -136,4 +138,22 @@ impl SetupContext<'_> {
         let file = self.named_config().map(ToOwned::to_owned);
         ConfigInputs { profile: profile.map(str::to_owned), file, ..self.inputs() }
     }
+}
+
+/// Whether this key belongs to one role, and not to the sign-in that all roles share.
+fn is_of_one_role(key: &ConfigKey) -> bool {
+    [&*keys::ROLE_ARN, &keys::IDENTITY_CENTER_ACCOUNT_ID, &keys::IDENTITY_CENTER_PERMISSION_SET].contains(&key)
+}
+
+/// Each role with its values. Values that make no complete assignment give none.
+fn group_by_role(values: Vec<KeyValue>) -> Result<Vec<(NamedRole, Vec<KeyValue>)>, config::Error> {
+    let (arns, assigned): (Vec<_>, Vec<_>) = values.into_iter().partition(|(key, _)| **key == *keys::ROLE_ARN);
+    let of_arn = |arn: KeyValue| Ok((NamedRole::from_arn(&config::parse_role_flag(&arn.1)?), vec![arn]));
+    let mut roles = arns.into_iter().map(of_arn).collect::<Result<Vec<_>, _>>()?;
+    for pair in assigned.chunks(2) {
+        if let [account, set] = pair {
+            roles.push((NamedRole::from_assignment(&account.1, &set.1), pair.to_vec()));
+        }
+    }
+    Ok(roles)
 }

@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     hint::Invocation,
     setup::{
-        Error, SetupPlan,
+        Error, SetupPlan, find_portal_region, normalize_start_url,
         sample_import::{self, ImportError},
     },
 };
@@ -26,6 +26,7 @@ impl SetupContext<'_> {
     /// the source file, if it has one.
     pub(super) fn collect_values(&self) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
         let SetupArgs { issuer, client_id, role_arn, region, set, .. } = self.arguments;
+        let center = self.arguments.identity_center_values();
         let (name, mut values) = match self.source_path() {
             Some(path) => self.read_source_values(path)?,
             None => (None, Vec::new()),
@@ -38,11 +39,34 @@ impl SetupContext<'_> {
         ];
         let set = set.iter().map(|(name, value)| Ok((config::require_known_key(name)?, std::slice::from_ref(value))));
         let set = set.collect::<Result<Vec<_>, config::Error>>()?;
-        for (key, given) in flags.into_iter().chain(set).filter(|(_, given)| !given.is_empty()) {
+        let center = center.iter().map(|(key, value)| (*key, std::slice::from_ref(value)));
+        for (key, given) in center.chain(flags).chain(set).filter(|(_, given)| !given.is_empty()) {
             values.retain(|(known, _)| *known != key);
             values.extend(given.iter().map(|value| (key, value.clone())));
         }
+        let own_region = values.iter().find(|(key, _)| **key == *keys::IDENTITY_CENTER_REGION);
+        let needs_region = has_value(&values, &keys::IDENTITY_CENTER_START_URL) && !has_value(&values, &keys::REGION);
+        if let Some((_, region)) = own_region.cloned().filter(|_| needs_region && !self.may_have_defaults()) {
+            // A profile needs a region, and that of Identity Center is the only one that is known.
+            values.push((&keys::REGION, region));
+        }
         Ok((name, values))
+    }
+
+    /// Fails if `values` have the start URL of a profile for IAM Identity Center, but not all that it needs.
+    pub(super) fn require_assignment(&self, values: &[KeyValue]) -> Result<(), Failure> {
+        if !has_value(values, &keys::IDENTITY_CENTER_START_URL) {
+            return Ok(());
+        }
+        let needs: [(&ConfigKey, &'static str); 3] = [
+            (&keys::IDENTITY_CENTER_ACCOUNT_ID, "--account"),
+            (&keys::IDENTITY_CENTER_PERMISSION_SET, "--permission-set"),
+            (&keys::REGION, "--region"),
+        ];
+        let is_known = |key: &ConfigKey| *key == *keys::REGION && self.may_have_defaults();
+        let missing = needs.into_iter().filter(|(key, _)| !has_value(values, key) && !is_known(key));
+        let missing: Vec<_> = missing.map(|(_, flag)| flag).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Error::NoAssignment { missing }.into()) }
     }
 
     /// Reads the values from a configuration of ours, or from a file of AWS's guidance sample. Prints what the user has
@@ -65,6 +89,12 @@ impl SetupContext<'_> {
     pub(super) fn is_config_file(&self, path: &Path) -> bool {
         is_toml(path) || self.context.global.config.as_deref() == Some(path)
     }
+
+    /// Whether a file exists that may have further values in `[defaults]`. Then the check of the whole profile decides
+    /// what is missing.
+    fn may_have_defaults(&self) -> bool {
+        self.arguments.fleet.is_none() && self.has_configuration_file()
+    }
 }
 
 /// Reads a file that the user named. Unlike the files that `setup` writes, it must exist.
@@ -83,6 +113,27 @@ impl SetupArgs {
         let Self { issuer, client_id, role_arn, region, set, aws_profile, .. } = self;
         [issuer, client_id, region, aws_profile].into_iter().any(Option::is_some)
             || !role_arn.is_empty()
+            || !self.identity_center_values().is_empty()
             || !set.is_empty()
     }
+
+    /// The values of the flags for IAM Identity Center.
+    fn identity_center_values(&self) -> Vec<KeyValue> {
+        let start_url = self.start_url.as_deref().map(|url| normalize_start_url(url).to_owned());
+        let region =
+            self.sso_region.clone().or_else(|| find_portal_region(self.start_url.as_deref()?).map(str::to_owned));
+        let federation = start_url.as_ref().map(|_| "identity-center".to_owned());
+        let flags: [(&'static ConfigKey, Option<String>); 5] = [
+            (&keys::FEDERATION, federation),
+            (&keys::IDENTITY_CENTER_START_URL, start_url),
+            (&keys::IDENTITY_CENTER_REGION, region),
+            (&keys::IDENTITY_CENTER_ACCOUNT_ID, self.account.clone()),
+            (&keys::IDENTITY_CENTER_PERMISSION_SET, self.permission_set.clone()),
+        ];
+        flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
+fn has_value(values: &[KeyValue], key: &ConfigKey) -> bool {
+    values.iter().any(|(known, _)| *known == key)
 }

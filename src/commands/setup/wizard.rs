@@ -42,7 +42,8 @@ pub(super) struct WizardAnswers {
 /// Whether the wizard prompts for this key. If the command line sets such a key, the wizard does not run at all, and
 /// the other values must be on the command line too.
 pub(super) fn prompts_for(key: &ConfigKey) -> bool {
-    config::can_name_issuer(key) || [&*keys::CLIENT_ID, &keys::ROLE_ARN, &keys::REGION].contains(&key)
+    let others = [&*keys::CLIENT_ID, &keys::ROLE_ARN, &keys::REGION, &keys::IDENTITY_CENTER_START_URL];
+    config::can_name_issuer(key) || others.contains(&key)
 }
 
 /// Prompts for the values of a profile and returns them as configuration keys. `given` are the values of the command

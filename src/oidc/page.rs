@@ -23,6 +23,8 @@ pub enum SignInEnding {
     /// AWS has returned credentials. `role` is the name of the role and its account, if they are known. `now` is the
     /// time from which the page counts the remaining time.
     SignedIn { role: Option<(String, String)>, name: String, until: Timestamp, local_until: String, now: Timestamp },
+    /// The user has signed in at an Identity Center, and chooses an account in the terminal now.
+    SignedInForSetup,
     /// The sign-in failed: the fact, the hint and the slug of the failure, as on a terminal.
     Failed { what: String, hint: String, slug: String },
 }
@@ -39,6 +41,12 @@ impl HtmlPage {
                 let facts = render_facts(role.as_ref(), name, (*until, local_until), *now);
                 render_page(PageTone::Success, "Signed in", CLOSE, &facts)
             }
+            SignInEnding::SignedInForSetup => render_page(
+                PageTone::Success,
+                "Signed in",
+                "Close this tab and return to your terminal to continue.",
+                "",
+            ),
             SignInEnding::Failed { what, hint, slug } => render_page(
                 PageTone::Failure,
                 "Sign-in failed",

@@ -32,6 +32,7 @@ mod purpose;
 mod sign_in_token;
 mod provider_steps;
 mod portal_steps;
+mod portal_token;
 mod requirements;
 mod refresh;
 mod session_credentials;
@@ -65,9 +66,12 @@ pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
 use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
 use portal_steps::PortalSteps;
+pub use portal_token::find_portal_token;
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 use provider_steps::ProviderSteps;
-pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
+pub use purpose::{
+    CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, PortalTokenUse, Prompting, TokenUse,
+};
 use refresh::{NonInteractiveToken, SignInReason, TokenSearch};
 pub use requirements::{find_unmet_requirement, predict_renewal};
 pub use session_credentials::{SessionCredentials, find_credentials};
@@ -182,7 +186,8 @@ impl Ladder<'_> {
         let token = match search {
             TokenSearch::Found(token) => token,
             TokenSearch::SignInNeeded(reason) => {
-                return Ok(ClimbOutcome::Done(Box::pin(self.sign_in_interactively(&mut records, reason, user)).await?));
+                let signed_in = Box::pin(self.sign_in_interactively(&mut records, reason, user)).await?;
+                return signed_in.into_credentials().map(ClimbOutcome::Done);
             }
         };
         // The count belongs to this token. After the release another process may store the next token.

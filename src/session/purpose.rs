@@ -14,6 +14,8 @@ pub enum LadderPurpose {
     Credentials(CredentialsPurpose),
     /// The ID token itself, never with a prompt.
     IdToken(TokenUse),
+    /// The access token of an Identity Center, with which `setup` lists what is assigned to the user.
+    PortalToken(PortalTokenUse),
 }
 
 /// Who needs AWS credentials, which decides whether the user may be prompted.
@@ -56,6 +58,16 @@ pub enum TokenUse {
     NextCall,
 }
 
+/// Which access token of an Identity Center `setup` asks for. Either may need a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortalTokenUse {
+    /// The stored one if it is valid.
+    First,
+    /// Another one, because the portal has refused the stored one.
+    AfterRefusal,
+}
+
 /// Which sign-in method the command line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,14 +84,14 @@ impl LadderPurpose {
     /// Whether this caller may prompt, in the terms of the profile's `login` setting.
     pub fn caller(self) -> CallerKind {
         match self {
-            Self::Credentials(CredentialsPurpose::Login { .. }) => CallerKind::SignIn,
+            Self::Credentials(CredentialsPurpose::Login { .. }) | Self::PortalToken(_) => CallerKind::SignIn,
             Self::Credentials(CredentialsPurpose::Automatic(Prompting::Allowed)) => CallerKind::MayPrompt,
             Self::Credentials(CredentialsPurpose::Automatic(Prompting::Never) | CredentialsPurpose::Renewal)
             | Self::IdToken(TokenUse::Now | TokenUse::NextCall) => CallerKind::NonInteractive,
         }
     }
 
-    /// Whether the caller is `login`, which may always prompt.
+    /// Whether the caller is `login`, or `setup` on the user's behalf, which may always prompt.
     pub fn is_login(self) -> bool {
         self.caller() == CallerKind::SignIn
     }
@@ -92,9 +104,9 @@ impl LadderPurpose {
     pub fn method_preference(self) -> MethodPreference {
         match self {
             Self::Credentials(CredentialsPurpose::Login { method, .. }) => method,
-            Self::Credentials(CredentialsPurpose::Automatic(_) | CredentialsPurpose::Renewal) | Self::IdToken(_) => {
-                MethodPreference::Any
-            }
+            Self::Credentials(CredentialsPurpose::Automatic(_) | CredentialsPurpose::Renewal)
+            | Self::IdToken(_)
+            | Self::PortalToken(_) => MethodPreference::Any,
         }
     }
 }

@@ -120,7 +120,8 @@ impl Ladder<'_> {
     pub(super) fn is_fresh_enough(&self, fresh: Freshness) -> bool {
         match self.purpose {
             LadderPurpose::Credentials(CredentialsPurpose::Login { mode: LoginCondition::Always, .. })
-            | LadderPurpose::IdToken(_) => false,
+            | LadderPurpose::IdToken(_)
+            | LadderPurpose::PortalToken(_) => false,
             LadderPurpose::Credentials(CredentialsPurpose::Renewal) => fresh == Freshness::Fresh,
             LadderPurpose::Credentials(
                 CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { mode: LoginCondition::IfNeeded, .. },

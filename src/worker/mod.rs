@@ -33,8 +33,8 @@ use crate::{
     lock, log,
     secret::Secret,
     session::{
-        CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, SessionCredentials, TokenUse,
-        check_destinations, find_credentials, find_token_for,
+        CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, PortalTokenUse, Prompting,
+        SessionCredentials, TokenUse, check_destinations, find_credentials, find_token_for,
     },
     time::Timestamp,
 };
@@ -155,6 +155,11 @@ impl WorkerClient<'_> {
         }
     }
 
+    /// The access token of an Identity Center, after a sign-in if one is needed.
+    pub fn portal_token(&self, token_use: PortalTokenUse, report: ProgressHandler<'_>) -> Result<Secret, Error> {
+        self.fetch_result(token_use, self.long_limits(), report)
+    }
+
     /// The stored credentials; an error if the configuration names a host that the user has not accepted.
     fn find_stored_credentials(&self) -> Result<Option<SessionCredentials>, Error> {
         let stored = self.cache.load_credentials()?;
@@ -205,7 +210,7 @@ impl WorkerClient<'_> {
             LadderPurpose::Credentials(_) => {
                 (self.cache.load_credentials_notes().renewal_tried, self.cache.credentials_lock_path())
             }
-            LadderPurpose::IdToken(_) => {
+            LadderPurpose::IdToken(_) | LadderPurpose::PortalToken(_) => {
                 (self.cache.load_sign_in_notes().renewal_tried, self.cache.sign_in_lock_path())
             }
         };

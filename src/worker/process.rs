@@ -30,7 +30,9 @@ use crate::{
     log,
     oidc::{self, ClientFiles},
     secret::Secret,
-    session::{self, ClimbOutcome, CredentialsPurpose, Ladder, LadderPurpose, SessionCredentials, TokenUse},
+    session::{
+        self, ClimbOutcome, CredentialsPurpose, Ladder, LadderPurpose, PortalTokenUse, SessionCredentials, TokenUse,
+    },
 };
 
 /// Whether the caller has a terminal at which the user can be prompted.
@@ -57,6 +59,7 @@ pub fn run_worker_process(
     match purpose {
         LadderPurpose::Credentials(purpose) => process.report(process.get_credentials(purpose)),
         LadderPurpose::IdToken(token_use) => process.report(process.get_id_token(token_use)),
+        LadderPurpose::PortalToken(token_use) => process.report(process.get_portal_token(token_use)),
     }
 }
 
@@ -156,6 +159,26 @@ impl WorkerProcess<'_> {
         });
         self.record_token_result(&sign_in, token_use, result.as_ref().err());
         drop(sign_in);
+        Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done))
+    }
+
+    /// An access token for `setup`. Its draft profile has no assignment, so its credentials record is removed again.
+    fn get_portal_token(&self, token_use: PortalTokenUse) -> Result<WorkerMessage<Secret>, session::Error> {
+        let purpose = LadderPurpose::PortalToken(token_use);
+        let Some(inputs) = self.prepare(purpose)? else { return Ok(WorkerMessage::Busy) };
+        let Some(sign_in) = self.cache.try_lock_sign_in()? else { return Ok(WorkerMessage::Busy) };
+        let Some(credentials) = self.cache.try_lock_credentials()? else { return Ok(WorkerMessage::Busy) };
+        let announced = self.announce_token(&sign_in, TokenUse::Now).map_err(|error| self.describe(error));
+        let result = announced.and(inputs).and_then(|inputs| {
+            let mut user = listen_to_caller();
+            let result = self.with_ladder(purpose, &inputs, |ladder| {
+                run(ladder.get_portal_token(&sign_in, &credentials, token_use, &mut user))
+            });
+            result.map_err(|error| self.describe(error))
+        });
+        if let Err(error) = credentials.remove_all() {
+            log::warn("worker", format_args!("could not remove an empty record: {error:?}"));
+        }
         Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done))
     }
 

@@ -1,4 +1,4 @@
-//! The requests to a worker: credentials or an ID token. The type of the request decides the type of the answer on both
+//! The requests to a worker: credentials, an ID token, or the access token of an Identity Center. The type of the request decides the type of the answer on both
 //! sides of the pipe, so a caller cannot take a token for credentials.
 
 use std::path::PathBuf;
@@ -11,8 +11,8 @@ use crate::{
     files, lock,
     secret::Secret,
     session::{
-        CredentialsPurpose, LadderPurpose, LoginCondition, SessionCredentials, TokenUse, find_credentials,
-        find_token_for,
+        CredentialsPurpose, LadderPurpose, LoginCondition, PortalTokenUse, SessionCredentials, TokenUse,
+        find_credentials, find_portal_token, find_token_for,
     },
     store,
     time::Timestamp,
@@ -68,6 +68,25 @@ impl WorkerRequest for CredentialsPurpose {
     }
 }
 
+impl WorkerRequest for PortalTokenUse {
+    type Answer = Secret;
+
+    fn purpose(self) -> LadderPurpose {
+        LadderPurpose::PortalToken(self)
+    }
+
+    fn after_joined_sign_in(self) -> Self {
+        Self::First
+    }
+
+    fn find_stored(self, cache: &Cache, _: &Profile, now: Timestamp) -> Result<Option<Secret>, store::Error> {
+        match self {
+            Self::First => Ok(find_portal_token(&cache.load_sign_in()?, now)),
+            Self::AfterRefusal => Ok(None),
+        }
+    }
+}
+
 impl WorkerRequest for TokenUse {
     type Answer = Secret;
 
@@ -88,7 +107,9 @@ impl WorkerRequest for TokenUse {
 /// because its holder may be prompting the user, and the caller has to show where.
 pub(super) fn find_held_lock(purpose: LadderPurpose, cache: &Cache) -> Result<Option<PathBuf>, files::Error> {
     let paths = match purpose {
-        LadderPurpose::Credentials(_) => vec![cache.sign_in_lock_path(), cache.credentials_lock_path()],
+        LadderPurpose::Credentials(_) | LadderPurpose::PortalToken(_) => {
+            vec![cache.sign_in_lock_path(), cache.credentials_lock_path()]
+        }
         LadderPurpose::IdToken(_) => vec![cache.sign_in_lock_path()],
     };
     for path in paths {
@@ -127,6 +148,8 @@ mod tests {
             login(LoginCondition::Always, MethodPreference::Device),
             LadderPurpose::IdToken(TokenUse::Now),
             LadderPurpose::IdToken(TokenUse::NextCall),
+            LadderPurpose::PortalToken(PortalTokenUse::First),
+            LadderPurpose::PortalToken(PortalTokenUse::AfterRefusal),
         ] {
             assert_eq!(parse_purpose(&encode_purpose(purpose)), Some(purpose));
         }

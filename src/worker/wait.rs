@@ -274,7 +274,8 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
                 CredentialsPurpose::Automatic(Prompting::Allowed)
                 | CredentialsPurpose::Login { .. }
                 | CredentialsPurpose::Renewal,
-            ) => {}
+            )
+            | LadderPurpose::PortalToken(_) => {}
         }
         match address {
             Some(address) => {
@@ -305,7 +306,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         }
         let last = match purpose {
             LadderPurpose::Credentials(_) => cache.load_credentials_notes().last_failure,
-            LadderPurpose::IdToken(_) => cache.load_sign_in_notes().last_failure,
+            LadderPurpose::IdToken(_) | LadderPurpose::PortalToken(_) => cache.load_sign_in_notes().last_failure,
         };
         let last = last.filter(|last| last.at >= self.started_at && is_failure_for(purpose, last));
         Ok(last.map_or(WaitRound::Retry, |last| WaitRound::Failed(last.report)))

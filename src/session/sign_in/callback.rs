@@ -15,7 +15,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{method_choice::SignInMethod, service::SignInService};
+use super::{
+    method_choice::SignInMethod,
+    service::{SignInResult, SignInService},
+};
 use crate::{
     cache::{FailureReport, LockedSignIn},
     hint::Invocation,
@@ -28,8 +31,8 @@ use crate::{
     race::{RaceWinner, race_futures},
     secret::Secret,
     session::{
-        Error, Ladder, OpenRecords, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded,
-        SignInPrompt, UserInput, prompt::PromptFlow,
+        Error, Ladder, OpenRecords, PastedTextError, PromptMethod, SignInEvent, SignInNeeded, SignInPrompt, UserInput,
+        prompt::PromptFlow,
     },
     text::sanitize_line,
 };
@@ -51,7 +54,7 @@ impl Ladder<'_> {
         (way, browser): (SignInMethod, &Browser),
         known: Option<S::Known>,
         user: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         // The listener comes first: a provider that knows the user already redirects back within milliseconds.
         let listener = CallbackListener::bind(&self.profile.redirect_uri).await?;
         let listener = listener.with_reporter(|event| log::debug("callback", format_args!("{event}")));
@@ -245,9 +248,10 @@ impl Ladder<'_> {
     }
 
     /// The page that the browser shows at the end.
-    fn build_ending(&self, ended: &Result<SessionCredentials, FailureReport>) -> SignInEnding {
+    fn build_ending(&self, ended: &Result<SignInResult, FailureReport>) -> SignInEnding {
         match ended {
-            Ok(ready) => SignInEnding::SignedIn {
+            Ok(SignInResult::PortalToken(_)) => SignInEnding::SignedInForSetup,
+            Ok(SignInResult::Credentials(ready)) => SignInEnding::SignedIn {
                 role: ready.role(self.profile).map(|role| (role.name().to_owned(), role.account().to_owned())),
                 name: ready.session_name.clone(),
                 until: ready.credentials.expiration,

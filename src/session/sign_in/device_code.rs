@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::service::{DevicePoll, ShownCode, SignInService};
+use super::service::{DevicePoll, ShownCode, SignInResult, SignInService};
 use crate::{
     cache::LockedSignIn,
     log,
     oidc::PollPace,
     race::{RaceWinner, race_futures},
-    session::{
-        Error, Ladder, OpenRecords, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt,
-        UserInput,
-    },
+    session::{Error, Ladder, OpenRecords, PromptMethod, SignInEvent, SignInNeeded, SignInPrompt, UserInput},
 };
 
 /// By how much each `slow_down` answer lengthens the interval (RFC 8628 §3.5).
@@ -33,7 +30,7 @@ impl Ladder<'_> {
         records: &mut OpenRecords<'_, '_>,
         known: &mut S::Known,
         user: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         let (shown, code) = service.request_device_code(known).await?;
         self.show_code(records.sign_in.lock, &shown)?;
         let limit = self.time_left().min(shown.lifetime);

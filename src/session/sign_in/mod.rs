@@ -20,11 +20,10 @@ use self::{
     method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method, find_browser_obstacle},
     portal::PortalSignIn,
     provider::ProviderSignIn,
-    service::SignInService,
+    service::{SignInResult, SignInService},
 };
 use super::{
-    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, ServiceSteps, SessionCredentials, SignInNeeded,
-    SignInReason, UserInput,
+    Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, ServiceSteps, SignInNeeded, SignInReason, UserInput,
 };
 use crate::{
     cache::{FailureReport, LockedSignIn, PromptBackoff},
@@ -67,14 +66,14 @@ fn build_method_inputs<'a>(
 }
 
 impl Ladder<'_> {
-    /// Prompts the user, and continues up to the stored credentials. Everything that can fail without the user is
+    /// Prompts the user, and continues up to what the caller asked for. Everything that can fail without the user is
     /// checked before the prompt: whether this caller may prompt, the client secret, and the method.
     pub(super) async fn sign_in_interactively(
         &self,
         records: &mut OpenRecords<'_, '_>,
         reason: SignInReason,
         user: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         // A browser at a provider that is down would only show an error. So the provider must have answered in this run.
         let has_answered = match reason {
             SignInReason::NoUsableToken | SignInReason::RequirementUnmet(_) => false,
@@ -99,7 +98,7 @@ impl Ladder<'_> {
         records: &mut OpenRecords<'_, '_>,
         has_answered: bool,
         user: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         let known = if has_answered { service.recall(records.sign_in.lock)? } else { None };
         let browser = self.profile.chosen_browser(&self.host.environment);
         let (is_automatic, preference) = (!self.purpose.is_login(), self.purpose.method_preference());

@@ -2,14 +2,14 @@
 
 use std::{fmt::Write as _, future::pending, ops::Deref};
 
-use super::service::{DevicePoll, ShownCode, SignInService};
+use super::service::{DevicePoll, ShownCode, SignInResult, SignInService};
 use crate::{
     aws::{ClientRegistration, PortalDeviceCode, PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens},
     cache::{CredentialsRecord, LockedSignIn, RefreshHistory},
     oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
     secret::Secret,
     session::{
-        Error, OpenRecords, SessionCredentials, SignInEvent, accept_destinations,
+        Error, LadderPurpose, OpenRecords, SignInEvent, accept_destinations,
         portal_steps::{PortalSteps, build_session},
         prompt::PromptFlow,
     },
@@ -81,7 +81,7 @@ impl SignInService for PortalSignIn<'_, '_> {
         known: &mut ClientRegistration,
         request: &PortalRequest,
         code: &Secret,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         let tokens = self.portal.exchange_code(known, request, code, self.now()).await?;
         self.finish_with_tokens(records, known, tokens).await
     }
@@ -109,7 +109,7 @@ impl SignInService for PortalSignIn<'_, '_> {
         }
     }
 
-    /// Stores the tokens, and continues with steps 6 to 8.
+    /// Stores the tokens, and continues with steps 6 to 8 unless the caller wants only the token.
     ///
     /// Identity Center does not say who has signed in. It may be another user, so the credentials of every role are
     /// removed, before and after the tokens are stored, as after a change of the user at an OpenID provider.
@@ -118,7 +118,7 @@ impl SignInService for PortalSignIn<'_, '_> {
         records: &mut OpenRecords<'_, '_>,
         known: &mut ClientRegistration,
         tokens: PortalTokens,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         (self.report)(SignInEvent::Answered);
         let OpenRecords { sign_in, credentials } = records;
         **credentials = CredentialsRecord::default();
@@ -131,8 +131,11 @@ impl SignInService for PortalSignIn<'_, '_> {
         sign_in.set_portal(portal.clone(), self.now());
         sign_in.store()?;
         sign_in.lock.remove_other_credentials()?;
+        if let LadderPurpose::PortalToken(_) = self.purpose {
+            return Ok(SignInResult::PortalToken(portal.access_token));
+        }
         let granted = self.request_credentials(credentials, &portal).await?;
-        Ok(self.store_credentials(credentials, granted, sign_in.token_count))
+        Ok(SignInResult::Credentials(self.store_credentials(credentials, granted, sign_in.token_count)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{future::pending, ops::Deref, time::Duration};
 
 use tokio::time::sleep;
 
-use super::service::{DevicePoll, ShownCode, SignInService};
+use super::service::{DevicePoll, ShownCode, SignInResult, SignInService};
 use crate::{
     aws::{self, AlgorithmRefuser, AlgorithmSupport},
     cache::{CachedProvider, CredentialsRecord, LockedSignIn, RecordFolder, RefreshHistory},
@@ -17,7 +17,7 @@ use crate::{
     },
     secret::Secret,
     session::{
-        Error, OpenRecords, OpenSignIn, SessionCredentials, SignInEvent, accept_destinations, prompt::PromptFlow,
+        Error, OpenRecords, OpenSignIn, SignInEvent, accept_destinations, prompt::PromptFlow,
         provider_steps::ProviderSteps,
     },
 };
@@ -107,7 +107,7 @@ impl SignInService for ProviderSignIn<'_, '_> {
         known: &mut CachedProvider,
         request: &AuthorizationRequest,
         code: &Secret,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         let provider = self.provider_session(&self.application, known);
         let (id_token, tokens) = provider.exchange_code(request, code).await?;
         let grant = TokenGrant::AuthorizationCode { nonce: &request.nonce };
@@ -145,7 +145,7 @@ impl SignInService for ProviderSignIn<'_, '_> {
         records: &mut OpenRecords<'_, '_>,
         known: &mut CachedProvider,
         (id_token, tokens): Self::Tokens,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         self.finish_sign_in(records, known, id_token, tokens, TokenGrant::DeviceCode).await
     }
 }
@@ -175,7 +175,7 @@ impl ProviderSignIn<'_, '_> {
         id_token: UnverifiedToken,
         tokens: TokenResponse,
         grant: TokenGrant<'_>,
-    ) -> Result<SessionCredentials, Error> {
+    ) -> Result<SignInResult, Error> {
         (self.report)(SignInEvent::Answered);
         let token =
             self.verify_token(records.sign_in.lock, known, id_token, &self.expected_claims(&tokens, grant)).await?;
@@ -215,7 +215,7 @@ impl ProviderSignIn<'_, '_> {
         }
         let token = self.add_user_info(sign_in, known, token, tokens.access_token.as_ref()).await?;
         let granted = self.request_credentials(credentials, &token).await?;
-        Ok(self.store_credentials(credentials, granted, sign_in.token_count))
+        Ok(SignInResult::Credentials(self.store_credentials(credentials, granted, sign_in.token_count)))
     }
 
     /// Adds the claims of UserInfo to the token, and stores them, if the profile wants one that the ID token lacks.

@@ -10,9 +10,34 @@ use crate::{
     oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
     race::{RaceWinner, race_futures},
     secret::Secret,
-    session::{Error, OpenRecords, SessionCredentials, UserInput, prompt::PromptFlow},
+    session::{Error, OpenRecords, SessionCredentials, SignInNeeded, UserInput, prompt::PromptFlow},
     url::SecureUrl,
 };
+
+/// What a sign-in leads to.
+pub(in crate::session) enum SignInResult {
+    Credentials(SessionCredentials),
+    /// The access token of an Identity Center, for a caller that asked only for that.
+    PortalToken(Secret),
+}
+
+impl SignInResult {
+    /// Never fails, because the purpose of the ladder decides the result.
+    pub(in crate::session) fn into_credentials(self) -> Result<SessionCredentials, Error> {
+        match self {
+            Self::Credentials(ready) => Ok(ready),
+            Self::PortalToken(_) => Err(SignInNeeded::PromptNotAllowed.into()),
+        }
+    }
+
+    /// Never fails, see [`Self::into_credentials`].
+    pub(in crate::session) fn into_portal_token(self) -> Result<Secret, Error> {
+        match self {
+            Self::PortalToken(token) => Ok(token),
+            Self::Credentials(_) => Err(SignInNeeded::PromptNotAllowed.into()),
+        }
+    }
+}
 
 /// A service at which the user signs in.
 pub(super) trait SignInService {
@@ -40,26 +65,26 @@ pub(super) trait SignInService {
     /// Resolves if the service refuses the request that the browser was opened with, and never otherwise.
     fn find_request_refusal(&self, known: &Self::Known, redirect_uri: &str) -> impl Future<Output = RequestRefusal>;
 
-    /// Redeems the code of the callback, and continues up to the stored credentials.
+    /// Redeems the code of the callback, and continues up to what the caller asked for.
     async fn finish_with_code(
         &self,
         records: &mut OpenRecords<'_, '_>,
         known: &mut Self::Known,
         request: &Self::Request,
         code: &Secret,
-    ) -> Result<SessionCredentials, Error>;
+    ) -> Result<SignInResult, Error>;
 
     async fn request_device_code(&self, known: &Self::Known) -> Result<(ShownCode, Self::DeviceCode), Error>;
 
     async fn poll_device_code(&self, known: &Self::Known, code: &Self::DeviceCode) -> DevicePoll<Self::Tokens>;
 
-    /// Continues with these tokens up to the stored credentials.
+    /// Continues with these tokens up to what the caller asked for.
     async fn finish_with_tokens(
         &self,
         records: &mut OpenRecords<'_, '_>,
         known: &mut Self::Known,
         tokens: Self::Tokens,
-    ) -> Result<SessionCredentials, Error>;
+    ) -> Result<SignInResult, Error>;
 
     /// Asks the service now; fails if the user cancels meanwhile.
     async fn prepare_or_cancel(

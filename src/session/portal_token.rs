@@ -1,0 +1,50 @@
+//! The access token of an Identity Center, for the lists of `setup`, which needs it before a profile has an assignment.
+//!
+//! It comes from the stored sign-in, from a refresh, or from the same sign-in as that of `login`. No credentials are
+//! requested. The new profile uses the same record, so the user does not sign in twice.
+
+use super::{
+    Error, Ladder, NonInteractiveToken, OpenCredentials, OpenRecords, OpenSignIn, PortalTokenUse, ServiceSteps,
+    SignInNeeded, TokenSearch, UserInput,
+};
+use crate::{
+    cache::{LockedCredentials, LockedSignIn, MIN_REMAINING, SignInRecord},
+    secret::Secret,
+    time::Timestamp,
+};
+
+impl Ladder<'_> {
+    /// An access token that the portal accepts, as far as is known. Never called with a profile of an OpenID provider.
+    pub async fn get_portal_token(
+        &self,
+        sign_in: &LockedSignIn<'_>,
+        credentials: &LockedCredentials<'_>,
+        token_use: PortalTokenUse,
+        user: &mut UserInput<'_>,
+    ) -> Result<Secret, Error> {
+        // `setup` asks only with a profile for an Identity Center.
+        let ServiceSteps::Portal(steps) = self.service_steps() else {
+            return Err(SignInNeeded::PromptNotAllowed.into());
+        };
+        let mut records =
+            OpenRecords { sign_in: OpenSignIn::load(sign_in)?, credentials: OpenCredentials::load(credentials)? };
+        self.accept_or_reject_hosts(&mut records.sign_in)?;
+        if let Some(portal) = records.sign_in.portal.clone().filter(|_| token_use == PortalTokenUse::AfterRefusal) {
+            records.sign_in.mark_portal_spent_if_current(&portal);
+            records.sign_in.store()?;
+        }
+        match steps.get_token_without_prompt(&mut records.sign_in).await? {
+            TokenSearch::Found(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached { token, .. }) => {
+                Ok(token.access_token)
+            }
+            TokenSearch::SignInNeeded(reason) => {
+                Box::pin(self.sign_in_interactively(&mut records, reason, user)).await?.into_portal_token()
+            }
+        }
+    }
+}
+
+/// The stored access token, if it is valid for long enough to reach the portal.
+pub fn find_portal_token(sign_in: &SignInRecord, now: Timestamp) -> Option<Secret> {
+    sign_in.find_valid_portal(now.saturating_add(MIN_REMAINING)).map(|portal| portal.access_token.clone())
+}

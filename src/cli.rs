@@ -195,6 +195,9 @@ pub struct SetupArgs {
     /// Permission set in that account
     #[arg(long, value_name = "NAME")]
     pub permission_set: Option<String>,
+    /// Configure a profile for every account and permission set that IAM Identity Center assigns to you
+    #[arg(long, conflicts_with_all = ["issuer", "client_id", "role_arn", "system", "fleet"])]
+    pub all_roles: bool,
     /// Profile names, where {role} is also the permission set [default for several roles: {account}-{role}]
     #[arg(long, value_name = "T", value_parser = parse_name_template)]
     pub profile_name_template: Option<String>,
@@ -222,7 +225,7 @@ pub struct SetupArgs {
     /// Undo every change that setup made
     #[arg(long, conflicts_with_all = [
         "from", "issuer", "client_id", "role_arn", "start_url", "sso_region", "account", "permission_set",
-        "profile_name_template", "region", "set", "aws_profile", "fleet",
+        "all_roles", "profile_name_template", "region", "set", "aws_profile", "fleet",
     ])]
     pub remove: bool,
 }

@@ -27,7 +27,7 @@ pub use parsed_command::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
 pub use profile_names::{DEFAULT_NAME_TEMPLATE, NamedRole, name_roles};
 pub use record::SetupRecord;
-pub use start_url::{find_portal_region, normalize_start_url};
+pub use start_url::{find_portal_region, normalize_start_url, parse_start_url};
 
 use crate::trait_impls::impl_from;
 

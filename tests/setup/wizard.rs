@@ -14,7 +14,7 @@ use super::{browser, desk, snapshot};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
 const BUNDLE_QUESTION: &str = "Trust these certificates for your sign-in";
-const CTRL_D: &str = "\u{4}";
+pub(crate) const CTRL_D: &str = "\u{4}";
 
 /// Runs the wizard in a terminal, which `script` provides, types these lines and returns everything shown.
 fn run_wizard(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
@@ -25,8 +25,14 @@ fn run_wizard(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String
 
 /// Like [`run_wizard`], for a `setup` that can fail: returns its exit code, too.
 fn type_lines(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> (Option<i32>, String) {
+    let flags = given.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);
+    run_in_terminal(desk, &flags.collect::<Vec<_>>(), lines)
+}
+
+/// Runs `setup` with these flags in a terminal and types these lines. Returns its exit code and everything shown.
+pub(crate) fn run_in_terminal(desk: &Desk<'_>, flags: &[String], lines: &[&str]) -> (Option<i32>, String) {
     let own = desk.command();
-    let given: String = given.iter().map(|(key, value)| format!(" --set '{key}={value}'")).collect();
+    let given: String = flags.iter().map(|flag| format!(" '{flag}'")).collect();
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut terminal = Command::new("script");
     terminal.env_clear().envs(variables).args([
@@ -44,7 +50,7 @@ fn type_lines(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> (Optio
 
 /// The verdict on each answer, in order. The text between the verdicts depends on the moment at which the terminal
 /// echoes the input, so it is left out.
-fn verdicts(shown: &str) -> String {
+pub(crate) fn verdicts(shown: &str) -> String {
     let verdict = |line: &str| {
         let at = ["  ✗ ", "  ✓ ", "  ! "].iter().find_map(|mark| line.find(mark))?;
         Some(format!("{}\n", &line[at..]))

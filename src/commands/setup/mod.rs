@@ -5,9 +5,11 @@
 //! all files are still unchanged. The changes go to stdout; prompts, warnings and results go to stderr. How the files
 //! are edited is the job of `crate::setup`.
 
+mod assignments;
 mod aws_profile;
 mod ca_bundle;
 mod fleet;
+mod picker;
 mod prompts;
 mod roles;
 mod values;
@@ -62,7 +64,13 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     let in_wizard = complete.is_none() && !answers_a_question && place.can_start_wizard();
     let answers = if in_wizard { Some(wizard::prompt_for_values(&place, &values)?) } else { None };
     let can_sign_in = answers.as_ref().is_some_and(|answers| answers.can_sign_in);
-    let values = [answers.map(|answers| answers.values).unwrap_or_default(), values].concat();
+    let mut values = [answers.map(|answers| answers.values).unwrap_or_default(), values].concat();
+    let chosen = if complete.is_none() { place.choose_assignments(&values)? } else { None };
+    // The user has signed in for the choice.
+    let is_signed_in = chosen.as_ref().is_some_and(|chosen| chosen.has_storage && can_prompt());
+    if let Some(chosen) = chosen {
+        values = chosen.values;
+    }
     place.require_assignment(&values)?;
     let planned = match (complete, place.draft_role_profiles(&values)?) {
         (Some(text), _) => PlannedProfiles::of_one(place.plan_complete_config(&mut plan, text)?),
@@ -86,8 +94,9 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     };
     let next = next.render(&context.invocation()) + &planned.describe_choice();
     // The wizard itself offers the next step.
-    let done = if can_sign_in { "Done.\n".to_owned() } else { format!("Done. {next}") };
+    let done = if can_sign_in || is_signed_in { "Done.\n".to_owned() } else { format!("Done. {next}") };
     match confirm_and_apply(plan, arguments, "Everything is already set up.\n", &done)? {
+        true if is_signed_in => wizard::check_first_credentials(context, &planned.default.name),
         true if can_sign_in => wizard::run_first_sign_in(context, &planned.default.name, &next),
         _ => Ok(()),
     }

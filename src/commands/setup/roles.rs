@@ -70,7 +70,8 @@ impl SetupContext<'_> {
         let (own, shared): (Vec<_>, Vec<_>) = values.iter().cloned().partition(|(key, _)| is_of_one_role(key));
         let roles = group_by_role(own)?;
         let template = self.arguments.profile_name_template.as_deref();
-        if roles.len() < 2 && template.is_none() || roles.is_empty() {
+        let is_single = roles.len() < 2 && template.is_none() && !self.arguments.all_roles;
+        if is_single || roles.is_empty() {
             return Ok(None);
         }
         if roles.len() > 1 && self.arguments.aws_profile.is_some() {

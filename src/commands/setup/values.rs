@@ -92,7 +92,7 @@ impl SetupContext<'_> {
 
     /// Whether a file exists that may have further values in `[defaults]`. Then the check of the whole profile decides
     /// what is missing.
-    fn may_have_defaults(&self) -> bool {
+    pub(super) fn may_have_defaults(&self) -> bool {
         self.arguments.fleet.is_none() && self.has_configuration_file()
     }
 }
@@ -110,30 +110,39 @@ pub(super) fn is_toml(path: &Path) -> bool {
 impl SetupArgs {
     /// Whether the command line itself gives values, besides those in a file.
     pub(super) fn has_value_flags(&self) -> bool {
-        let Self { issuer, client_id, role_arn, region, set, aws_profile, .. } = self;
+        let Self { issuer, client_id, role_arn, region, set, aws_profile, all_roles, .. } = self;
         [issuer, client_id, region, aws_profile].into_iter().any(Option::is_some)
             || !role_arn.is_empty()
             || !self.identity_center_values().is_empty()
+            || *all_roles
             || !set.is_empty()
     }
 
     /// The values of the flags for IAM Identity Center.
     fn identity_center_values(&self) -> Vec<KeyValue> {
-        let start_url = self.start_url.as_deref().map(|url| normalize_start_url(url).to_owned());
-        let region =
-            self.sso_region.clone().or_else(|| find_portal_region(self.start_url.as_deref()?).map(str::to_owned));
-        let federation = start_url.as_ref().map(|_| "identity-center".to_owned());
-        let flags: [(&'static ConfigKey, Option<String>); 5] = [
-            (&keys::FEDERATION, federation),
-            (&keys::IDENTITY_CENTER_START_URL, start_url),
-            (&keys::IDENTITY_CENTER_REGION, region),
+        let start_url = self.start_url.as_deref().map(normalize_start_url);
+        let mut values = start_url.map(list_start_url_values).unwrap_or_default();
+        if self.sso_region.is_some() {
+            values.retain(|(key, _)| **key != *keys::IDENTITY_CENTER_REGION);
+        }
+        let flags: [(&'static ConfigKey, Option<String>); 3] = [
+            (&keys::IDENTITY_CENTER_REGION, self.sso_region.clone()),
             (&keys::IDENTITY_CENTER_ACCOUNT_ID, self.account.clone()),
             (&keys::IDENTITY_CENTER_PERMISSION_SET, self.permission_set.clone()),
         ];
-        flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+        values.extend(flags.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        values
     }
 }
 
-fn has_value(values: &[KeyValue], key: &ConfigKey) -> bool {
+pub(super) fn has_value(values: &[KeyValue], key: &ConfigKey) -> bool {
     values.iter().any(|(known, _)| *known == key)
+}
+
+/// The values that follow from a start URL alone.
+pub(super) fn list_start_url_values(start_url: &str) -> Vec<KeyValue> {
+    let region = find_portal_region(start_url).map(|region| (&*keys::IDENTITY_CENTER_REGION, region.to_owned()));
+    let federation = (&*keys::FEDERATION, "identity-center".to_owned());
+    let start_url = (&*keys::IDENTITY_CENTER_START_URL, start_url.to_owned());
+    [federation, start_url].into_iter().chain(region).collect()
 }

@@ -10,6 +10,7 @@ use super::{
     SetupContext,
     ca_bundle::prompt_for_ca_bundle,
     prompts::{InputEnded, prompt_until_valid, prompt_yes_no, read_yes_no},
+    values::list_start_url_values,
     write_stderr,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
     session::{LoginCondition, MethodPreference},
-    setup::expand_home,
+    setup::{expand_home, parse_start_url},
     store,
     text::sanitize_line,
 };
@@ -66,9 +67,24 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
         authority_variables: VariableUse::Ignored,
         ..HttpSettings::from_environment(environment)
     })?;
-    let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, or the issuer URL)";
-    let (issuer, metadata) =
-        prompt_until_valid(question, None, |answer| discover_issuer(&client, answer, &place.context.invocation()))?;
+    let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, an issuer URL, \
+                    or a start URL)";
+    let service = prompt_until_valid(question, None, |answer| match parse_start_url(answer) {
+        Some(start_url) => Ok(SignInServiceAnswer::IdentityCenter(start_url)),
+        None => {
+            let found = discover_issuer(&client, answer, &place.context.invocation())?;
+            Ok(SignInServiceAnswer::Provider(Box::new(found)))
+        }
+    })?;
+    let (issuer, metadata) = match service {
+        SignInServiceAnswer::Provider(found) => *found,
+        SignInServiceAnswer::IdentityCenter(start_url) => {
+            write_stderr(&format!("  ✓ IAM Identity Center with the start URL {}\n", sanitize_line(&start_url)));
+            let mut values = list_start_url_values(&start_url);
+            values.extend(new_bundle.map(|path| (&*keys::CA_BUNDLE, path)));
+            return Ok(WizardAnswers { values, can_sign_in: false });
+        }
+    };
     write_stderr(&format!(
         "  ✓ found the issuer {}, with its token endpoint at {}\n",
         sanitize_line(issuer.as_str()),
@@ -96,6 +112,13 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     let has_key_store = !asks_storage || prompt_for_storage(&mut values, &place.context.invocation())?;
     // The administrator who sets up a computer for all users does not sign in as root.
     Ok(WizardAnswers { values, can_sign_in: has_key_store && !place.arguments.system })
+}
+
+/// Where the user signs in.
+enum SignInServiceAnswer {
+    Provider(Box<(Issuer, ProviderMetadata)>),
+    /// The start URL. The other values are chosen after a sign-in, see `assignments`.
+    IdentityCenter(String),
 }
 
 /// The questions whose answers the provider can check: the client ID and the redirect ports.
@@ -213,7 +236,7 @@ fn parse_ports(answer: &str) -> Result<Vec<u16>, String> {
 ///
 /// The test of the keyring is that of `doctor`: it writes, reads and removes an item, without a prompt. A keyring that
 /// is only locked, on a desktop that can show its prompt, is no reason to ask: the first sign-in unlocks it.
-fn prompt_for_storage(values: &mut Vec<KeyValue>, invocation: &Invocation) -> Result<bool, InputEnded> {
+pub(super) fn prompt_for_storage(values: &mut Vec<KeyValue>, invocation: &Invocation) -> Result<bool, InputEnded> {
     let error = match store::test_keyring() {
         Ok(()) => {
             write_stderr("  ✓ the keyring stores and returns an item: it will hold the key of your session\n");
@@ -296,8 +319,7 @@ fn discover_issuer(
     Err(problem)
 }
 
-/// Offers a first sign-in to the new profile, and checks the credentials with `sts:GetCallerIdentity`. Prints `later`
-/// for a user who declines.
+/// Offers a first sign-in to the new profile, and checks its credentials. Prints `later` for a user who declines.
 ///
 /// It runs after the files were written, so a failure here is the failure of a sign-in. It loads the configuration from
 /// the disk again, which proves that the new files work.
@@ -306,6 +328,11 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str, lat
         write_stderr(later);
         return Ok(());
     }
+    check_first_credentials(context, profile)
+}
+
+/// Gets credentials for a new profile, signing in if needed, and checks them with `sts:GetCallerIdentity`.
+pub(super) fn check_first_credentials(context: &CommandContext<'_>, profile: &str) -> Result<(), Failure> {
     let global = GlobalArgs { profile: Some(profile.to_owned()), ..context.global.clone() };
     let context = CommandContext::new(&global)?;
     let work = context.load_profile(CallerKind::SignIn)?;

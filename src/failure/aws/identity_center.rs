@@ -59,6 +59,14 @@ impl Failure {
         }
     }
 
+    /// The user has no account or permission set that `setup` could choose. The names are those of the command line.
+    pub fn from_missing_assignment(account: Option<&str>, permission_set: Option<&str>) -> Self {
+        let set = permission_set.map_or_else(String::new, |set| format!(" {}", sanitize_line(set)));
+        let account = account.map_or_else(|| "any account".to_owned(), |id| format!("account {}", sanitize_line(id)));
+        let what = format!("IAM Identity Center assigns you no permission set{set} in {account}");
+        make_aws_failure("no_assignment", what, "ask your AWS administrator to assign it to you, or choose another one")
+    }
+
     /// `token` was called, or another command that needs an ID token.
     pub fn from_missing_id_token(profile: &Profile) -> Self {
         let name = sanitize_line(&profile.name);

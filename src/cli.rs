@@ -43,13 +43,14 @@ impl Cli {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct GlobalArgs {
     /// Profile to use [default: default_profile, else the only one] [env: BEDROCK_SSO_PROFILE]
-    #[arg(long, global = true, value_name = "NAME")]
+    // Without an order of their own, these flags would stand among those of a command with many flags.
+    #[arg(long, global = true, value_name = "NAME", display_order = 900)]
     pub profile: Option<String>,
     /// File to read instead of your configuration file [env: BEDROCK_SSO_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 901)]
     pub config: Option<PathBuf>,
     /// Log decisions and their reasons on stderr; -vv logs every detail
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, display_order = 902)]
     pub verbose: u8,
 }
 
@@ -171,7 +172,8 @@ fn parse_console_service(text: &str) -> Result<String, &'static str> {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct SetupArgs {
-    /// Read the values from FILE: a bedrock-sso configuration, or the output of AWS's guidance sample and its stacks
+    /// Read the values from FILE: a bedrock-sso configuration, an AWS configuration with sso_* keys, or the output of
+    /// AWS's guidance sample and its stacks
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Issuer URL of the identity provider
@@ -210,6 +212,9 @@ pub struct SetupArgs {
     /// Name of the AWS profile to write [default: the name of the bedrock-sso profile]
     #[arg(long, value_name = "NAME", conflicts_with = "system")]
     pub aws_profile: Option<String>,
+    /// Replace the sso_* keys of AWS profiles that have the same name; setup --remove restores them
+    #[arg(long, conflicts_with = "system")]
+    pub replace_sso_keys: bool,
     /// Configure every user of this computer: the administrator's file and Claude Code's managed settings
     #[arg(long)]
     pub system: bool,
@@ -225,7 +230,8 @@ pub struct SetupArgs {
     /// Undo every change that setup made
     #[arg(long, conflicts_with_all = [
         "from", "issuer", "client_id", "role_arn", "start_url", "sso_region", "account", "permission_set",
-        "all_roles", "profile_name_template", "region", "set", "aws_profile", "fleet",
+        "all_roles", "profile_name_template", "region", "set", "aws_profile", "replace_sso_keys",
+        "fleet",
     ])]
     pub remove: bool,
 }

@@ -152,7 +152,10 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
                 sanitize_line(&profile),
                 sanitize_line(&key)
             ),
-            "choose another name with --aws-profile, or remove that profile".into(),
+            match key.starts_with("sso_") {
+                true => "choose another name with --aws-profile, or replace these keys with --replace-sso-keys".into(),
+                false => "choose another name with --aws-profile, or remove that profile".into(),
+            },
         ),
     }
 }
@@ -183,7 +186,7 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
         ImportError::Missing => (format!("{file} does not exist"), "check the path".to_owned()),
         ImportError::UnknownFormat => (
             format!("{file} has no format that setup can read"),
-            "pass a config.toml, the config.json of AWS's guidance sample, or the outputs of its stacks".to_owned(),
+            "pass a config.toml, an AWS configuration with sso_* keys, or a file of AWS's guidance sample".to_owned(),
         ),
         ImportError::SeveralProfiles(names) => (
             format!("{file} has several profiles: {}", sanitize_line(&names.join(", "))),
@@ -193,10 +196,10 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
             format!("{file} has no profile '{}'", sanitize_line(&name)),
             "choose one of its profiles with --profile NAME".to_owned(),
         ),
-        // The AWS CLI signs in with IAM Identity Center, so this program has nothing to add.
+        // The sample leaves this sign-in to the AWS CLI, and its file has no start URL.
         ImportError::IdentityCenter => (
             format!("the profile in {file} signs in with IAM Identity Center, not with an identity provider"),
-            "run `aws configure sso` for it, or choose another profile".to_owned(),
+            "pass the start URL of your Identity Center with --start-url instead, or choose another profile".to_owned(),
         ),
     };
     ("setup/source", what, hint.into())

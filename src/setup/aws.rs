@@ -4,8 +4,11 @@
 //! rewrite the file from parsed values, because that would lose them. It works on texts only; callers read and write
 //! files.
 
+mod sso;
+
 use std::{borrow::Cow, ops::Range};
 
+pub use self::sso::{SsoProfile, has_sso_keys, list_sso_profiles};
 use super::{DiffLine, FileEdit, split_byte_order_mark};
 
 /// An AWS profile that gets its credentials from this program.
@@ -16,6 +19,8 @@ pub struct AwsProfileEntry {
     /// The value of `credential_process`: a command line.
     pub process: String,
     pub region: String,
+    /// Whether the keys of a sign-in at IAM Identity Center are removed from the profile. The user must have agreed.
+    pub replaces_sso: bool,
 }
 
 /// Why the file cannot be edited safely. Line numbers begin with 1.
@@ -53,11 +58,14 @@ pub fn add_profiles(text: &str, wanted: &[AwsProfileEntry]) -> Result<FileEdit, 
 }
 
 pub(super) fn add_profile(text: &str, wanted: &AwsProfileEntry) -> Result<FileEdit, AwsEditRefused> {
-    let AwsProfileEntry { profile, process, region } = wanted;
+    let AwsProfileEntry { profile, process, region, replaces_sso } = wanted;
     let mut file = AwsConfigFile::parse(text);
     match *file.find_headers(profile) {
         [] => file.append_profile(wanted),
         [header] => {
+            if *replaces_sso {
+                file.remove_sso_keys(header);
+            }
             file.check_other_sources(header, profile)?;
             let after_process = file.set_key(header, PROCESS, process)?;
             if file.find_keys(header, REGION).is_empty() {
@@ -85,6 +93,7 @@ pub fn remove_profiles<'p>(
     let [mut file, before, wrote] = [text, before, wrote].map(AwsConfigFile::parse);
     let mut is_set_apart = before.lines.last().is_some_and(|line| !is_blank(line));
     for profile in profiles {
+        file.restore_sso_keys(&before, &wrote, profile);
         file.remove_profile(&before, &wrote, profile);
         if before.find_headers(profile).is_empty() {
             file.remove_empty_section(profile, is_set_apart);
@@ -109,7 +118,8 @@ pub fn list_processes(text: &str) -> Vec<(String, String)> {
 
 /// Why a profile could not work with this program, apart from the command line that it has. `doctor` reports this.
 pub fn find_edit_obstacle(text: &str, profile: &str) -> Option<AwsEditRefused> {
-    let wanted = AwsProfileEntry { profile: profile.to_owned(), process: String::new(), region: String::new() };
+    let (profile, empty) = (profile.to_owned(), String::new());
+    let wanted = AwsProfileEntry { profile, process: empty.clone(), region: empty, replaces_sso: false };
     add_profile(text, &wanted).err()
 }
 
@@ -244,7 +254,7 @@ impl<'t> AwsConfigFile<'t> {
     }
 
     /// Adds a new section at the end, after a blank line.
-    fn append_profile(&mut self, AwsProfileEntry { profile, process, region }: &AwsProfileEntry) {
+    fn append_profile(&mut self, AwsProfileEntry { profile, process, region, .. }: &AwsProfileEntry) {
         let title = format!("[{}]", format_profile_title(profile));
         let blank = self.lines.last().is_some_and(|line| !is_blank(line)).then(String::new);
         let keys = [format!("{PROCESS} = {process}"), format!("{REGION} = {region}")];

@@ -11,6 +11,7 @@ mod identity_center;
 #[cfg(target_os = "linux")]
 mod machine;
 mod roles;
+mod sso_profiles;
 #[cfg(target_os = "linux")]
 mod wizard;
 

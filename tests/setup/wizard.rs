@@ -35,7 +35,7 @@ pub(crate) fn run_in_terminal(desk: &Desk<'_>, flags: &[String], lines: &[&str])
     let given: String = flags.iter().map(|flag| format!(" '{flag}'")).collect();
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut terminal = Command::new("script");
-    terminal.env_clear().envs(variables).args([
+    terminal.current_dir(desk.home()).env_clear().envs(variables).args([
         "-qec",
         &format!("'{}' setup{}", desk.program().display(), given),
         "/dev/null",

@@ -12,6 +12,7 @@ mod fleet;
 mod picker;
 mod prompts;
 mod roles;
+mod sso_profiles;
 mod values;
 mod wizard;
 
@@ -57,22 +58,25 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
         return place.remove_changes(plan);
     }
     let complete = place.read_complete_config()?;
-    let (name, values) = if complete.is_none() { place.collect_values()? } else { (None, Vec::new()) };
+    let imported = if complete.is_none() { place.import_sso_profiles()? } else { None };
+    let is_open = complete.is_none() && imported.is_none();
+    let (name, values) = if is_open { place.collect_values()? } else { (None, Vec::new()) };
     // A command line that answers one of the wizard's questions must answer all of them: a script that forgets a flag
     // then gets a failure, and not a prompt.
     let answers_a_question = values.iter().any(|(key, _)| wizard::prompts_for(key));
-    let in_wizard = complete.is_none() && !answers_a_question && place.can_start_wizard();
+    let in_wizard = is_open && !answers_a_question && place.can_start_wizard();
     let answers = if in_wizard { Some(wizard::prompt_for_values(&place, &values)?) } else { None };
     let can_sign_in = answers.as_ref().is_some_and(|answers| answers.can_sign_in);
     let mut values = [answers.map(|answers| answers.values).unwrap_or_default(), values].concat();
-    let chosen = if complete.is_none() { place.choose_assignments(&values)? } else { None };
+    let chosen = if is_open { place.choose_assignments(&values)? } else { None };
     // The user has signed in for the choice.
     let is_signed_in = chosen.as_ref().is_some_and(|chosen| chosen.has_storage && can_prompt());
     if let Some(chosen) = chosen {
         values = chosen.values;
     }
     place.require_assignment(&values)?;
-    let planned = match (complete, place.draft_role_profiles(&values)?) {
+    let profiles = if imported.is_some() { imported } else { place.draft_role_profiles(&values)? };
+    let mut planned = match (complete, profiles) {
         (Some(text), _) => PlannedProfiles::of_one(place.plan_complete_config(&mut plan, text)?),
         (None, None) => PlannedProfiles::of_one(place.plan_configuration(&mut plan, name, &values)?),
         (None, Some(profiles)) => {
@@ -85,6 +89,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     };
     // From here on, hints name the flags that lead to the new profile.
     context.set_invocation(planned.default.invocation(place.named_config()));
+    planned.sso = place.decide_sso_replacement(&planned)?;
     place.plan_tool_config(&mut plan, &planned)?;
     place.warn_about_conflicts(&planned)?;
     // The administrator who sets up a computer for all users does not sign in as root.
@@ -311,11 +316,14 @@ impl<'a> SetupContext<'a> {
             let wanted = claude::build_settings(&planned.default, &claude::ClaudeCredentialSource::Export, &call);
             return Ok(plan.add_claude_settings(&self.neighbours.claude_managed, &wanted)?);
         }
-        let entry = |profile| build_aws_entry(profile, self.aws_profile_name(profile), &call);
+        let entry = |profile| AwsProfileEntry {
+            replaces_sso: planned.sso.is_agreed,
+            ..build_aws_entry(profile, self.written_aws_profile(planned, profile), &call)
+        };
         let entries: Vec<AwsProfileEntry> = planned.all().map(entry).collect();
         entries.iter().try_for_each(|entry| config::check_profile_name("--aws-profile", &entry.profile))?;
         plan.add_aws_profiles(&self.neighbours.aws_config, &entries)?;
-        let name = self.aws_profile_name(&planned.default).to_owned();
+        let name = self.written_aws_profile(planned, &planned.default).to_owned();
         let wanted = claude::build_settings(&planned.default, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
         Ok(plan.add_claude_settings(&self.neighbours.claude_settings, &wanted)?)
     }
@@ -323,6 +331,12 @@ impl<'a> SetupContext<'a> {
     /// The profile's name in AWS's files: the name of our profile, unless `--aws-profile` gives another.
     fn aws_profile_name<'n>(&'n self, profile: &'n Profile) -> &'n str {
         self.arguments.aws_profile.as_ref().unwrap_or(&profile.name)
+    }
+
+    /// The AWS profile that is written for this profile. It has another name if that one signs in with the AWS CLI.
+    fn written_aws_profile<'n>(&'n self, planned: &'n PlannedProfiles, profile: &'n Profile) -> &'n str {
+        let name = self.aws_profile_name(profile);
+        planned.sso.other_names.get(name).map_or(name, String::as_str)
     }
 
     /// How AWS tools and Claude Code call this program. Paths are absolute, because those programs run in any
@@ -359,7 +373,7 @@ impl<'a> SetupContext<'a> {
             warn(format!("every user would run {program}, {danger}"));
         }
         let credentials = SetupPlan::read_text(&self.neighbours.aws_credentials)?.unwrap_or_default();
-        let names = planned.all().map(|profile| self.aws_profile_name(profile));
+        let names = planned.all().map(|profile| self.written_aws_profile(planned, profile));
         for name in names.filter(|name| aws::has_fixed_keys(&credentials, name)) {
             let file = display_path(&self.neighbours.aws_credentials);
             warn(format!(
@@ -396,7 +410,7 @@ fn is_set_in(settings_file: &Path, variable: &str) -> Result<bool, Failure> {
 /// The AWS profile that calls this program for the credentials of `profile`.
 fn build_aws_entry(profile: &Profile, name: &str, call: &CommandTemplate) -> AwsProfileEntry {
     let (process, region) = (call.render("credentials", &profile.name), profile.region.clone());
-    AwsProfileEntry { profile: name.to_owned(), process, region }
+    AwsProfileEntry { profile: name.to_owned(), process, region, replaces_sso: false }
 }
 
 /// Appends a profile to our own file, after a blank line, or starts a new file with it. The rest of the file stays byte

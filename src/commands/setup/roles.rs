@@ -4,6 +4,8 @@
 //! The profiles share their other values in `[defaults]`, so they also share one sign-in. Existing profiles are never
 //! changed: a run adds the missing ones and refuses to continue if an existing one has other values.
 
+use std::collections::BTreeMap;
+
 use super::{SetupContext, SetupPlan};
 use crate::{
     config::{self, ConfigInputs, ConfigKey, KeyValue, Profile, ProfileDraft, keys},
@@ -26,6 +28,17 @@ pub(super) struct PlannedProfiles {
     pub default: Profile,
     /// One for each of several roles, in their order. Empty when `setup` configures a single profile.
     pub of_roles: Vec<Profile>,
+    /// What happens to AWS profiles of the same names that sign in with the AWS CLI.
+    pub sso: SsoReplacement,
+}
+
+/// What happens to AWS profiles that sign in with the AWS CLI.
+#[derive(Debug, Default)]
+pub(super) struct SsoReplacement {
+    /// The AWS profiles to write instead of those, by their usual names.
+    pub other_names: BTreeMap<String, String>,
+    /// Whether the user has agreed that their keys are replaced.
+    pub is_agreed: bool,
 }
 
 impl RoleProfiles {
@@ -38,7 +51,7 @@ impl RoleProfiles {
 impl PlannedProfiles {
     /// A plan for a single profile.
     pub(super) fn of_one(default: Profile) -> Self {
-        Self { default, of_roles: Vec::new() }
+        Self { default, of_roles: Vec::new(), sso: SsoReplacement::default() }
     }
 
     /// Every profile exactly once, also if the default is among the profiles of the roles.
@@ -126,7 +139,7 @@ impl SetupContext<'_> {
         }
         let preview = |name: &str| config::preview_file(&self.preview_inputs(Some(name)), &path, &after);
         let of_roles = drafts.iter().map(|draft| preview(&draft.name)).collect::<Result<_, _>>()?;
-        let planned = PlannedProfiles { default: preview(&default)?, of_roles };
+        let planned = PlannedProfiles { default: preview(&default)?, of_roles, sso: SsoReplacement::default() };
         if after != start {
             let diff = diff_lines(&before, &after);
             plan.add_configuration(&path, FileEdit { after, diff })?;
@@ -142,7 +155,7 @@ impl SetupContext<'_> {
 }
 
 /// Whether this key belongs to one role, and not to the sign-in that all roles share.
-fn is_of_one_role(key: &ConfigKey) -> bool {
+pub(super) fn is_of_one_role(key: &ConfigKey) -> bool {
     [&*keys::ROLE_ARN, &keys::IDENTITY_CENTER_ACCOUNT_ID, &keys::IDENTITY_CENTER_PERMISSION_SET].contains(&key)
 }
 

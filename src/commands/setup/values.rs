@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// The name of a profile in the file that its values come from, and the values.
+pub(super) type SourceValues = (Option<String>, Vec<KeyValue>);
+
 impl SetupContext<'_> {
     /// The file from which values are read, besides the command line. With `--system`, `--config` also means a source:
     /// the destination is always the administrator's file.
@@ -24,13 +27,28 @@ impl SetupContext<'_> {
 
     /// Collects the values from the source file and the command line, which wins. Also returns the profile's name in
     /// the source file, if it has one.
-    pub(super) fn collect_values(&self) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
-        let SetupArgs { issuer, client_id, role_arn, region, set, .. } = self.arguments;
-        let center = self.arguments.identity_center_values();
+    pub(super) fn collect_values(&self) -> Result<SourceValues, Failure> {
         let (name, mut values) = match self.source_path() {
             Some(path) => self.read_source_values(path)?,
             None => (None, Vec::new()),
         };
+        let flags = self.flag_values()?;
+        values.retain(|(key, _)| !has_value(&flags, key));
+        values.extend(flags);
+        let own_region = values.iter().find(|(key, _)| **key == *keys::IDENTITY_CENTER_REGION);
+        let needs_region = has_value(&values, &keys::IDENTITY_CENTER_START_URL) && !has_value(&values, &keys::REGION);
+        if let Some((_, region)) = own_region.cloned().filter(|_| needs_region && !self.may_have_defaults()) {
+            // A profile needs a region, and that of Identity Center is the only one that is known.
+            values.push((&keys::REGION, region));
+        }
+        Ok((name, values))
+    }
+
+    /// The values of the command line. `--set` replaces another flag of the same key.
+    pub(super) fn flag_values(&self) -> Result<Vec<KeyValue>, config::Error> {
+        let SetupArgs { issuer, client_id, role_arn, region, set, .. } = self.arguments;
+        let center = self.arguments.identity_center_values();
+        let mut values: Vec<KeyValue> = Vec::new();
         let flags: [(&ConfigKey, &[String]); 4] = [
             (&keys::ISSUER, issuer.as_slice()),
             (&keys::CLIENT_ID, client_id.as_slice()),
@@ -44,13 +62,7 @@ impl SetupContext<'_> {
             values.retain(|(known, _)| *known != key);
             values.extend(given.iter().map(|value| (key, value.clone())));
         }
-        let own_region = values.iter().find(|(key, _)| **key == *keys::IDENTITY_CENTER_REGION);
-        let needs_region = has_value(&values, &keys::IDENTITY_CENTER_START_URL) && !has_value(&values, &keys::REGION);
-        if let Some((_, region)) = own_region.cloned().filter(|_| needs_region && !self.may_have_defaults()) {
-            // A profile needs a region, and that of Identity Center is the only one that is known.
-            values.push((&keys::REGION, region));
-        }
-        Ok((name, values))
+        Ok(values)
     }
 
     /// Fails if `values` have the start URL of a profile for IAM Identity Center, but not all that it needs.
@@ -69,15 +81,18 @@ impl SetupContext<'_> {
         if missing.is_empty() { Ok(()) } else { Err(Error::NoAssignment { missing }.into()) }
     }
 
-    /// Reads the values from a configuration of ours, or from a file of AWS's guidance sample. Prints what the user has
+    /// Reads the values from a configuration of ours, of AWS, or of AWS's guidance sample. Prints what the user has
     /// to do about settings of the sample that cannot be imported.
-    fn read_source_values(&self, path: &Path) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
+    fn read_source_values(&self, path: &Path) -> Result<SourceValues, Failure> {
         let text = read_source(path)?;
         if self.is_config_file(path) {
             return Ok(config::read_key_values(&self.inputs(), path, &text)?);
         }
-        let imported = sample_import::import_profile(&text, self.requested_profile().as_deref())
-            .map_err(|error| Error::Import { path: path.to_owned(), error })?;
+        let unusable = |error| Error::Import { path: path.to_owned(), error };
+        if let Some(found) = self.read_sso_profile(&text).map_err(unusable)? {
+            return Ok(found);
+        }
+        let imported = sample_import::import_profile(&text, self.requested_profile().as_deref()).map_err(unusable)?;
         let name = self.requested_profile().or_else(|| imported.name.clone());
         let invocation = Invocation::new(name.as_deref(), self.named_config());
         let notes = imported.notes.iter().map(|note| format!("note: {}\n", note.render(&invocation)));

@@ -67,8 +67,8 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
         authority_variables: VariableUse::Ignored,
         ..HttpSettings::from_environment(environment)
     })?;
-    let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, an issuer URL, \
-                    or a start URL)";
+    let question =
+        "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, or an issuer or start URL)";
     let service = prompt_until_valid(question, None, |answer| match parse_start_url(answer) {
         Some(start_url) => Ok(SignInServiceAnswer::IdentityCenter(start_url)),
         None => {

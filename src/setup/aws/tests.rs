@@ -51,6 +51,7 @@ pub(crate) fn wanted() -> AwsProfileEntry {
         profile: "claude".into(),
         process: "\"/opt/Jane Doe/bedrock-sso\" credentials --profile claude".into(),
         region: "us-east-1".into(),
+        replaces_sso: false,
     }
 }
 

@@ -41,8 +41,12 @@ impl Laptop {
 
     fn try_plan(&self, region: &str) -> Result<SetupPlan, Error> {
         let mut plan = self.plan();
-        let wanted =
-            AwsProfileEntry { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
+        let wanted = AwsProfileEntry {
+            profile: "claude".into(),
+            process: "\"/x\" credentials".into(),
+            region: region.into(),
+            replaces_sso: false,
+        };
         plan.add_aws_profiles(&self.path(".aws/config"), &[wanted])?;
         let setting = |key, value: &str| ClaudeSetting { key, value: value.into() };
         let wanted = [
@@ -236,13 +240,23 @@ fn file_that_is_not_utf8_is_refused() {
 fn file_over_the_size_limit_is_refused() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", &"# long\n".repeat(700_000));
-    let wanted = AwsProfileEntry { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
+    let wanted = AwsProfileEntry {
+        profile: "claude".into(),
+        process: "\"/x\"".into(),
+        region: "eu-west-1".into(),
+        replaces_sso: false,
+    };
     let refused = laptop.plan().add_aws_profiles(&laptop.path(".aws/config"), &[wanted]);
     assert!(matches!(refused, Err(Error::Files(_))), "{refused:?}");
 }
 
 fn aws_entry(profile: &str) -> AwsProfileEntry {
-    AwsProfileEntry { profile: profile.into(), process: "\"/x\" credentials".into(), region: "us-east-1".into() }
+    AwsProfileEntry {
+        profile: profile.into(),
+        process: "\"/x\" credentials".into(),
+        region: "us-east-1".into(),
+        replaces_sso: false,
+    }
 }
 
 impl Laptop {

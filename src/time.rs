@@ -30,6 +30,11 @@ impl Timestamp {
         DateTime::parse_from_rfc2822(text).ok().map(|date| Self(date.timestamp()))
     }
 
+    /// Reads a time such as `2026-11-30T12:00:00Z` (RFC 3339).
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|date| Self(date.timestamp()))
+    }
+
     /// The time from `earlier` until this moment; zero if `earlier` is later.
     pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

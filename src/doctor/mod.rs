@@ -23,6 +23,7 @@ mod conflicting_env;
 mod gateway;
 mod repository;
 mod sample_leftovers;
+mod sso_tokens;
 pub mod support_bundle;
 
 use std::{future::Future, pin::Pin, thread, time::Duration};
@@ -108,7 +109,7 @@ pub enum CheckResult {
 
 /// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
 /// them up in `doctor --json`.
-const CHECKS: [(&str, CheckFunction); 32] = [
+const CHECKS: [(&str, CheckFunction); 33] = [
     ("version", Machine(version::check_version)),
     ("configuration", Machine(configuration::check_configuration)),
     ("variables", Local(variables::check_variables)),
@@ -141,6 +142,7 @@ const CHECKS: [(&str, CheckFunction); 32] = [
     ("claude-hooks", Local(claude::check_hooks)),
     ("repository", Machine(repository::check_repository)),
     ("leftovers", Machine(sample_leftovers::check_leftovers)),
+    ("sso-tokens", Machine(sso_tokens::check_sso_tokens)),
 ];
 
 /// Runs all checks and returns their reports in the order of `CHECKS`, followed by those of `--live` if `live` is

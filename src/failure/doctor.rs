@@ -236,6 +236,14 @@ pub fn describe_leftovers(paths: &[String], has_tokens: bool) -> Failure {
     make_finding("doctor/leftovers", what, format!("remove them when no program uses them any more: `{command}`"))
 }
 
+/// Files in this folder have access tokens of IAM Identity Center in plain text that have not expired.
+pub fn describe_open_sso_tokens(folder: &str, count: usize) -> Failure {
+    let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    let what = format!("{folder} has {files} with an access token in plain text that is still valid");
+    let hint = "run `aws sso logout` if no AWS tool needs that sign-in";
+    make_finding("doctor/sso_tokens", what, hint)
+}
+
 /// This computer's clock differs from that of `host` by more than a sign-in accepts.
 pub fn describe_clock_skew(skew: ClockSkew, host: &str) -> Failure {
     let what = format!("{} that of {host}", describe_skew(skew));

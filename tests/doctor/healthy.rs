@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// Each check, in the order of the output, with its result on a healthy machine.
-const FINDINGS: [(&str, &str); 32] = [
+const FINDINGS: [(&str, &str); 33] = [
     ("version", "ok"),
     ("configuration", "ok"),
     ("variables", "ok"),
@@ -38,6 +38,7 @@ const FINDINGS: [(&str, &str); 32] = [
     ("claude-hooks", "ok"),
     ("repository", "skipped"),
     ("leftovers", "ok"),
+    ("sso-tokens", "ok"),
 ];
 
 #[test]
@@ -117,7 +118,7 @@ fn doctor_failed_check_shows_a_hint_and_sets_the_exit_code() {
     let failed = lines.iter().position(|line| line.starts_with("bad      aws  ") && line.contains(&sts)).unwrap();
     assert!(lines[failed + 1].starts_with(&format!("{:27}hint: ", "")), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(), 1, "{lines:#?}");
-    assert_eq!(*lines.last().unwrap(), "32 checks: 2 bad, 24 ok, 6 skipped");
+    assert_eq!(*lines.last().unwrap(), "33 checks: 2 bad, 25 ok, 6 skipped");
     assert_eq!(outcome.stderr, "");
 }
 

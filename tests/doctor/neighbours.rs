@@ -245,6 +245,23 @@ fn doctor_lists_guidance_sample_leftovers_with_rm() {
     complains(&desk, "leftovers", "warn", &["`rm -r ~/claude-code-with-bedrock ~/.claude-code-session`"]);
 }
 
+#[test]
+fn doctor_reports_open_sso_tokens_without_the_token() {
+    let world = World::new();
+    let desk = laptop(&world);
+    let token = |end: &str| json!({ "accessToken": "hidden", "refreshToken": "hidden", "expiresAt": end }).to_string();
+    desk.write(".aws/sso/cache/expired.json", &token("2020-01-01T00:00:00Z"));
+    desk.write(".aws/sso/cache/client.json", r#"{"clientSecret": "hidden", "expiresAt": "2099-01-01T00:00:00Z"}"#);
+    desk.write(".aws/sso/cache/large.json", &(" ".repeat(100_000) + &token("2099-01-01T00:00:00Z")));
+    assert!(says(&desk, "sso-tokens").starts_with("~/.aws/sso/cache has no "));
+    for (name, count) in [("one.json", "1 file"), ("two.json", "2 files")] {
+        desk.write(&format!(".aws/sso/cache/{name}"), &token("2099-01-01T00:00:00UTC"));
+        complains(&desk, "sso-tokens", "warn", &["~/.aws/sso/cache", count, "`aws sso logout`"]);
+    }
+    let shown = desk.run(["doctor"]).expect_code(0).stdout;
+    assert!(!shown.contains("hidden"), "{shown}");
+}
+
 /// Settings of a repository. In these tests the repository is the home, which is the working directory.
 const PROJECT: &str = ".claude/settings.local.json";
 #[test]

@@ -417,6 +417,27 @@ fn portal_gives_credentials_that_sts_knows() {
 }
 
 #[test]
+fn control_address_has_the_session_of_an_access_key() {
+    let world = World::new();
+    let (_, tokens) = sign_in(&world);
+    let (_, _, answer) = role_credentials(&world, &tokens, "BedrockUser", SANDBOX);
+    let given = &answer["roleCredentials"];
+    let find = |key: &Value| {
+        let url = format!("{}/session", world.control_url());
+        ask(&world, "POST", &url, &[JSON], &json!({ "session": key }).to_string()).2
+    };
+    let found = find(&given["accessKeyId"]);
+    assert_eq!(
+        (&found["SecretAccessKey"], &found["SessionToken"]),
+        (&given["secretAccessKey"], &given["sessionToken"])
+    );
+    assert!(found["Arn"].as_str().unwrap().ends_with("/jane@example.com"), "{found}");
+    assert_eq!(find(&json!("ASIAUNKNOWN")), Value::Null);
+    world.revoke_credentials();
+    assert_eq!(find(&given["accessKeyId"]), Value::Null);
+}
+
+#[test]
 fn portal_rejects_requests_that_aws_rejects() {
     let world = World::new();
     let (_, tokens) = sign_in(&world);

@@ -3,6 +3,7 @@
 //! - `GET /`: how often each endpoint was called; `GET /requests`, `GET /secrets`: every request, every issued secret
 //! - `PATCH /knobs`: sets knobs; `POST /knobs`: sets one for the next uses; `DELETE /knobs`: resets all
 //! - `POST /rotate-keys`, `/revoke-credentials`, `/revoke-grants`, `/end-portal-sessions`, `/forget-registrations`
+//! - `POST /session`: the session of an access key, or null, as AWS's other services request it from STS
 //! - `POST /provider/stop`, `/provider/start`; the same of `sts` and `identity-center`
 
 use std::sync::Arc;
@@ -23,6 +24,12 @@ struct Turn {
     knob: Knob,
     value: Value,
     times: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lookup {
+    session: String,
 }
 
 pub(crate) fn serve(world: Arc<Common>, servers: Arc<Servers>) -> Serve {
@@ -53,6 +60,9 @@ fn answer(world: &Common, servers: &Servers, request: &Request) -> Result<Option
             world.knobs.next(turn.times, turn.knob, turn.value);
         }
         ("DELETE", "/knobs") => world.knobs.clear_all(),
+        ("POST", "/session") => {
+            return serde_json::from_slice(&request.body).map(|lookup| Some(session(world, &lookup)));
+        }
         ("POST", "/rotate-keys") => world.keys.write().unwrap().rotate(),
         ("POST", "/revoke-credentials") => world.sts.revoke_all(),
         ("POST", "/revoke-grants") => world.provider.revoke_all(),
@@ -67,6 +77,18 @@ fn answer(world: &Common, servers: &Servers, request: &Request) -> Result<Option
         _ => return Ok(None),
     }
     Ok(Some(json!({})))
+}
+
+/// What a service needs to verify a request that was signed with this access key.
+fn session(world: &Common, Lookup { session: access_key }: &Lookup) -> Value {
+    world.sts.find(access_key).map_or(Value::Null, |issued| {
+        json!({
+            "Arn": issued.arn,
+            "SecretAccessKey": issued.secret_key,
+            "SessionToken": issued.session_token,
+            "Expiration": world.iso_date(issued.expires),
+        })
+    })
 }
 
 fn counts(world: &Common) -> Value {

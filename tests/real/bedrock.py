@@ -1,7 +1,7 @@
 """Amazon Bedrock's runtime for Claude Code, and a collector for its telemetry: two servers in one process.
 
-Each request for a model must be signed for Bedrock with credentials that this run's STS issued: the control path of the STS returns
-the session of an access key. The collector records the headers of its requests. The answer of every model is the same.
+Each request for a model must be signed for Bedrock with credentials that the STS issued: the path `/session` of its control address
+returns the session of an access key. The collector records the headers of its requests. The answer of every model is the same.
 
     bedrock.py --sts ENDPOINT --ca FILE --events FILE
 

@@ -151,10 +151,10 @@ class Bench:
         moto.address, moto.pool, moto.bedrock = moto.address.split(" ")
         return moto
 
-    def start_bedrock(self):
-        """Bedrock's runtime. `collector` is the address for telemetry."""
+    def start_bedrock(self, name="bedrock", sts=None):
+        """Bedrock's runtime. `collector` is the address for telemetry. `sts` has the sessions, this run's STS by default."""
         command = [self.cache / "python/bin/python", HERE / "bedrock.py", "--events", "{EVENTS}"]
-        bedrock = Server(self.servers, "bedrock", [*command, "--sts", self.sts.address, "--ca", self.ca])
+        bedrock = Server(self.servers, name, [*command, "--sts", sts or self.sts.address, "--ca", self.ca])
         bedrock.address, _, bedrock.collector = bedrock.address.partition(" ")
         return bedrock
 
@@ -275,11 +275,12 @@ class Home:
     def caller(self, name, clients=None):
         """Runs one of AWS's own clients, which asks AWS for its identity. In one process of the SDK for Go or Java, several clients can
         ask at once."""
-        bin_folder, endpoint = self.bench.cache / "python/bin", self.bench.sts.address
+        bin_folder, endpoint = self.bench.cache / "python/bin", self.settings["sts_endpoint"]
         identity = ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"]
         command = {
             "aws_cli_v1": [bin_folder / "aws", *identity],
             "aws_cli_v2": ["/usr/bin/aws", *identity],  # Debian's 2.9 does not support AWS_ENDPOINT_URL
+            "aws_cli_sso": [self.bench.cache / "aws_cli_sso", *identity],
             "boto3": [bin_folder / "python", HERE / "callers/with_boto3.py"],
             "javascript_sdk": [self.bench.cache / "node", HERE / "callers/with_sdk.mjs"],
             "go_sdk": [self.bench.cache / "go_caller", clients or 1],
@@ -293,7 +294,7 @@ class Home:
         """Asks Claude Code one question in a folder, with this home's settings and this Bedrock."""
         [program] = (self.bench.cache / "node_modules/@anthropic-ai").glob("claude-code-linux-*/claude")
         quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": str(retries)}
-        there = {"ANTHROPIC_BEDROCK_BASE_URL": bedrock.address, "AWS_ENDPOINT_URL_STS": self.bench.sts.address}
+        there = {"ANTHROPIC_BEDROCK_BASE_URL": bedrock.address, "AWS_ENDPOINT_URL_STS": self.settings["sts_endpoint"]}
         trust = {"NODE_EXTRA_CA_CERTS": str(self.bench.ca)}
         return self.start([program, "-p", prompt], folder=folder, **{**quiet, **there, **trust, **more}).outcome()
 

@@ -1,18 +1,24 @@
-"""AWS's clients at the test world's IAM Identity Center: the world, homes with an `[sso-session]`, and a user at a browser.
+"""The test world's IAM Identity Center: the world, homes of AWS's clients and of the program, and a user at a browser.
 
 It starts and records. The scenarios check.
 """
 
+import collections
 import json
 import re
 import subprocess
+import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
-from bench import HERE, TIMEOUT, Run
+from bench import HERE, TIMEOUT, Run, wait_until
 
 ACCOUNT = "123456789012"
+# The sign-in page for the user at Chromium, as `person.mjs` reads it.
+SIGN_IN_PAGE = {"sees": "button[value=sign-in]", "click": "button[value=sign-in]", "refuse": "button[value=deny]"}
 # What the AWS CLI prints before it waits for the user.
 AUTHORIZE = re.compile(r"http://\S+/authorize\?\S+")
 USER_CODE = re.compile(r"^[A-Z]{4}-[A-Z]{4}$", re.MULTILINE)
@@ -53,8 +59,41 @@ class IdentityCenter:
     def count(self, endpoint):
         return len(self.requests(endpoint))
 
+    def counts(self):
+        """How often each endpoint was called. The difference of two shows what happened between them."""
+        return collections.Counter(request["endpoint"] for request in self.control("GET", "/requests"))
+
+    def next(self, times, knob, value):
+        """Sets a knob for the next uses."""
+        self.control("POST", "/knobs", {"knob": knob, "value": value, "times": times})
+
     def home(self, name, **profile):
-        return SsoHome(self, name, profile)
+        return SsoHome(self, self.bench.root / "identity-center" / name, profile)
+
+    def program_home(self, name, gate=None, **settings):
+        """A home in which the program's profile is an assignment. Its user presses the button once the file `gate` exists."""
+        self.set(login="page")
+        visits = self.bench.root / "visits" / name
+        user = [self.bench.cache / "python/bin/python", HERE / "identity_center.py", visits, gate or self.bench.root, "{url}"]
+        return self.bench.home(name, **{"browser": [str(part) for part in user], **self.profile(), **settings})
+
+    def chromium_home(self, name, gate, **settings):
+        """The same with a user at Chromium, whose start takes about two seconds of a processor."""
+        self.set(login="page")
+        pages = self.bench.servers / "identity-center-pages.json"
+        pages.write_text(json.dumps([SIGN_IN_PAGE]))
+        return self.bench.home(name, person=["--pages", pages, "--gate", gate], **{**self.profile(), **settings})
+
+    def profile(self):
+        """The settings of an assignment, with which a home needs no provider."""
+        assigned = {"start_url": self.addresses["start_url"], "region": "us-east-1", "account_id": ACCOUNT, "permission_set": "BedrockUser"}
+        return {
+            **{name: None for name in ("issuer", "client_id", "role_arn", "ca_bundle")},
+            "federation": "identity-center",
+            "sts_endpoint": self.addresses["sts_endpoint"],
+            "identity_center_endpoint": self.addresses["identity_center_endpoint"],
+            "identity_center": assigned,
+        }
 
     def stop(self):
         self.process.stdin.close()
@@ -64,8 +103,8 @@ class IdentityCenter:
 class SsoHome:
     """A home whose AWS profile `demo` signs in to Identity Center."""
 
-    def __init__(self, center, name, profile):
-        self.center, self.path = center, center.bench.root / "identity-center" / name
+    def __init__(self, center, path, profile):
+        self.center, self.path = center, path
         self.write_profile(**profile)
 
     def write_profile(self, account=ACCOUNT, permission_set="BedrockUser", start_url=None):
@@ -187,3 +226,15 @@ def press_button(address, denies):
             return page.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.read().decode()
+
+
+def visit(visits, gate, address):
+    """Plays the user of a home, as `person.mjs` does, and writes the same report."""
+    folder = Path(tempfile.mkdtemp(prefix="visit-", dir=visits))
+    wait_until(Path(gate).exists)
+    (folder / "visit.part").write_text(json.dumps({"address": address, "text": press_button(address, denies=False)}))
+    (folder / "visit.part").rename(folder / "visit.json")
+
+
+if __name__ == "__main__":
+    visit(*sys.argv[1:])

@@ -11,13 +11,12 @@ import urllib.parse
 class Secrets:
     """Every secret that the servers have issued, as byte strings to search for."""
 
-    def __init__(self, ledgers):
+    def __init__(self, ledgers, more=()):
         self.pieces = {}
-        for ledger in ledgers:
-            for line in ledger.read_text().splitlines():
-                issued = json.loads(line)
-                for piece in secret_pieces(issued["value"]):
-                    self.pieces[piece.encode()] = issued["kind"]
+        recorded = [json.loads(line) for ledger in ledgers for line in ledger.read_text().splitlines()]
+        for issued in [*recorded, *more]:
+            for piece in secret_pieces(issued["value"]):
+                self.pieces[piece.encode()] = issued["kind"]
 
     def kinds(self):
         return set(self.pieces.values())

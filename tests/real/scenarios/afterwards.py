@@ -8,6 +8,8 @@ from scenarios.world import expect, running, scenario, secrets
 
 EVERY_KIND = {"id_token", "access_token", "refresh_token", "code", "state", "nonce", "code_verifier"}
 EVERY_KIND |= {"secret_access_key", "session_token", "proxy_password", "signin_token"}
+# Those of IAM Identity Center, in the words of the test world.
+EVERY_KIND |= {f"SSO {what}" for what in ("access token", "refresh token", "client secret", "authorization code", "state", "PKCE verifier")}
 
 
 @scenario

@@ -11,6 +11,7 @@ GUIDE = HERE.parents[1] / "docs/troubleshooting.md"
 HEADINGS = {
     "aws_cli_v1": "AWS CLI and boto3",
     "aws_cli_v2": "AWS CLI and boto3",
+    "aws_cli_sso": "AWS CLI and boto3",
     "boto3": "AWS CLI and boto3",
     "javascript_sdk": "AWS SDK for JavaScript",
     "go_sdk": "AWS SDK for Go v2",

@@ -23,7 +23,7 @@ class Victim:
 
     def __init__(self, world, name, hosts, **settings):
         self.world, self.bench = world, world.bench
-        self.home = self.bench.office.home(name, hosts, claude_code={"env": world.telemetry}, **settings)
+        self.home = self.bench.office.home(name, hosts, claude_code={"env": world.telemetry(world.bedrock)}, **settings)
         (self.home.path / ".aws/config").unlink()
         expect(self.home.ours("setup", "--yes").code == 0, "setup failed")
         self.record = self.home.path / "hooks"
@@ -160,7 +160,7 @@ def repository_without_variables_runs_every_hook(world):
 @scenario
 def managed_settings_override_a_repository(world):
     bench, attacker = world.bench, world.attacker
-    variables = {**world.telemetry, "AWS_ENDPOINT_URL_STS": bench.sts.address}
+    variables = {**world.telemetry(world.bedrock), "AWS_ENDPOINT_URL_STS": bench.sts.address}
     home = bench.office.home("managed", "all", claude_code={"env": variables}, aws_profile="real", sts_endpoint=bench.sts.address)
     own = home.path / ".config/bedrock-sso/config.toml"
     (home.path / ".aws/config").unlink()

@@ -66,11 +66,21 @@ class World:
     def identity_center(self):
         return IdentityCenter(self.bench)
 
-    @property
-    def telemetry(self):
-        """The variables that make Claude Code send telemetry to this run's collector, often enough for a short session."""
+    @functools.cached_property
+    def own_center(self):
+        """The Identity Center of the homes whose secrets are searched for. AWS's clients are judged at another one, because they write
+        tokens to files and command lines."""
+        return IdentityCenter(self.bench)
+
+    @functools.cached_property
+    def own_bedrock(self):
+        """Bedrock in the account of `own_center`."""
+        return self.bench.start_bedrock("own-bedrock", self.own_center.addresses["control"])
+
+    def telemetry(self, bedrock):
+        """The variables that make Claude Code send telemetry to this collector, often enough for a short session."""
         return {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.bedrock.collector,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": bedrock.collector,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "OTEL_LOGS_EXPORT_INTERVAL": "500",
@@ -79,10 +89,25 @@ class World:
     @made_once
     def coder(self):
         """Has run `setup`, and then Claude Code, which signed in first. `setup` and `outcome` are the results."""
-        home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": self.telemetry})
+        home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": self.telemetry(self.bedrock)})
         (home.path / ".aws/config").unlink()
         home.setup = home.ours("setup", "--yes")
         home.outcome = home.claude_code("Good morning!", self.bedrock)
+        return home
+
+    @made_once
+    def assigned_coder(self):
+        """Like `coder`, with a profile for Identity Center."""
+        self.own_center.reset()
+        department = {"static": {"X-Department": "research"}}
+        variables = self.telemetry(self.own_bedrock)
+        gate = self.bench.root
+        home = self.own_center.chromium_home("assigned coder", gate, claude_code={"env": variables}, telemetry=department)
+        (home.path / ".aws/config").unlink()
+        home.setup = home.ours("setup", "--yes")
+        before = self.own_center.counts()
+        home.outcome = home.claude_code("Good morning!", self.own_bedrock)
+        home.requests = self.own_center.counts() - before
         return home
 
     @made_once
@@ -130,7 +155,7 @@ def failure_lines(outcome, code, slug):
 
 
 def secrets(world):
-    return Secrets(world.bench.ledgers)
+    return Secrets(world.bench.ledgers, world.own_center.control("GET", "/secrets") if "own_center" in vars(world) else [])
 
 
 def running(world):

@@ -30,8 +30,11 @@ fn desks<'w>(world: &'w World, session: &Session) -> [Desk<'w>; 2] {
 
 /// A desk whose profile stores its key in this session's keyring.
 fn desk<'w>(world: &'w World, session: &Session) -> Desk<'w> {
+    store_in_keyring(Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso")), session)
+}
+
+fn store_in_keyring<'w>(desk: Desk<'w>, session: &Session) -> Desk<'w> {
     forget_copy();
-    let desk = Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"));
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&text.replace("storage = \"file\"", "storage = \"keyring\""));
     desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
@@ -115,6 +118,26 @@ fn shared_sign_in_survives_a_locked_keyring() {
     session.unlock_again();
     assert_eq!(run("short").expect_code(0).stdout, short.stdout);
     assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn identity_center_session_survives_a_locked_keyring() {
+    let (world, mut session) = (World::new(), Session::unlocked());
+    let desk = Desk::with_identity_center(&world, env!("CARGO_BIN_EXE_bedrock-sso"), "");
+    let desk = store_in_keyring(desk, &session);
+    let first = desk.credentials();
+    let requests = world.ledger().total();
+    session.lock();
+    forget_copy();
+    for arguments in [&["credentials"][..], &["credentials", "--no-login"], &["login"]] {
+        let mut command = desk.command();
+        command.args(arguments);
+        refused(&desk.start_command(command).finish(), "keyring_locked");
+    }
+    session.unlock_again();
+    assert_eq!(desk.credentials(), first);
+    assert_eq!((desk.tabs(), world.live_portal_sessions(), world.ledger().total()), (1, 1, requests));
 }
 
 #[test]

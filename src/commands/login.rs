@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cli::LoginArgs,
-    config::{CallerKind, FlagOverride, keys},
+    config::{CallerKind, FlagOverride, IdentityCenterSettings, SignInSettings, keys},
     failure::{Failure, describe_change, doctor},
     host::format_local_time,
     session::{DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes},
@@ -46,13 +46,16 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
     // Removes the progress line before the result is printed.
     drop(screen);
     let (environment, until) = (&context.host.environment, ready.credentials.expiration);
-    let role = match ready.role(&work.profile) {
-        Some(role) => format!("role {} in account {}", role.name(), role.account()),
-        None => "the identity pool's role".to_owned(),
+    let role = match (ready.role(&work.profile), &work.profile.sign_in) {
+        (Some(role), _) => format!("role {} in account {}", role.name(), role.account()),
+        (None, SignInSettings::Oidc(_)) => "the identity pool's role".to_owned(),
+        (None, SignInSettings::IdentityCenter(IdentityCenterSettings { account_id, permission_set, .. })) => {
+            format!("permission set {permission_set} in account {account_id}")
+        }
     };
     let result = format!(
-        "Signed in as {}: {role}, until {} ({} left)\n",
-        sanitize_line(&ready.session_name),
+        "Signed in{}: {role}, until {} ({} left)\n",
+        describe_user(&ready.session_name),
         format_local_time(until, environment),
         format_duration(until.duration_since(work.now()))
     );
@@ -63,6 +66,11 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
         write_stderr_line(&format!("{}\n  hint: {}", advice.what(), advice.hint(&context.invocation())));
     }
     setup::give_aws_profile(context, &work.profile)
+}
+
+/// Whom AWS signed in, for a sentence; nothing if AWS did not name the user.
+pub(super) fn describe_user(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" as {}", sanitize_line(name)) }
 }
 
 /// What the review of the hosts that receive the stored sign-in found.

@@ -167,7 +167,9 @@ fn render_facts(role: Option<&(String, String)>, name: &str, until: (Timestamp, 
     let role = role.map_or_else(String::new, |(role, account)| {
         row("Role", &allow_line_breaks(role)) + &row("AWS account", &escape_html(account))
     });
-    format!("<dl>\n{}{role}{}</dl>", row("Signed in as", &allow_line_breaks(name)), row("Valid for", &valid))
+    // AWS did not name the user.
+    let name = if name.is_empty() { String::new() } else { row("Signed in as", &allow_line_breaks(name)) };
+    format!("<dl>\n{name}{role}{}</dl>", row("Valid for", &valid))
 }
 
 /// The hint and the slug of a failed sign-in, as markup.

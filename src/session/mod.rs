@@ -113,7 +113,8 @@ pub struct RefusedToken {
 /// The credentials that AWS returned, before they are stored.
 struct NewCredentials {
     granted: GrantedCredentials,
-    session_name: SessionName,
+    /// `None` if AWS names the session itself and did not say how.
+    session_name: Option<SessionName>,
     notice: Option<String>,
 }
 
@@ -333,9 +334,11 @@ impl Ladder<'_> {
     ) -> SessionCredentials {
         let NewCredentials { granted, session_name, notice } = new;
         let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } = granted;
-        let SessionName { name, is_last_resort } = session_name;
-        log::info("session", format_args!("AWS issued credentials to {name} until {}", credentials.expiration));
-        (stored.credentials, stored.session_name, stored.role) = (Some(credentials), Some(name), role);
+        let is_last_resort = session_name.as_ref().is_some_and(|name| name.is_last_resort);
+        let name = session_name.map(|session_name| session_name.name);
+        let who = name.as_deref().unwrap_or("a user whom AWS did not name");
+        log::info("session", format_args!("AWS issued credentials to {who} until {}", credentials.expiration));
+        (stored.credentials, stored.session_name, stored.role) = (Some(credentials), name, role);
         stored.is_named_by_subject = is_last_resort && self.profile.names_aws_session();
         (stored.longest, stored.identity) = (longest, identity);
         stored.token_count = token_count;

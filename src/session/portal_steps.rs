@@ -181,14 +181,14 @@ impl PortalSteps<'_, '_> {
         let known_name = stored.session_name.as_deref();
         let assigned = self.aws.get_assigned_credentials(&token.access_token, known_name).await?;
         let name = assigned.user_name.or_else(|| known_name.map(str::to_owned));
-        let name = name.unwrap_or_else(|| self.settings.permission_set.clone());
         let granted = GrantedCredentials {
             credentials: assigned.credentials,
             role: assigned.role,
             max_seconds: None,
             pool_identity: None,
         };
-        Ok(NewCredentials { granted, session_name: SessionName { name, is_last_resort: false }, notice: None })
+        let session_name = name.map(|name| SessionName { name, is_last_resort: false });
+        Ok(NewCredentials { granted, session_name, notice: None })
     }
 }
 

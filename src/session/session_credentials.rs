@@ -17,6 +17,7 @@ use crate::{
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionCredentials {
     pub credentials: AwsCredentials,
+    /// Empty if AWS did not name the session.
     pub session_name: String,
     /// The session is named after the user's subject, because the token has no claim that the profile wants.
     #[serde(default)]

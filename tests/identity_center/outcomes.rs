@@ -1,7 +1,7 @@
 //! What the commands print for a profile of an Identity Center.
 
 use serde_json::json;
-use testworld::{Endpoint, Knob, World};
+use testworld::{Endpoint, Fault, Knob, World};
 
 use super::desk;
 
@@ -76,4 +76,14 @@ fn role_chain_follows_the_assignment() {
     desk.credentials();
     let status = desk.run(["status", "--json"]).expect_code(0).document();
     assert_eq!((&status["role_arn"], world.count(Endpoint::Link)), (&json!(next), 1));
+}
+
+#[test]
+fn user_whom_aws_does_not_name_is_never_given_another_name() {
+    let world = World::new();
+    world.set(Knob::IdentityFault, json!(Fault::Status(503)));
+    let desk = desk(&world);
+    let login = desk.run(["login"]).expect_code(0);
+    assert!(login.stdout.contains("Signed in: permission set BedrockUser in account 123456789012"), "{login:?}");
+    assert_eq!(desk.run(["otel-headers"]).expect_code(0).document(), json!({}));
 }

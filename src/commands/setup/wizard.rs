@@ -16,7 +16,7 @@ use super::{
 use crate::{
     aws::{Aws, CredentialStatus},
     cli::GlobalArgs,
-    commands::{CommandContext, SignInScreen},
+    commands::{CommandContext, SignInScreen, login::describe_user},
     config::{self, CallerKind, ConfigKey, Issuer, KeyValue, REGISTERED_PORTS, RedirectUri, RoleArn, keys},
     failure::Failure,
     hint::{Hint, Invocation, NextCommand},
@@ -342,7 +342,7 @@ pub(super) fn check_first_credentials(context: &CommandContext<'_>, profile: &st
     })?;
     // Removes the progress line, which would otherwise be mixed with the lines below.
     drop(screen);
-    write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
+    write_stderr(&format!("  ✓ signed in{}\n", describe_user(&ready.session_name)));
     let client = Client::new(work.profile.network_settings(&context.host.environment))?;
     let aws = Aws::new(&client, &work.profile, &context.host.environment, context.host.now)?;
     let status = http::block_on(aws.check_credentials(&ready.credentials)).map_err(Failure::from_runtime_error)?;

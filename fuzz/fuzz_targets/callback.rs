@@ -39,7 +39,7 @@ fn classify_bytes(bytes: &[u8]) {
         let awaited = AwaitedCallback {
             authorize_url: Secret::new("https://id.example/authorize"),
             state: Secret::new("right"),
-            issuer: "https://id.example".into(),
+            issuer: Some("https://id.example".into()),
             iss_required,
         };
         if let RequestVerdict::Answer(outcome) = classify_request(&request, &places, Some(&awaited)) {

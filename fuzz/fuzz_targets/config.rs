@@ -11,9 +11,9 @@ use std::{
 };
 
 use bedrock_sso::{
-    config::{self, ConfigInputs, Profile},
+    config::{self, ConfigInputs, OidcSettings, Profile, SignInSettings},
     host::{Environment, HostPaths},
-    oidc,
+    oidc::{ProviderMetadata, build_authorization_request},
     url::SecureUrl,
 };
 use libfuzzer_sys::fuzz_target;
@@ -59,13 +59,21 @@ fn write(file: &Path, text: &[u8]) {
 
 /// Checks what must hold for every profile, whatever the file contains.
 fn check(profile: &Profile) {
-    assert!(SecureUrl::parse(profile.issuer.as_str()).is_ok());
-    assert!(!profile.client_id.is_empty() && !profile.region.is_empty());
-    assert!(profile.redirect_uri.path.starts_with('/'));
+    assert!(!profile.region.is_empty() && profile.redirect_uri.path.starts_with('/'));
     assert!(profile.session_duration > Duration::ZERO && profile.login_timeout > Duration::ZERO);
+    match &profile.sign_in {
+        SignInSettings::Oidc(oidc) => check_provider(oidc, &profile.redirect_uri.uri_for_port(8400)),
+        SignInSettings::IdentityCenter(center) => {
+            assert!(!center.region.is_empty() && center.account_id.len() == 12 && !center.permission_set.is_empty());
+        }
+    }
+}
+
+fn check_provider(oidc: &OidcSettings, redirect_uri: &str) {
+    assert!(SecureUrl::parse(oidc.issuer.as_str()).is_ok() && !oidc.client_id.is_empty());
     let endpoint = SecureUrl::parse("https://id.example/x").expect("an address");
-    let metadata = oidc::ProviderMetadata {
-        issuer: profile.issuer.as_str().to_owned(),
+    let metadata = ProviderMetadata {
+        issuer: oidc.issuer.as_str().to_owned(),
         authorization_endpoint: endpoint.clone(),
         token_endpoint: endpoint.clone(),
         jwks_uri: endpoint,
@@ -84,8 +92,7 @@ fn check(profile: &Profile) {
         claims: None,
         claims_parameter: true,
     };
-    let redirect_uri = profile.redirect_uri.uri_for_port(8400);
-    let request = oidc::build_authorization_request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));
+    let request = build_authorization_request(oidc, &metadata, redirect_uri, &|bytes| bytes.fill(7));
     for name in ["response_type", "client_id", "redirect_uri", "state", "nonce", "scope", "code_challenge"] {
         let values = request.url.query_pairs().filter(|(key, _)| key == name).count();
         assert_eq!(values, 1, "{name} is repeated: {}", request.url);

@@ -185,7 +185,7 @@ pub struct SetupArgs {
     /// Role to assume; repeat the flag to configure several roles, with one profile each
     #[arg(long, value_name = "ARN")]
     pub role_arn: Vec<String>,
-    /// Start URL of IAM Identity Center, such as https://acme.awsapps.com/start
+    /// Start URL of IAM Identity Center: the address of the AWS access portal
     #[arg(long, value_name = "URL", conflicts_with_all = ["issuer", "client_id", "role_arn"])]
     pub start_url: Option<String>,
     /// Region of IAM Identity Center [default: the region of the profile]

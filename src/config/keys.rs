@@ -123,7 +123,7 @@ config_keys! {
     TELEMETRY_STATIC: StringTable = "telemetry.static", kinds::STATIC_HEADERS, Table, WITHOUT_FILE, "HTTP headers with fixed values, such as the department of everybody who uses the profile.";
     TELEMETRY_SEND_TOKEN: bool = "telemetry.send_token", kinds::BOOL, Bool(false), WITHOUT_FILE, "Whether to send the ID token to the collectors below, as an Authorization header.";
     TELEMETRY_COLLECTORS: Vec<SecureUrl> = "telemetry.collectors", kinds::URLS, NO_ITEMS, File, "The collectors that may receive the user's identity. Empty means all, without the ID token. Only a file in its default place may name collectors for the ID token.";
-    IDENTITY_CENTER_START_URL: Option<SecureUrl> = "identity_center.start_url", kinds::URL, EMPTY, WITHOUT_FILE, "The address of the AWS access portal, such as https://acme.awsapps.com/start, or the issuer URL of the instance.";
+    IDENTITY_CENTER_START_URL: Option<SecureUrl> = "identity_center.start_url", kinds::URL, EMPTY, WITHOUT_FILE, "The address of the AWS access portal, which usually ends in .awsapps.com/start, or the issuer URL of the instance.";
     IDENTITY_CENTER_REGION: Option<String> = "identity_center.region", kinds::OPTIONAL_REGION, EMPTY, WITHOUT_FILE, "The region of IAM Identity Center. Empty means the profile's region.";
     IDENTITY_CENTER_ACCOUNT_ID: Option<String> = "identity_center.account_id", kinds::ACCOUNT_ID, EMPTY, WITHOUT_FILE, "The account whose credentials the profile gets.";
     IDENTITY_CENTER_PERMISSION_SET: Option<String> = "identity_center.permission_set", kinds::PERMISSION_SET, EMPTY, WITHOUT_FILE, "The permission set in that account. It must be assigned to the user.";

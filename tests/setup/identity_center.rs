@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
 use super::{PROGRAM, browser, snapshot};
@@ -126,6 +126,8 @@ fn start_url_without_a_terminal_lists_the_missing_flags() {
 
 #[cfg(target_os = "linux")]
 mod terminal {
+    use serde_json::Value;
+
     use super::{
         super::wizard::{CTRL_D, run_in_terminal, verdicts},
         *,

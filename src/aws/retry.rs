@@ -38,5 +38,6 @@ async fn pause_before_retry(first_pause: Duration, attempt: u32) {
     let mut random = [0];
     host::fill_random(&mut random);
     let chance = f64::from(random[0]) / 255.0;
+    // Another attempt at once would meet the same overload.
     tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
 }

@@ -38,7 +38,7 @@ class IdentityCenter:
         self.bench = bench
 
     def control(self, method, path, settings=None):
-        data = None if settings is None else json.dumps(settings).encode()
+        data = json.dumps(settings).encode() if settings else None
         request = urllib.request.Request(self.addresses["control"] + path, method=method, data=data)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)

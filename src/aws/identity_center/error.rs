@@ -347,7 +347,7 @@ mod tests {
             for headers in ["", header(name)] {
                 let (error, asked) = fetch((status, headers, body.clone()));
                 assert_eq!((reason_of(&error), asked), (Some(reason), attempts), "{name}");
-                let IdentityCenterError::Refused { details, .. } = error else { unreachable!() };
+                let IdentityCenterError::Refused { details, .. } = error else { panic!("{name} is no refusal") };
                 assert_eq!(details.message, UntrustedText::new("No access"));
             }
         }

@@ -89,6 +89,7 @@ impl SignInService for ProviderSignIn<'_, '_> {
     /// The provider shows the error page of RFC 6749 §4.1.2.1 in the browser only. So the program sends the same request
     /// itself, once, without the browser's cookies, [`PROBE_DELAY`] after the prompt.
     async fn find_request_refusal(&self, known: &CachedProvider, redirect_uri: &str) -> RequestRefusal {
+        // A sign-in at which the user types nothing has ended by then, so the provider gets no second request.
         sleep(PROBE_DELAY).await;
         let client = self.client.with_total_timeout(PROBE_TIMEOUT);
         let random = &self.host.fill_random;

@@ -31,9 +31,9 @@ const DEFAULT_CODE_LIFETIME: u64 = 600;
 /// The longest user code. A longer one cannot be typed, so the answer is treated as incomplete.
 const MAX_USER_CODE_LENGTH: usize = 64;
 
-/// The codes and addresses that the provider issued for one sign-in.
+/// A device code as the user sees it, from a provider or from an Identity Center.
 #[derive(Clone)]
-pub struct DeviceCode {
+pub struct ShownCode {
     /// The code that the user types. The program shows it and never logs it: during its lifetime it can approve a
     /// sign-in.
     pub user_code: String,
@@ -43,16 +43,22 @@ pub struct DeviceCode {
     pub verification_uri_complete: Option<SecureUrl>,
     pub interval: Duration,
     pub lifetime: Duration,
+}
+
+impl fmt::Debug for ShownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShownCode").field("address", &self.verification_uri).finish_non_exhaustive()
+    }
+}
+
+/// The codes and addresses that the provider issued for one sign-in.
+#[derive(Clone, Debug)]
+pub struct DeviceCode {
+    pub shown: ShownCode,
     device_code: Secret,
     /// Proves at the token endpoint that the program that requested the code also redeems it (RFC 7636 §4.5). `None`
     /// if the request had no challenge.
     code_verifier: Option<Secret>,
-}
-
-impl fmt::Debug for DeviceCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceCode").field("address", &self.verification_uri).finish_non_exhaustive()
-    }
 }
 
 /// How long a device code is valid, and how often to poll for it.
@@ -162,14 +168,16 @@ fn parse_device_response(
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
     Ok(DeviceCode {
         device_code: given.device_code.filter(|code| !code.expose().is_empty()).ok_or_else(|| lacks("device_code"))?,
-        user_code: given.user_code.and_then(check_user_code).ok_or_else(|| lacks("user_code"))?,
-        verification_uri: parse_endpoint(issuer, "verification_uri", &address)?,
-        verification_uri_complete: given
-            .verification_uri_complete
-            .map(|address| parse_endpoint(issuer, "verification_uri_complete", &address))
-            .transpose()?,
-        interval,
-        lifetime,
+        shown: ShownCode {
+            user_code: given.user_code.and_then(check_user_code).ok_or_else(|| lacks("user_code"))?,
+            verification_uri: parse_endpoint(issuer, "verification_uri", &address)?,
+            verification_uri_complete: given
+                .verification_uri_complete
+                .map(|address| parse_endpoint(issuer, "verification_uri_complete", &address))
+                .transpose()?,
+            interval,
+            lifetime,
+        },
         code_verifier,
     })
 }
@@ -237,7 +245,7 @@ mod tests {
         let client = test_client(&TrustConfig::default());
         let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
         let code = block_on(provider.request_device_code(&endpoint, &|bytes| bytes.fill(1))).unwrap();
-        assert_eq!(code.user_code, "WDJB-MJHT");
+        assert_eq!(code.shown.user_code, "WDJB-MJHT");
         let verifier = code.code_verifier.as_ref().unwrap();
         assert!(!format!("{code:?}").contains(verifier.expose()));
         let request = server.requests.recv().unwrap();
@@ -283,11 +291,11 @@ mod tests {
     #[test]
     fn device_times_have_defaults_and_may_be_quoted() {
         let code = asked_of(GIVEN).unwrap();
-        assert_eq!((code.interval, code.lifetime), (Duration::from_secs(5), Duration::from_secs(900)));
-        assert!(code.verification_uri_complete.is_none() && !format!("{code:?}").contains("WDJB"));
+        assert_eq!((code.shown.interval, code.shown.lifetime), (Duration::from_secs(5), Duration::from_secs(900)));
+        assert!(code.shown.verification_uri_complete.is_none() && !format!("{code:?}").contains("WDJB"));
         let quoted = GIVEN.replace("900", "\"60\",\"interval\":\"2\"").replace("verification_uri", "verification_url");
         let code = asked_of(&quoted).unwrap();
-        assert_eq!((code.interval, code.lifetime), (Duration::from_secs(2), Duration::from_secs(60)));
+        assert_eq!((code.shown.interval, code.shown.lifetime), (Duration::from_secs(2), Duration::from_secs(60)));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use self::{
     application::{Application, ClientCredentialError, ClientFileFault, ClientFiles, StoredClientCredentials},
     authorization_request::{AuthorizationRequest, build_authorization_request, requests_offline_access},
     client_probe::{ClientProbe, RequestRefusal, probe_client, probe_request},
-    device::{DeviceCode, DevicePollOutcome},
+    device::{DeviceCode, DevicePollOutcome, ShownCode},
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
     error::{ClientAuthMethod, Error, PollPace, ProviderEndpoint, RefreshFailure, RefreshRefusal, ResponseSource},
     form::ProviderSession,

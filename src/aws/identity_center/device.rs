@@ -3,8 +3,6 @@
 //!
 //! Each call sends one request. `session` decides how often to poll and when to stop.
 
-use std::{fmt, time::Duration};
-
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +12,7 @@ use super::{
     sign_in::{DEVICE_GRANT, client_fields, parse_answer},
 };
 use crate::{
-    oidc::{DeviceCodeTimes, check_user_code},
+    oidc::{DeviceCodeTimes, ShownCode, check_user_code},
     secret::Secret,
     text::UntrustedText,
     time::Timestamp,
@@ -22,17 +20,9 @@ use crate::{
 };
 
 /// The codes and addresses that AWS issued for one sign-in.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PortalDeviceCode {
-    /// The code that the user compares or types. The program shows it and never logs it: during its lifetime it can
-    /// approve a sign-in.
-    pub user_code: String,
-    /// The page where the user enters the code.
-    pub verification_uri: SecureUrl,
-    /// The same page with the code in its address.
-    pub verification_uri_complete: Option<SecureUrl>,
-    pub interval: Duration,
-    pub lifetime: Duration,
+    pub shown: ShownCode,
     device_code: Secret,
 }
 
@@ -59,12 +49,6 @@ struct DeviceAuthorizationResponse {
     interval: Option<u64>,
 }
 
-impl fmt::Debug for PortalDeviceCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PortalDeviceCode").field("address", &self.verification_uri).finish_non_exhaustive()
-    }
-}
-
 impl IdentityCenterClient {
     /// Requests a device code (StartDeviceAuthorization).
     pub async fn request_device_code(
@@ -85,11 +69,13 @@ impl IdentityCenterClient {
         let DeviceCodeTimes { interval, lifetime } = DeviceCodeTimes::from_stated(given.interval, given.expires_in);
         Ok(PortalDeviceCode {
             device_code: given.device_code.filter(|code| !code.expose().is_empty()).ok_or(lacks("deviceCode"))?,
-            user_code: given.user_code.and_then(check_user_code).ok_or(lacks("userCode"))?,
-            verification_uri: self.parse_page(&page)?,
-            verification_uri_complete: complete.map(|page| self.parse_page(&page)).transpose()?,
-            interval,
-            lifetime,
+            shown: ShownCode {
+                user_code: given.user_code.and_then(check_user_code).ok_or(lacks("userCode"))?,
+                verification_uri: self.parse_page(&page)?,
+                verification_uri_complete: complete.map(|page| self.parse_page(&page)).transpose()?,
+                interval,
+                lifetime,
+            },
         })
     }
 
@@ -126,6 +112,8 @@ impl IdentityCenterClient {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{
         super::testing::{PortalAnswer, START_URL, TestIdentityCenter, build_registration, grant, sign_in_request},
         *,
@@ -162,18 +150,19 @@ mod tests {
             "{\"clientId\":\"client\",\"clientSecret\":\"client-secret\",\
              \"startUrl\":\"https://acme.awsapps.com/start\"}",
         ));
-        assert_eq!(code.user_code, "WDJB-MJHT");
-        assert_eq!(code.verification_uri.as_str(), "https://device.sso.eu-west-1.amazonaws.com/");
-        let complete = code.verification_uri_complete.as_ref().unwrap();
+        assert_eq!(code.shown.user_code, "WDJB-MJHT");
+        assert_eq!(code.shown.verification_uri.as_str(), "https://device.sso.eu-west-1.amazonaws.com/");
+        let complete = code.shown.verification_uri_complete.as_ref().unwrap();
         assert_eq!(complete.as_str(), "https://device.sso.eu-west-1.amazonaws.com/?user_code=WDJB-MJHT");
-        assert_eq!((code.interval, code.lifetime), (Duration::from_secs(1), Duration::from_secs(600)));
+        assert_eq!((code.shown.interval, code.shown.lifetime), (Duration::from_secs(1), Duration::from_secs(600)));
         let shown = format!("{code:?}");
         assert!(!shown.contains("WDJB") && !shown.contains("\"device\""), "{shown}");
     }
 
     #[test]
     fn device_code_times_are_limited() {
-        let times = |body: &str| request_code(body).map(|code| (code.interval.as_secs(), code.lifetime.as_secs()));
+        let times =
+            |body: &str| request_code(body).map(|code| (code.shown.interval.as_secs(), code.shown.lifetime.as_secs()));
         assert_eq!(times(&GIVEN.replace("\"interval\":1", "\"interval\":0")), Ok((1, 600)));
         assert_eq!(times(&GIVEN.replace("\"interval\":1", "\"interval\":3600")), Ok((60, 600)));
         let without = GIVEN.replace("\"interval\":1", "\"x\":1").replace("\"expiresIn\":600", "\"y\":1");

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::service::{DevicePoll, ShownCode, SignInResult, SignInService};
+use super::service::{DevicePoll, SignInResult, SignInService};
 use crate::{
     cache::LockedSignIn,
     log,
-    oidc::PollPace,
+    oidc::{PollPace, ShownCode},
     race::{RaceWinner, race_futures},
     session::{Error, Ladder, OpenRecords, PromptMethod, SignInEvent, SignInNeeded, SignInPrompt, UserInput},
 };

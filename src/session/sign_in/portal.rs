@@ -2,11 +2,11 @@
 
 use std::{fmt::Write as _, future::pending, ops::Deref};
 
-use super::service::{DevicePoll, ShownCode, SignInResult, SignInService};
+use super::service::{DevicePoll, SignInResult, SignInService};
 use crate::{
     aws::{ClientRegistration, PortalDeviceCode, PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens},
     cache::{CredentialsRecord, LockedSignIn, RefreshHistory},
-    oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
+    oidc::{PollPace, RequestRefusal, ShownCode, callback::AwaitedCallback},
     secret::Secret,
     session::{
         Error, LadderPurpose, OpenRecords, SignInEvent, accept_destinations,
@@ -88,14 +88,7 @@ impl SignInService for PortalSignIn<'_, '_> {
 
     async fn request_device_code(&self, known: &ClientRegistration) -> Result<(ShownCode, PortalDeviceCode), Error> {
         let code = self.portal.request_device_code(known, self.settings.start_url.as_str()).await?;
-        let shown = ShownCode {
-            user_code: code.user_code.clone(),
-            verification_uri: code.verification_uri.clone(),
-            verification_uri_complete: code.verification_uri_complete.clone(),
-            interval: code.interval,
-            lifetime: code.lifetime,
-        };
-        Ok((shown, code))
+        Ok((code.shown.clone(), code))
     }
 
     async fn poll_device_code(&self, known: &ClientRegistration, code: &PortalDeviceCode) -> DevicePoll<PortalTokens> {

@@ -4,7 +4,7 @@ use std::{future::pending, ops::Deref, time::Duration};
 
 use tokio::time::sleep;
 
-use super::service::{DevicePoll, ShownCode, SignInResult, SignInService};
+use super::service::{DevicePoll, SignInResult, SignInService};
 use crate::{
     aws::{self, AlgorithmRefuser, AlgorithmSupport},
     cache::{CachedProvider, CredentialsRecord, LockedSignIn, RecordFolder, RefreshHistory},
@@ -12,7 +12,7 @@ use crate::{
     log,
     oidc::{
         self, Application, AuthorizationRequest, ClientProbe, DeviceCode, DevicePollOutcome, ProviderMetadata,
-        RequestRefusal, SignInProof, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken,
+        RequestRefusal, ShownCode, SignInProof, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken,
         callback::AwaitedCallback, fetch_user_info,
     },
     secret::Secret,
@@ -121,14 +121,7 @@ impl SignInService for ProviderSignIn<'_, '_> {
         };
         let provider = self.provider_session(&self.application, known);
         let code = provider.request_device_code(endpoint, &self.host.fill_random).await?;
-        let shown = ShownCode {
-            user_code: code.user_code.clone(),
-            verification_uri: code.verification_uri.clone(),
-            verification_uri_complete: code.verification_uri_complete.clone(),
-            interval: code.interval,
-            lifetime: code.lifetime,
-        };
-        Ok((shown, code))
+        Ok((code.shown.clone(), code))
     }
 
     async fn poll_device_code(&self, known: &CachedProvider, code: &DeviceCode) -> DevicePoll<Self::Tokens> {

@@ -3,15 +3,14 @@
 //! `callback` and `device_code` run a sign-in by these functions, so every service has the same listener, prompts, page
 //! and timeouts.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use crate::{
     cache::LockedSignIn,
-    oidc::{PollPace, RequestRefusal, callback::AwaitedCallback},
+    oidc::{PollPace, RequestRefusal, ShownCode, callback::AwaitedCallback},
     race::{RaceWinner, race_futures},
     secret::Secret,
     session::{Error, OpenRecords, SessionCredentials, SignInNeeded, UserInput, prompt::PromptFlow},
-    url::SecureUrl,
 };
 
 /// What a sign-in leads to.
@@ -98,16 +97,6 @@ pub(super) trait SignInService {
             RaceWinner::Right(()) => Err(Error::Interrupted),
         }
     }
-}
-
-/// A device code as the user sees it.
-pub(super) struct ShownCode {
-    pub(super) user_code: String,
-    pub(super) verification_uri: SecureUrl,
-    /// The same page with the code in its address.
-    pub(super) verification_uri_complete: Option<SecureUrl>,
-    pub(super) interval: Duration,
-    pub(super) lifetime: Duration,
 }
 
 /// The answer to one poll.

@@ -1,6 +1,9 @@
 //! Finds sections in a PEM file (RFC 7468). Real files contain comments between the sections and several sections.
 //!
 //! The caller interprets the decoded bytes. Decoded keys are erased from memory when they are dropped.
+//!
+//! The reader of `rustls-pki-types`, which reads the CA bundles, cannot replace this one. It skips every section that
+//! it does not know, such as `ENCRYPTED PRIVATE KEY`, and reports OpenSSL's legacy encryption as invalid base64.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;

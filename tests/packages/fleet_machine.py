@@ -34,6 +34,10 @@ class FleetMachine(Machine):
         os.environ["WINEDLLOVERRIDES"] = "mscoree,mshtml="
         for unwanted in ("DISPLAY", "WAYLAND_DISPLAY"):
             os.environ.pop(unwanted, None)
+        # Without this folder Wine writes an error to the stderr of the program that runs while its desktop starts.
+        runtime = out / "runtime"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         super().__init__(str(wine), out)
         self.root = root
         self.make_again()

@@ -22,7 +22,8 @@ class Made:
             words += ["--config", given]
         own = {"BEDROCK_SSO_PACKAGE_VERSION": version, "BEDROCK_SSO_NATIVE": str(native), "BEDROCK_SSO_RELEASES": RELEASES}
         command = [REPOSITORY / "packaging/windows/package", *words]
-        self.ended = subprocess.run(command, env=os.environ | own | variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        # Ten seconds on a quiet machine, and two minutes were too few beside three builds.
+        self.ended = subprocess.run(command, env=os.environ | own | variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
         assert self.ended.returncode == 0, self.ended
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The program under test must not see this system's configuration.
-PASSED_ON = ("PATH", "HOME", "USER", "LC_ALL", "WINEPREFIX", "WINEDEBUG", "WINEDLLOVERRIDES")
+PASSED_ON = ("PATH", "HOME", "USER", "LC_ALL", "WINEPREFIX", "WINEDEBUG", "WINEDLLOVERRIDES", "XDG_RUNTIME_DIR")
 
 
 @dataclass

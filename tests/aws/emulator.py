@@ -88,14 +88,28 @@ class PatchFinder(importlib.machinery.PathFinder):
 
 
 def load_patched_engine():
-    """ministack has only the partition `aws`, and its section Conditions knows neither pseudo parameters nor Fn::Join."""
+    """ministack has only the partition `aws`. Its section Conditions knows neither pseudo parameters nor Fn::Join."""
     sys.modules.setdefault("emulator", sys.modules[__name__])
     PatchFinder.patches["ministack.services.cloudformation.engine"] = [
         ('"AWS::Partition": "aws"', 3, '"AWS::Partition": __import__("emulator").partition_of(get_region())'),
         ('"AWS::URLSuffix": "amazonaws.com"', 3, '"AWS::URLSuffix": __import__("emulator").suffix_of(get_region())'),
+        ("def _parse_template(", 1, '@__import__("emulator").parsed_once\ndef _parse_template('),
         ("def _evaluate_conditions(", 1, '@__import__("emulator").with_resolved_values\ndef _evaluate_conditions('),
     ]
     sys.meta_path.insert(0, PatchFinder)
+
+
+def parsed_once(parse):
+    """Reading a large template takes a second, and tests deploy the same one hundreds of times."""
+    texts = {}
+
+    @functools.wraps(parse)
+    def cached(text):
+        if text not in texts:
+            texts[text] = json.dumps(parse(text))
+        return json.loads(texts[text])
+
+    return cached
 
 
 def with_resolved_values(evaluate):
@@ -194,7 +208,22 @@ def spell_bedrock_fields():
             return {answers.get(key, key): renamed(it) for key, it in value.items()}
         return [renamed(it) for it in value] if isinstance(value, list) else value
 
-    bedrock._get_guardrail = get_guardrail
+    original_create = bedrock._create_guardrail
+
+    def create_guardrail(body):
+        """Also, AWS's identifiers have no hyphen."""
+        status, headers, answer = original_create(body)
+        if status < 300:
+            old = json.loads(answer)["guardrailId"]
+            new = old.replace("-", "")
+            record = bedrock._guardrails.pop(old)
+            bedrock._guardrails[new] = {**record, "GuardrailId": new, "GuardrailArn": record["GuardrailArn"].replace(old, new)}
+            if tags := bedrock._tags.pop(record["GuardrailArn"], None):
+                bedrock._tags[bedrock._guardrails[new]["GuardrailArn"]] = tags
+            answer = answer.replace(old.encode(), new.encode())
+        return status, headers, answer
+
+    bedrock._get_guardrail, bedrock._create_guardrail = get_guardrail, create_guardrail
     # AWS leaves the member out, and an explicit null is not what its clients expect of a structure.
     original_logging = bedrock._get_logging_config
 

@@ -1,0 +1,283 @@
+"""The sets of parameters with which the templates are tested.
+
+Every combination of provider, federation, session name and partition; each switch by itself, and all together; and the contradictions
+that the templates must refuse. Each set has an account of its own, so all of them can be deployed side by side.
+"""
+
+from dataclasses import dataclass, field
+
+REGIONS = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1", "aws-eusc": "eusc-de-east-1"}
+SUFFIXES = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
+GEOGRAPHIES = {"aws": "us", "aws-us-gov": "us-gov", "aws-cn": "apac", "aws-eusc": "eu"}
+
+SONNET, HAIKU, OPUS = (
+    "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "anthropic.claude-haiku-4-5-20251001-v1:0",
+    "anthropic.claude-opus-4-5-20251101-v1:0",
+)
+MODELS = (SONNET, HAIKU)  # those that the sets allow
+
+CLIENT = "0oa1b2c3d4"
+GITHUB, GITLAB = "https://token.actions.githubusercontent.com", "https://gitlab.com"
+SOURCE_ACCOUNT = "210987654321"  # the sign-in account of a chain
+INSTANCE = "arn:{partition}:sso:::instance/ssoins-1234567890abcdef"
+
+
+@dataclass(frozen=True)
+class ParameterSet:
+    """`refused` is part of the message with which CloudFormation must refuse the set; "" if it must accept it."""
+
+    name: str
+    template: str  # federation, guardrails or team
+    parameters: dict
+    account: str
+    region: str = "us-east-1"
+    refused: str = ""
+    matrix: dict = field(default_factory=dict)  # provider, federation, session_name of the full combination
+
+    @property
+    def partition(self):
+        prefixes = {"us-gov-": "aws-us-gov", "cn-": "aws-cn", "eusc-": "aws-eusc"}
+        return next((it for prefix, it in prefixes.items() if self.region.startswith(prefix)), "aws")
+
+    @property
+    def stack(self):
+        return f"sso-{self.template}"
+
+
+def issuer(provider, partition="aws"):
+    region = REGIONS[partition]
+    return {
+        "okta": "https://acme.okta.com/oauth2/default",
+        "entra": "https://login.microsoftonline.com/8f0c1b5e-6a3c-4f0e-9d43-2f1f0f3c9a11/v2.0",
+        "auth0": "https://acme.eu.auth0.com/",
+        "cognito": f"https://cognito-idp.{region}.{SUFFIXES[partition]}/{region}_AbCd12345",
+        "google": "https://accounts.google.com",
+        "generic": "https://sso.example.com/realms/acme",
+    }[provider]
+
+
+PROVIDERS = ("okta", "entra", "auth0", "cognito", "google", "generic")
+FEDERATIONS = ("oidc", "identity-pool")
+SESSION_NAMES = ("subject", "tag", "free")
+
+
+def models(account, partition="aws", geography=None):
+    """The parameters that name the allowed models."""
+    geography = geography or GEOGRAPHIES[partition]
+    return {
+        "InferenceProfileArns": ",".join(f"arn:{partition}:bedrock:*:{account}:inference-profile/{geography}.{it}" for it in MODELS),
+        "FoundationModelArns": ",".join(f"arn:{partition}:bedrock:*::foundation-model/{it}" for it in MODELS),
+    }
+
+
+def sign_in(provider, partition="aws", **more):
+    return {"Provider": provider, "IssuerUrl": issuer(provider, partition), "ClientIds": CLIENT, **more}
+
+
+NOBODY_SIGNS_IN = {"IssuerUrl": "", "ClientIds": ""}
+NO_MODELS = {"InferenceProfileArns": "", "FoundationModelArns": ""}
+
+
+def matrix():
+    for partition in REGIONS:
+        for provider in PROVIDERS:
+            for federation in FEDERATIONS:
+                for session_name in SESSION_NAMES:
+                    refused = ""
+                    if provider == "auth0" and session_name == "subject":
+                        refused = "illegal in session names"
+                    elif federation == "identity-pool" and session_name != "free":
+                        refused = "an identity pool calls every session"
+                    chosen = {"provider": provider, "federation": federation, "session_name": session_name}
+                    yield (
+                        f"{provider} {federation} {session_name} {partition}",
+                        lambda account, partition=partition, provider=provider, federation=federation, session_name=session_name: {
+                            **sign_in(provider, partition, Federation=federation, SessionName=session_name),
+                            **models(account, partition),
+                        },
+                        {"region": REGIONS[partition], "refused": refused, "matrix": chosen},
+                    )
+
+
+# Each switch of federation.yaml. {account} and {partition} are replaced.
+GUARDRAIL = "arn:{partition}:bedrock:us-east-1:{account}:guardrail/gr1a2b3c4d5e"
+MANTLE = {"Mantle": "yes", "MantleModels": "anthropic.claude-sonnet-4-5"}
+TELEMETRY = {"LaptopTelemetry": "yes", "TelemetryLogGroup": "/bedrock-sso/telemetry"}
+GITHUB_CI = {"CiIssuerUrl": GITHUB, "CiSubjects": "repo:acme/app:ref:refs/heads/main,repo:acme/tools:*"}
+NARROW = {"Subjects": "00u1alice,00u2*", "AuthenticationMethods": "mfa,hwk"}
+FAR_ROLE = "arn:{partition}:iam::{account}:role/far-user"
+NEAR_ROLE = f"arn:{{partition}}:iam::{SOURCE_ACCOUNT}:role/near-user"
+OKTA = sign_in("okta", SessionName="subject")
+CHAINED = {**NOBODY_SIGNS_IN, "Federation": "chained", "SourceRoleArn": NEAR_ROLE}
+
+SWITCHES = {
+    "several audiences": {**OKTA, "ClientIds": "0oa1b2c3d4,0oa5e6f7g8,0oa9h0i1j2"},
+    "no session tags": {**OKTA, "SessionTags": ""},
+    "tag and more tags": {**sign_in("auth0", SessionName="tag"), "SessionTags": "Team,CostCenter", "NameTag": "Person"},
+    "tag and no other tags": {**sign_in("auth0", SessionName="tag"), "SessionTags": ""},
+    "existing provider": {**OKTA, "ExistingProviderArn": "arn:{partition}:iam::{account}:oidc-provider/acme.okta.com/oauth2/default"},
+    "subjects and methods": {**sign_in("entra", SessionName="free"), **NARROW},
+    "organization of google": {**sign_in("google", SessionName="subject"), "GoogleOrganization": "123456789012"},
+    "short session": {**OKTA, "MaxSessionDuration": "3600"},
+    "bearer tokens": {**OKTA, "BearerTokens": "yes"},
+    "mantle": {**OKTA, **MANTLE},
+    "mantle and bearer tokens": {**OKTA, **MANTLE, "BearerTokens": "yes"},
+    "laptop telemetry": {**OKTA, **TELEMETRY},
+    "guardrail": {**OKTA, "GuardrailArns": GUARDRAIL},
+    "required guardrail": {**OKTA, "GuardrailArns": GUARDRAIL, "RequireGuardrail": "yes"},
+    "required guardrails of two Regions": {**OKTA, "GuardrailArns": f"{GUARDRAIL},{GUARDRAIL.replace('us-east-1', 'us-west-2')}", "RequireGuardrail": "yes"},
+    "vpc endpoints": {**OKTA, "VpcEndpoints": "vpce-0a1b2c3d4e5f60718,vpce-0f1e2d3c4b5a69788"},
+    "agents": {**OKTA, "AgentRole": "yes"},
+    "ci of github": {**OKTA, **GITHUB_CI},
+    "ci of gitlab": {**OKTA, "CiIssuerUrl": GITLAB, "CiSubjects": "project_path:acme/app:*", "CiAudience": "https://gitlab.com"},
+    "existing ci provider": {**OKTA, **GITHUB_CI, "ExistingCiProviderArn": "arn:{partition}:iam::{account}:oidc-provider/token.actions.githubusercontent.com"},
+    "near end": {**OKTA, **NO_MODELS, "DedicatedRoleArns": FAR_ROLE},
+    "near end with tag": {**sign_in("auth0", SessionName="tag"), **NO_MODELS, "DedicatedRoleArns": f"{FAR_ROLE},{FAR_ROLE}-2"},
+    "far end free": {**CHAINED, "SessionName": "free"},
+    "far end subject": {**CHAINED, "SessionName": "subject", "ExternalId": "bedrock-sso-acme"},
+    "far end tag": {**CHAINED, "SessionName": "tag", "AgentRole": "yes"},
+    "far end of a permission set": {**CHAINED, "SourceRoleArn": f"arn:{{partition}}:iam::{SOURCE_ACCOUNT}:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_sso_*"},
+    "permission set": {**NOBODY_SIGNS_IN, "Federation": "identity-center", "IdentityCenterInstanceArn": INSTANCE},
+    "permission set with portal": {
+        **NOBODY_SIGNS_IN,
+        "Federation": "identity-center",
+        "IdentityCenterInstanceArn": INSTANCE,
+        "IdentityCenterStartUrl": "https://acme.awsapps.com/start",
+    },
+    "policies for a permission set": {**NOBODY_SIGNS_IN, "Federation": "identity-center"},
+    "identity pool with ci": {**sign_in("generic", Federation="identity-pool"), **GITHUB_CI},
+    "everything": {
+        **sign_in("okta", SessionName="tag"),
+        **NARROW,
+        **MANTLE,
+        **TELEMETRY,
+        **GITHUB_CI,
+        "ClientIds": "0oa1b2c3d4,0oa5e6f7g8",
+        "SessionTags": "Team,CostCenter",
+        "BearerTokens": "yes",
+        "GuardrailArns": GUARDRAIL,
+        "RequireGuardrail": "yes",
+        "VpcEndpoints": "vpce-0a1b2c3d4e5f60718",
+        "AgentRole": "yes",
+    },
+    # What a large organization may need in a trust policy, which has at most 2,048 characters.
+    "a long trust policy": {
+        **sign_in("entra", SessionName="tag"),
+        "ClientIds": ",".join(f"{number}b1d9c7e-4f0a-4c5b-9c2d-7e8f9a0b1c2d" for number in range(1, 7)),
+        "Subjects": ",".join(f"engineering-{number}-*" for number in range(10, 40)),
+        "AuthenticationMethods": "mfa,hwk,ngcmfa",
+        "SessionTags": "Team,CostCenter,Department,Location,Project",
+    },
+}
+
+# What the rules of federation.yaml refuse.
+CONTRADICTIONS = {
+    "an issuer is needed": ({**OKTA, "IssuerUrl": ""}, "need IssuerUrl"),
+    "an application is needed": ({**OKTA, "ClientIds": ""}, "need ClientIds"),
+    "a source is for chains": ({**OKTA, "SourceRoleArn": NEAR_ROLE}, "SourceRoleArn is for chained only"),
+    "a chain needs its source": ({**CHAINED, "SourceRoleArn": ""}, "chained needs SourceRoleArn"),
+    "a chain has no issuer": ({**CHAINED, "IssuerUrl": issuer("okta")}, "IssuerUrl must be empty"),
+    "a chain sees no claims": ({**CHAINED, "Subjects": "alice"}, "sees no claims"),
+    "a name is no team": ({**CHAINED, "NameTag": "Team"}, "another tag than Team"),
+    "a pool has no subjects": ({**sign_in("okta", Federation="identity-pool"), "Subjects": "alice"}, "sees no claims of the provider"),
+    "a pool has no agents": ({**sign_in("okta", Federation="identity-pool"), "AgentRole": "yes"}, "AgentRole needs oidc or chained"),
+    "a permission set has no issuer": ({**OKTA, "Federation": "identity-center", "SessionName": "free"}, "IssuerUrl and SourceRoleArn must be empty"),
+    "a permission set is not pinned": ({**NOBODY_SIGNS_IN, "Federation": "identity-center", "SessionName": "subject"}, "SessionName must be free"),
+    "an instance is for permission sets": ({**OKTA, "IdentityCenterInstanceArn": INSTANCE}, "is for identity-center only"),
+    "google has one issuer": ({**sign_in("google"), "IssuerUrl": "https://sso.example.com"}, "Google's issuer is"),
+    "google needs no provider": ({**sign_in("google"), "ExistingProviderArn": "arn:aws:iam::{account}:oidc-provider/accounts.google.com"}, "AWS knows Google"),
+    "an organization is of google": ({**OKTA, "GoogleOrganization": "1"}, "GoogleOrganization is for google only"),
+    "a near end calls no model": ({**OKTA, "DedicatedRoleArns": FAR_ROLE}, "the near end of a chain calls no model"),
+    "a near end has no keys": ({**OKTA, **NO_MODELS, "DedicatedRoleArns": FAR_ROLE, "BearerTokens": "yes"}, "belong to the far end"),
+    "a near end has no agents": ({**OKTA, **NO_MODELS, "DedicatedRoleArns": FAR_ROLE, "AgentRole": "yes"}, "belong to the far end"),
+    "models are needed": ({**OKTA, **NO_MODELS}, "name at least one inference profile"),
+    "ci needs subjects": ({**OKTA, "CiIssuerUrl": GITHUB}, "CiSubjects must say whose jobs"),
+    "ci is no person": ({**OKTA, **GITHUB_CI, "CiIssuerUrl": issuer("okta")}, "CI has an issuer of its own"),
+    "any ci job": ({**OKTA, **GITHUB_CI, "CiSubjects": "*"}, "CiSubjects"),
+    "any repository": ({**OKTA, **GITHUB_CI, "CiSubjects": "repo:*"}, "CiSubjects"),
+    "mantle needs models": ({**OKTA, "Mantle": "yes"}, "MantleModels must name"),
+    "telemetry needs a log group": ({**OKTA, "LaptopTelemetry": "yes"}, "LaptopTelemetry needs TelemetryLogGroup"),
+    "a required guardrail exists": ({**OKTA, "RequireGuardrail": "yes"}, "RequireGuardrail needs GuardrailArns"),
+    "a model is named": ({**OKTA, "InferenceProfileArns": "arn:aws:bedrock:*:{account}:inference-profile/*"}, "InferenceProfileArns"),
+    "an issuer is https": ({**OKTA, "IssuerUrl": "http://acme.okta.com"}, "IssuerUrl"),
+    "an issuer contains no quote": ({**OKTA, "IssuerUrl": 'https://acme.okta.com"'}, "IssuerUrl"),
+    "an audience contains no quote": ({**OKTA, "ClientIds": 'x"]}}}'}, "ClientIds"),
+    "an audience contains no wildcard": ({**OKTA, "ClientIds": "*"}, "ClientIds"),
+    "a subject contains no quote": ({**OKTA, "Subjects": '"'}, "Subjects"),
+    "a tag contains no variable": ({**sign_in("auth0", SessionName="tag"), "NameTag": "${aws:userid}"}, "NameTag"),
+}
+
+GUARDRAILS = {
+    "defaults": {},
+    "nothing": {"InvocationLogging": "no", "Trail": "no", "Alarms": "no"},
+    "logs without a bucket": {"LogBucket": "no", "LogText": "yes", "OverwriteLogging": "yes", "LogRetentionDays": "30"},
+    "telemetry": {"LaptopTelemetry": "yes"},
+    "guardrail": {"Guardrail": "yes", "GuardrailStrength": "HIGH"},
+    "budget": {"MonthlyBudget": "2000", "AlertEmail": "ops@example.com"},
+    "budget with action": {"MonthlyBudget": "2000", "AlertEmail": "ops@example.com", "BudgetAction": "yes", "BudgetRoleNames": "a-user,a-agent"},
+    "all alarms": {"AlertEmail": "ops@example.com", "QuotaModelId": f"us.{SONNET}", "QuotaTokensPerMinute": "200000", "OutputTokensPerHour": "5000000"},
+    "network": {"VpcId": "vpc-0a1b2c3d", "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d", "SecurityGroupIds": "sg-0a1b2c3d", "Mantle": "yes"},
+    "budget without an address": ({"MonthlyBudget": "2000"}, "MonthlyBudget needs AlertEmail"),
+    "action without a budget": ({"BudgetAction": "yes"}, "BudgetAction needs MonthlyBudget"),
+    "quota without a model": ({"QuotaTokensPerMinute": "1"}, "QuotaTokensPerMinute needs QuotaModelId"),
+    "network without subnets": ({"VpcId": "vpc-0a1b2c3d"}, "VpcId needs SubnetIds"),
+    "text without logs": ({"InvocationLogging": "no", "LogText": "yes"}, "need InvocationLogging"),
+}
+
+SOURCE = "arn:{partition}:bedrock:{region}:{account}:inference-profile/{geography}."
+TEAMS = {
+    "one size": {"Team": "ml", "MediumModelArn": f"{SOURCE}{SONNET}"},
+    "everything": {
+        "Team": "web-search",
+        "CostCenter": "4711",
+        "SmallModelArn": f"{SOURCE}{HAIKU}",
+        "MediumModelArn": f"{SOURCE}{SONNET}",
+        "LargeModelArn": f"arn:{{partition}}:bedrock:{{region}}::foundation-model/{OPUS}",
+        "MonthlyBudget": "500",
+        "AlertEmail": "ml@example.com",
+    },
+    "no model": ({"Team": "ml"}, "name the source of at least one profile"),
+    "budget without an address": ({"Team": "ml", "SmallModelArn": f"{SOURCE}{HAIKU}", "MonthlyBudget": "1"}, "MonthlyBudget needs AlertEmail"),
+    "a wildcard as team": ({"Team": "*", "SmallModelArn": f"{SOURCE}{HAIKU}"}, "Team"),
+}
+
+
+def all_sets():
+    """Every set, in a fixed order."""
+    found = []
+
+    def add(name, template, parameters, region="us-east-1", refused="", matrix=None):
+        account = f"{100000000001 + len(found)}"
+        values = parameters(account) if callable(parameters) else parameters
+        partition = ParameterSet(name, template, {}, account, region).partition
+        words = {"account": account, "partition": partition, "region": region, "geography": GEOGRAPHIES[partition]}
+        filled = {key: replace(value, words) for key, value in values.items()}
+        found.append(ParameterSet(name, template, filled, account, region, refused, matrix or {}))
+
+    for name, parameters, more in matrix():
+        add(name, "federation", parameters, **more)
+    for name, parameters in SWITCHES.items():
+        add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen})
+    add("identity pool in us-gov-east-1", "federation", lambda account: {
+        **sign_in("okta", Federation="identity-pool"), **models(account, "aws-us-gov")}, region="us-gov-east-1")
+    for name, (parameters, refused) in CONTRADICTIONS.items():
+        add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen}, refused=refused)
+    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS)):
+        for name, entry in table.items():
+            parameters, refused = entry if isinstance(entry, tuple) else (entry, "")
+            # AWS's schema of application inference profiles knows no Region of aws-eusc.
+            partitions = ["aws"] if refused else [it for it in REGIONS if (template, it) != ("team", "aws-eusc")]
+            for partition in partitions:
+                add(f"{name} {partition}", template, parameters, region=REGIONS[partition], refused=refused)
+    return found
+
+
+def replace(text, words):
+    for word, value in words.items():
+        text = text.replace(f"{{{word}}}", value)
+    return text
+
+
+def named(name):
+    return next(it for it in all_sets() if it.name == name)

@@ -168,6 +168,22 @@ def rename(value, old, new):
     return value.replace(f"arn:{old}:", f"arn:{new}:") if isinstance(value, str) else value
 
 
+def leave_conditional_resources_out_of_change_sets():
+    """ministack's change sets also list resources whose condition is false."""
+    from ministack.services.cloudformation import changesets
+
+    original = changesets._resolve_props_for_diff
+
+    def resolve(template, parameters, *names):
+        resolved = original(template, parameters, *names)
+        if not resolved:
+            return resolved
+        holds = changesets._evaluate_conditions(template, parameters)
+        return {"Resources": {key: it for key, it in resolved["Resources"].items() if holds.get(it.get("Condition"), True)}}
+
+    changesets._resolve_props_for_diff = resolve
+
+
 def preserve_permissions_boundary(handlers):
     """ministack drops the property PermissionsBoundary of AWS::IAM::Role."""
     from ministack.services import iam
@@ -507,6 +523,7 @@ def prepare():
     know_partitions()
     from ministack.services.cloudformation import provisioners
 
+    leave_conditional_resources_out_of_change_sets()
     handlers = provisioners._RESOURCE_HANDLERS
     preserve_permissions_boundary(handlers)
     complete_iam()

@@ -1,0 +1,267 @@
+#!/bin/sh
+# Blocks persons in the policy `Blocked` of the federation stack. AWS evaluates it at each call, so a block ends live
+# sessions too, and needs no service that runs.
+#
+# The template's version of the policy matches nobody. Each write makes a new version that names persons; the template's
+# version stays, and becomes the default again when nobody is blocked any more, so it is the same to the byte. A version
+# of ours has statements whose Sid begins with `DeployBlocks`.
+
+# IAM stores five versions. One place stays free for CloudFormation, which needs it to update the policy.
+most_versions=4
+
+# What IAM counts of a managed policy's document: characters that are not white space. Our documents have none.
+longest_document=6144
+
+check_person() {
+    case $1 in
+        '') fail_usage person 'no person is named' \
+            "run: deploy $command PERSON, with the name that \`bedrock-sso status\` shows on the person's laptop" ;;
+        *[!A-Za-z0-9_=,.@+-]*)
+            fail_usage person "\"$1\" is not a session name" 'use letters, digits and the characters _ = , . @ + - only'
+            ;;
+    esac
+    if [ "${#1}" -lt 2 ] || [ "${#1}" -gt 64 ]; then
+        fail_usage person "\"$1\" is not a session name" 'a session name has 2 to 64 characters'
+    fi
+}
+
+block_person() {
+    check_person "$person"
+    until=-
+    if [ -n "$until_text" ]; then
+        until=$(resolve_until "$until_text") ||
+            fail_usage until "\"$until_text\" is not a time in the future" \
+                'give a duration such as 2h or 7d, or a time in UTC such as 2026-12-24 or 2026-12-24T18:00Z'
+    fi
+    for_each_blocked_policy add_block
+    if [ "$until" = - ]; then
+        say "$person is blocked until you run: deploy unblock $person"; else say "$person is blocked until $until (UTC)"
+    fi
+    say 'Sessions that exist are refused from now on. AWS needs some seconds to spread the change.'
+}
+
+unblock_person() {
+    check_person "$person"
+    was_blocked=
+    for_each_blocked_policy remove_block
+    if [ -n "$was_blocked" ]; then say "$person is not blocked any more"; else say "$person was not blocked"; fi
+}
+
+list_blocked() {
+    listed=
+    for_each_blocked_policy collect_blocked
+    if [ -z "$listed" ]; then
+        say 'Nobody is blocked.'
+        return 0
+    fi
+    { printf 'Person\tBlocked until (UTC)\tAccount\n' && printf '%s' "$listed"; } | print_table ''
+}
+
+# for_each_blocked_policy ACTION: calls it for the policy of the sign-in account, and of the dedicated account if there
+# is one, with `policy`, `policy_account` and the blocks in `blocks`. Ends the program if no policy can name a person.
+for_each_blocked_policy() {
+    identify_caller
+    policies=0
+    unnamed=
+    use_signin_account
+    policy_account=$account_id
+    act_on_blocked_policy "$1"
+    if [ -n "$(answer account)" ]; then
+        use_bedrock_account
+        policy_account=$bedrock_account_id
+        act_on_blocked_policy "$1"
+    fi
+    if [ "$policies" -eq 0 ] && [ -n "$unnamed" ]; then
+        fail_configuration identity_pool \
+            'an identity pool calls every session CognitoIdentityCredentials, so no policy can name a person' \
+            "take the application from the person at the identity provider: the pool's credentials end within an hour"
+    fi
+    if [ "$policies" -eq 0 ]; then
+        fail_configuration no_stack \
+            "there is no stack $stack_prefix-federation in $(answer region) of account $account_id" \
+            'deploy it first, or name another one with --name, --region and --account'
+    fi
+}
+
+act_on_blocked_policy() {
+    read_stack_output "$stack_prefix-federation" BlockedPolicyArn
+    policy=$reply
+    if [ -z "$policy" ]; then return 0; fi
+    read_stack_parameter "$stack_prefix-federation" Federation
+    if [ "$reply" = identity-pool ]; then
+        unnamed=yes
+        return 0
+    fi
+    policies=$((policies + 1))
+    read_blocks
+    "$1"
+}
+
+# Reads the versions of `policy`: `versions` (lines of version, default or not, ours or not; the oldest first),
+# `default_version`, `template_version`, and `blocks` (lines of person and time, or `-`). If the template's version is
+# the default although a version of ours is older than it, CloudFormation has replaced ours: `blocks` are then those of
+# the newest one of ours, and `replaced` is yes.
+read_blocks() {
+    ask_aws 'list the versions of the policy Blocked' iam list-policy-versions --policy-arn "$policy" \
+        --query 'Versions[].[CreateDate,VersionId,IsDefaultVersion]'
+    versions='' default_version='' template_version='' our_version='' replaced='' blocks=''
+    printf '%s\n' "$reply" | awk -F '\t' -v OFS='\t' 'NF == 3 { print substr($2, 2) + 0, $2, $3 }' | sort \
+        -n >"$scratch/versions"
+    while IFS="$tab" read -r _ version is_default; do
+        ask_aws 'show a version of the policy Blocked' iam get-policy-version --policy-arn "$policy" \
+            --version-id "$version" \
+            --query "length(PolicyVersion.Document.Statement[?Sid && starts_with(Sid, 'DeployBlocks')])"
+        if [ "$reply" = 0 ]; then
+            template_version=$version owner=template
+        else
+            our_version=$version owner=deploy
+        fi
+        if [ "$is_default" = True ]; then default_version=$version default_owner=$owner; fi
+        versions="$versions$version $is_default $owner$newline"
+    done <"$scratch/versions"
+    if [ -z "$our_version" ]; then return 0; fi
+    if [ "$default_owner" = template ]; then
+        [ "${default_version#v}" -gt "${our_version#v}" ] || return 0
+        replaced=yes
+    else
+        our_version=$default_version
+    fi
+    read_blocks_of_version "$our_version"
+}
+
+read_blocks_of_version() {
+    timed_statements="PolicyVersion.Document.Statement[?Sid && starts_with(Sid, 'DeployBlocksUntil')]"
+    ask_aws 'show who is blocked' iam get-policy-version --policy-arn "$policy" --version-id "$1" \
+        --query "PolicyVersion.Document.Statement[?Sid=='DeployBlocks'].Condition.StringLike.\"aws:userid\"[]"
+    permanent=$(printf '%s\n' "$reply" | tr '\t' '\n' | sed -n 's/^\*:\(.*\)$/\1/p' | sed "s/\$/$tab-/")
+    ask_aws 'show who is blocked' iam get-policy-version --policy-arn "$policy" --version-id "$1" \
+        --query "$timed_statements.[Condition.StringLike.\"aws:userid\",Condition.DateLessThan.\"aws:CurrentTime\"]"
+    timed=$(printf '%s\n' "$reply" | sed -n 's/^\*:\(.*\)$/\1/p')
+    # An expired statement matches no more, so it is left out of the next version.
+    blocks=$(printf '%s\n%s\n' "$permanent" "$timed" |
+        awk -F '\t' -v now="$(current_time)" 'NF == 2 && ($2 == "-" || $2 > now)' | sort)
+}
+
+add_block() {
+    write_blocks "$(printf '%s\n%s\n' "$(blocks_without "$person")" "$person$tab$until" | sed '/^$/d' | sort)"
+}
+
+remove_block() {
+    if printf '%s\n' "$blocks" | grep -qF -e "$person$tab"; then was_blocked=yes; fi
+    write_blocks "$(blocks_without "$person")"
+}
+
+collect_blocked() {
+    listed=$listed$(printf '%s\n' "$blocks" | awk -F '\t' -v OFS='\t' -v account="$policy_account" '
+        NF { print $1, ($2 == "-" ? "no end" : $2), account }')
+    [ -z "$listed" ] || listed=$listed$newline
+}
+
+blocks_without() { printf '%s\n' "$blocks" | awk -F '\t' -v person="$1" 'NF && $1 != person'; }
+
+# write_blocks BLOCKS: makes the policy refuse exactly these persons.
+write_blocks() {
+    if [ "$1" = "$blocks" ] && [ -z "$replaced" ]; then return 0; fi
+    if [ -z "$1" ]; then
+        restore_template_version
+        return 0
+    fi
+    document=$(print_blocking_document "$1")
+    if [ "${#document}" -gt "$longest_document" ]; then
+        fail_configuration too_many_blocks \
+            "the policy would have ${#document} characters, and IAM accepts $longest_document" \
+            'unblock persons who have left the company at the identity provider, or give blocks an end with --until'
+    fi
+    delete_old_versions "$most_versions"
+    ask_aws 'accept the new version of the policy Blocked' iam create-policy-version --policy-arn "$policy" \
+        --set-as-default \
+        --policy-document "$document" --query PolicyVersion.VersionId
+}
+
+# The template's version becomes the default, and the others are deleted. First those that are not in force: if this run
+# ends in between, the persons are still blocked.
+restore_template_version() {
+    [ -n "$default_version" ] || fail_internal "the policy $policy has no version"
+    if [ -z "$template_version" ]; then
+        fail_configuration no_template_version "the policy $policy has no version of the template any more" \
+            "delete the stack $stack_prefix-federation and deploy it again, or leave the block"
+    fi
+    delete_old_versions 2
+    if [ "$default_version" != "$template_version" ]; then
+        ask_aws 'make the version of the template the default' iam set-default-policy-version --policy-arn "$policy" \
+            --version-id "$template_version"
+        ask_aws 'delete a version of the policy Blocked' iam delete-policy-version --policy-arn "$policy" \
+            --version-id "$default_version"
+    fi
+}
+
+# delete_old_versions COUNT: deletes the oldest versions until fewer than COUNT remain. The default and the template's
+# newest version stay.
+delete_old_versions() {
+    count=$(printf '%s' "$versions" | grep -c .) || true
+    printf '%s' "$versions" >"$scratch/versions"
+    while read -r version is_default _; do
+        if [ "$count" -lt "$1" ]; then break; fi
+        if [ "$is_default" = True ] || [ "$version" = "$template_version" ]; then continue; fi
+        ask_aws 'delete a version of the policy Blocked' iam delete-policy-version --policy-arn "$policy" \
+            --version-id "$version"
+        count=$((count - 1))
+    done <"$scratch/versions"
+}
+
+# print_blocking_document BLOCKS: the policy that refuses them what the template's version refuses to nobody: one
+# statement for all blocks without an end, and one for each block with an end.
+print_blocking_document() {
+    printf '%s\n' "$1" | awk -F '\t' -v actions="$(blocked_actions)" '
+        function statement(sid, condition) {
+            return "{\"Sid\":\"" sid "\",\"Effect\":\"Deny\",\"Action\":[" actions "],\"Resource\":\"*\"," \
+                "\"Condition\":{" condition "}}"
+        }
+        $2 == "-" { names = names (names == "" ? "" : ",") "\"*:" $1 "\"" }
+        $2 != "-" {
+            timed = timed (timed == "" ? "" : ",") statement("DeployBlocksUntil" ++count, \
+                "\"StringLike\":{\"aws:userid\":\"*:" $1 "\"},\"DateLessThan\":{\"aws:CurrentTime\":\"" $2 "\"}")
+        }
+        END {
+            if (names != "") all = statement("DeployBlocks", "\"StringLike\":{\"aws:userid\":[" names "]}")
+            if (all != "" && timed != "") all = all ","
+            printf "{\"Version\":\"2012-10-17\",\"Statement\":[%s%s]}", all, timed
+        }'
+}
+
+# The actions that the policy denies, as items of a JSON array.
+blocked_actions() {
+    ask_aws 'show a version of the policy Blocked' iam get-policy-version --policy-arn "$policy" \
+        --version-id "${template_version:-$default_version}" \
+        --query 'PolicyVersion.Document.Statement[0].Action[]'
+    printf '%s\n' "$reply" | tr '\t' '\n' | sed '/^[a-z-]*:\*$/!d; s/.*/"&"/' | paste -s -d , -
+}
+
+# After an update of the stack: writes the blocks again that CloudFormation has replaced.
+restore_replaced_blocks() {
+    read_stack_output "$stack_prefix-federation" BlockedPolicyArn
+    policy=$reply
+    if [ -z "$policy" ]; then return 0; fi
+    read_blocks
+    if [ -z "$replaced" ]; then return 0; fi
+    if [ -n "$blocks" ]; then
+        write_blocks "$blocks"
+        say 'The update had replaced the policy Blocked; its blocks are written again.'
+    else
+        # All of them have expired meanwhile.
+        restore_template_version
+    fi
+}
+
+# Before the stack is deleted: IAM deletes no policy that has further versions. The default version stays in force.
+delete_further_versions() {
+    read_stack_output "$stack_prefix-federation" BlockedPolicyArn
+    policy=$reply
+    if [ -z "$policy" ]; then return 0; fi
+    ask_aws 'list the versions of the policy Blocked' iam list-policy-versions --policy-arn "$policy" \
+        --query 'Versions[?!IsDefaultVersion].[VersionId]'
+    for version in $reply; do
+        ask_aws 'delete a version of the policy Blocked' iam delete-policy-version --policy-arn "$policy" \
+            --version-id "$version"
+    done
+}

@@ -1,0 +1,86 @@
+#!/bin/sh
+# The config.toml for the laptops: what the stacks print, the models of Claude Code, and the second Region.
+# shellcheck disable=SC2016 # Backticks in a message mark a command.
+
+config_file=bedrock-sso.config.toml
+
+# write_config FILE: the whole file, from the outputs of the stacks.
+write_config() {
+    read_base_config
+    {
+        printf '%s\n\n' "$base_config"
+        print_models_table
+    } >"$scratch/config"
+    if [ -z "$(answer failover_region)" ]; then
+        cat "$scratch/config" >"$1"
+        return 0
+    fi
+    {
+        awk '{ print } /^version = 1$/ { print "default_profile = \"claude\"" }' "$scratch/config"
+        printf '\n# The second Region, if %s fails. Choose it with "bedrock-sso setup --profile claude-failover".\n' \
+            "$(answer region)"
+        print_profile_in_region "$(answer failover_region)" claude-failover
+    } >"$1"
+}
+
+# The profile of $scratch/config, under another name and in another Region.
+print_profile_in_region() {
+    awk -v region="$1" -v name="$2" '
+        /^\[profiles\.claude[].]/ { printing = 1; sub(/^\[profiles\.claude/, "[profiles." name) }
+        printing && /^region = / { print "region = \"" region "\""; next }
+        printing { print }' "$scratch/config"
+}
+
+# `base_config`: the output of the stack with which users sign in.
+read_base_config() {
+    use_signin_account
+    if [ "$(answer federation)" = identity-center ]; then use_bedrock_account; fi
+    read_stack_output "$stack_prefix-federation" BedrockSsoConfig
+    base_config=$reply
+    [ -n "$base_config" ] ||
+        fail_configuration no_stack "the stack $stack_prefix-federation in $aws_region prints no configuration" \
+            'deploy it first: run `deploy`'
+}
+
+# Which models Claude Code uses: the team's own inference profiles if a team is named, else the chosen ones.
+print_models_table() {
+    say '[profiles.claude.claude_code]'
+    models=
+    for rank in opus sonnet haiku; do
+        model=$(model_of_rank "$rank")
+        if [ -n "$team" ]; then
+            use_bedrock_account
+            read_stack_output "$(team_stack)" "$(team_output "$rank")"
+            model=${reply:-$model}
+        fi
+        if [ -n "$model" ]; then models="$models, $rank = \"$model\""; fi
+    done
+    # Claude Code starts with the medium rank, or with the first one that is left.
+    default=$(printf '%s\n' "$models" | awk '{
+        for (i = 1; i <= NF; i++) if ($i == "sonnet") { print $(i + 2); exit }
+        print $4
+    }')
+    say "models = { default = ${default%,}$models }"
+}
+
+show_config() {
+    write_config "$scratch/config.toml"
+    say ''
+    say 'config.toml for the laptops:'
+    say ''
+    sed 's/^/    /' "$scratch/config.toml" | tr -c '[:print:]\n' '?'
+    say ''
+    if cp "$scratch/config.toml" "$config_file" 2>/dev/null; then
+        say "It is stored in $config_file. On a pilot's laptop, with this file:"
+    else
+        say "Store it as $config_file. On a pilot's laptop, with this file:"
+    fi
+    say ''
+    say "    bedrock-sso setup --from $config_file"
+    say '    bedrock-sso login && bedrock-sso doctor --live'
+    say ''
+    if [ "$(answer federation)/$(answer session_name)" = oidc/free ]; then
+        say \
+            'Note: a laptop chooses the name of its session, so logs and blocks can be evaded. See --session-name.'
+    fi
+}

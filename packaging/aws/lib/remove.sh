@@ -1,0 +1,101 @@
+#!/bin/sh
+# Removal: the stacks in the reverse order, and what stays.
+
+remove_stacks() {
+    with_region remove_found_stacks
+}
+
+remove_found_stacks() {
+    identify_caller
+    found_stacks=
+    find_team_stacks
+    if wants guardrails && [ -z "$team" ]; then in_each_region find_stack_named "$stack_prefix-guardrails"; fi
+    if wants federation && [ -z "$team" ]; then
+        if [ -n "$(answer account)" ]; then
+            use_bedrock_account
+            find_stack_named "$stack_prefix-federation"
+        fi
+        use_signin_account
+        find_stack_named "$stack_prefix-federation"
+    fi
+    if [ -z "$found_stacks" ]; then
+        say "There is nothing to remove: account $account_id has no stack of $stack_prefix in $(answer region)."
+        return 0
+    fi
+    say 'These stacks will be deleted, with everything in them that is not listed below:'
+    printf '%s' "$found_stacks" | awk \
+        '{ print "  " $3 " in " $2 (($1 == "dedicated") ? " of the dedicated account" : "") }'
+    note_what_stays
+    if [ "$dry_run" = yes ]; then
+        say 'This was a dry run: nothing was deleted.'
+        return 0
+    fi
+    if [ "$assume_yes" = no ] && ! [ -t 0 ]; then
+        fail_usage yes 'without a terminal nothing is deleted unasked' 'add --yes'
+    fi
+    confirm 'Delete them?' || {
+        say 'Nothing was deleted.'
+        return 0
+    }
+    printf '%s' "$found_stacks" >"$scratch/remove"
+    while read -r aws_account aws_region stack; do
+        case $stack in *-federation) delete_further_versions ;; esac
+        delete_stack "$stack"
+    done <"$scratch/remove"
+    if [ -n "$staying" ]; then
+        say ''
+        say 'What stays, because it holds data or is not ours:'
+        printf '%s' "$staying"
+    fi
+}
+
+find_stack_named() {
+    read_stack_status "$1"
+    if [ -n "$stack_status" ]; then found_stacks="$found_stacks$aws_account $aws_region $1$newline"; fi
+}
+
+find_team_stacks() {
+    if ! wants team && [ -z "$team" ]; then return 0; fi
+    if [ -n "$team" ]; then
+        in_each_region find_stack_named "$(team_stack)"
+    else
+        in_each_region find_all_team_stacks
+    fi
+}
+
+find_all_team_stacks() {
+    ask_aws 'list the stacks' cloudformation describe-stacks \
+        --query "Stacks[?starts_with(StackName, '$stack_prefix-team-')].[StackName]"
+    for stack in $reply; do found_stacks="$found_stacks$aws_account $aws_region $stack$newline"; done
+}
+
+# note_what_stays: fills `staying` and prints it.
+note_what_stays() {
+    staying=
+    printf '%s' "$found_stacks" >"$scratch/found"
+    while read -r aws_account aws_region stack; do
+        case $stack in
+            *-guardrails)
+                note_output "$stack" LogGroupName 'the log group'
+                note_output "$stack" LogBucketName 'the bucket'
+                ;;
+            *-federation)
+                for parameter in ExistingProviderArn ExistingCiProviderArn; do
+                    read_stack_parameter "$stack" "$parameter"
+                    if [ -n "$reply" ]; then
+                        staying="$staying  the IAM OIDC provider $reply, which existed before$newline"
+                    fi
+                done
+                ;;
+        esac
+    done <"$scratch/found"
+    if [ -n "$staying" ]; then
+        say 'What stays:'
+        printf '%s' "$staying"
+    fi
+}
+
+note_output() {
+    read_stack_output "$1" "$2"
+    if [ -n "$reply" ]; then staying="$staying  $3 $reply in $aws_region$newline"; fi
+}

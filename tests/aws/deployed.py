@@ -1,5 +1,6 @@
 """Deploys the templates into the emulator, with all sets of parameters, and returns what exists then."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import botocore.config
 import botocore.exceptions
 import botocore.session
+from parameter_sets import all_sets
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE.parent.parent / "packaging/aws"
@@ -56,9 +58,14 @@ class Emulator:
             return json.load(answer)
 
 
-def deploy(sets, template_text=None):
+@functools.lru_cache(None)
+def everything():
+    return deploy(all_sets())
+
+
+def deploy(sets):
     """Deploys each set into its own account, and returns a Stack for each."""
-    texts = template_text or {name: (TEMPLATES / f"{name}.yaml").read_text() for name in {it.template for it in sets}}
+    texts = {name: (TEMPLATES / f"{name}.yaml").read_text() for name in {it.template for it in sets}}
     with Emulator() as emulator:
         refusals = {}
         for it in sets:
@@ -84,3 +91,14 @@ def create(client, it, text):
         return ""
     events = client.describe_stack_events(StackName=it.stack)["StackEvents"]
     return "; ".join(it["ResourceStatusReason"] for it in events if it["ResourceStatus"].endswith("FAILED")) or stack["StackStatus"]
+
+
+def documents_in(value):
+    """The policy documents in the properties of a resource, also those that are strings."""
+    if isinstance(value, str) and value.startswith("{") and '"Statement"' in value:
+        value = json.loads(value)
+    if isinstance(value, dict) and "Statement" in value:
+        yield value
+    elif isinstance(value, (dict, list)):
+        for it in value.values() if isinstance(value, dict) else value:
+            yield from documents_in(it)

@@ -284,7 +284,14 @@ def offer_models():
             return bedrock._not_found(f"Could not find inference profile {identifier}.")
         return status, headers, body
 
+    original_summary = bedrock._model_summary
+
+    def model_summary(model, *facts):
+        summary = original_summary(model, *facts)
+        return {**summary, "InferenceTypesSupported": ["INFERENCE_PROFILE"]} if model in MODELS else summary
+
     bedrock._list_inference_profiles, bedrock._get_inference_profile = list_profiles, get_profile
+    bedrock._model_summary = model_summary
 
 
 def complete_iam():

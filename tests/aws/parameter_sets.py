@@ -1,6 +1,6 @@
 """The sets of parameters with which the templates are tested.
 
-Every combination of provider, federation, session name and partition; each switch by itself, and all together; and the contradictions
+Every combination of provider, federation, session name and partition; each switch alone, and all together; and the contradictions
 that the templates must refuse. Each set has an account of its own, so all of them can be deployed side by side.
 """
 
@@ -127,7 +127,7 @@ SWITCHES = {
     "guardrail": {**OKTA, "GuardrailArns": GUARDRAIL},
     "required guardrail": {**OKTA, "GuardrailArns": GUARDRAIL, "RequireGuardrail": "yes"},
     "required guardrails of two Regions": {**OKTA, "GuardrailArns": f"{GUARDRAIL},{GUARDRAIL.replace('us-east-1', 'us-west-2')}", "RequireGuardrail": "yes"},
-    "vpc endpoints": {**OKTA, "VpcEndpoints": "vpce-0a1b2c3d4e5f60718,vpce-0f1e2d3c4b5a69788"},
+    "vpc endpoints": {**OKTA, **MANTLE, "VpcEndpoints": "vpce-0a1b2c3d4e5f60718,vpce-0f1e2d3c4b5a69788"},
     "agents": {**OKTA, "AgentRole": "yes"},
     "ci of github": {**OKTA, **GITHUB_CI},
     "ci of gitlab": {**OKTA, "CiIssuerUrl": GITLAB, "CiSubjects": "project_path:acme/app:*", "CiAudience": "https://gitlab.com"},
@@ -208,6 +208,22 @@ CONTRADICTIONS = {
     "a tag contains no variable": ({**sign_in("auth0", SessionName="tag"), "NameTag": "${aws:userid}"}, "NameTag"),
 }
 
+# Two ends of a chain that know each other, in accounts of their own.
+CHAIN_ACCOUNTS = {"subject": (SOURCE_ACCOUNT, "345678901234"), "tag": ("210987654322", "345678901235")}
+
+
+def chain(session_name):
+    """The near and the far end, as (name, account, parameters)."""
+    near, far = CHAIN_ACCOUNTS[session_name]
+    provider = {"subject": "okta", "tag": "auth0"}[session_name]
+    onwards = {"DedicatedRoleArns": f"arn:aws:iam::{far}:role/sso-federation-user"}
+    yield f"chain near {session_name}", near, {**sign_in(provider, SessionName=session_name), **NO_MODELS, **onwards}
+    source = f"arn:aws:iam::{near}:role/sso-federation-user"
+    external = {"ExternalId": "bedrock-sso-acme"} if session_name == "subject" else {}
+    far_end = {**NOBODY_SIGNS_IN, "Federation": "chained", "SourceRoleArn": source, "SessionName": session_name, **external}
+    yield f"chain far {session_name}", far, {**models(far), **far_end}
+
+
 GUARDRAILS = {
     "defaults": {},
     "nothing": {"InvocationLogging": "no", "Trail": "no", "Alarms": "no"},
@@ -247,8 +263,8 @@ def all_sets():
     """Every set, in a fixed order."""
     found = []
 
-    def add(name, template, parameters, region="us-east-1", refused="", matrix=None):
-        account = f"{100000000001 + len(found)}"
+    def add(name, template, parameters, region="us-east-1", refused="", matrix=None, account=None):
+        account = account or f"{100000000001 + len(found)}"
         values = parameters(account) if callable(parameters) else parameters
         partition = ParameterSet(name, template, {}, account, region).partition
         words = {"account": account, "partition": partition, "region": region, "geography": GEOGRAPHIES[partition]}
@@ -261,6 +277,9 @@ def all_sets():
         add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen})
     add("identity pool in us-gov-east-1", "federation", lambda account: {
         **sign_in("okta", Federation="identity-pool"), **models(account, "aws-us-gov")}, region="us-gov-east-1")
+    for session_name in CHAIN_ACCOUNTS:
+        for name, account, parameters in chain(session_name):
+            add(name, "federation", parameters, account=account)
     for name, (parameters, refused) in CONTRADICTIONS.items():
         add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen}, refused=refused)
     for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS)):

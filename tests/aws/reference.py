@@ -21,10 +21,24 @@ def service(kind, name):
 
 
 @functools.lru_cache(None)
-def global_keys():
-    found = re.findall(r"key: '(aws:[^']+)'", (DATA / "dist/cjs/globalConditionKeys.js").read_text())
+def global_types():
+    """{global condition key: its type}"""
+    found = re.findall(r"key: '(aws:[^']+)',\s*category: '[^']*',\s*type: '([^']+)'", (DATA / "dist/cjs/globalConditionKeys.js").read_text())
     assert len(found) > 40, "iam-data has another format now"
-    return [it.lower() for it in found if not it.lower().startswith(NOT_GLOBAL)]
+    return {key.lower(): kind for key, kind in found}
+
+
+def global_keys():
+    return [it for it in global_types() if not it.startswith(NOT_GLOBAL)]
+
+
+def type_of(name, key):
+    """The type of a condition key of the action, for example ArrayOfString."""
+    prefix = name.lower().partition(":")[0]
+    types = {it["key"]: it["type"] for it in service("conditionKeys", prefix).values()} | global_types()
+    if token_type := {"amr": "ArrayOfString", "sub": "String", "aud": "String"}.get(key.rpartition(":")[2]):
+        return token_type
+    return next(kind for known, kind in types.items() if is_same_key(known, key))
 
 
 def action(name):

@@ -3,17 +3,22 @@
 //
 //     simulate.mjs NODE_MODULES
 //
-// A question: {principal, action, resource, account, context, policies: [{name, policy}], boundary: [{name, policy}] or null, trust}.
-// An answer: {result: "Allowed" | "ImplicitlyDenied" | "ExplicitlyDenied", unlisted: [KEY, …]}. `unlisted` are the condition keys
-// that the Service Authorization Reference does not list for the action. iam-simulate drops them from a request. The answer is then
-// the one that it gives without this check.
+// A question: {principal, action, resource, account, context, policies, boundary, own, endpoint}. Policies are [{name, policy}], `own`
+// is the policy of the resource. An answer: {checked, unchecked}, each "Allowed", "ImplicitlyDenied" or "ExplicitlyDenied".
+// iam-simulate drops the condition keys that the Service Authorization Reference does not list for the action from a request.
+// `unchecked` is its answer with them.
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const home = `${process.argv[2]}/@cloud-copilot/iam-simulate/dist/esm`;
-const { runSimulation } = await import(pathToFileURL(`${home}/index.js`));
-const { runUnsafeSimulation } = await import(pathToFileURL(`${home}/simulation_engine/unsafeSimulationEngine.js`));
+const home = `${process.argv[2]}/@cloud-copilot`;
+const load = (file) => import(pathToFileURL(`${home}/${file}`));
+const { loadPolicy } = await load("iam-policy/dist/esm/index.js");
+const { runSimulation } = await load("iam-simulate/dist/esm/index.js");
+const { authorize } = await load("iam-simulate/dist/esm/core_engine/CoreSimulatorEngine.js");
+const { DiscoveryContextKeyConstraints } = await load("iam-simulate/dist/esm/context_keys/discoveryContextKeyConstraints.js");
+const { AwsRequestImpl } = await load("iam-simulate/dist/esm/request/request.js");
+const { RequestContextImpl } = await load("iam-simulate/dist/esm/requestContext.js");
 
 async function answer(question) {
   const simulation = {
@@ -27,12 +32,30 @@ async function answer(question) {
     permissionBoundaryPolicies: question.boundary ?? undefined,
     serviceControlPolicies: [],
     resourceControlPolicies: [],
-    resourcePolicy: question.trust ?? undefined,
+    resourcePolicy: question.own ?? undefined,
+    vpcEndpointPolicies: question.endpoint ?? undefined,
   };
   const checked = await runSimulation(simulation, {});
-  if (checked.resultType !== "single") throw new Error(`${JSON.stringify(question)}: ${JSON.stringify(checked.errors ?? checked.resultType)}`);
-  const unlisted = checked.result.ignoredContextKeys;
-  return { result: unlisted.length ? runUnsafeSimulation(simulation, {}) : checked.overallResult, unlisted };
+  if (checked.resultType === "error") throw new Error(`${question.action} ${question.resource}: ${JSON.stringify(checked.errors)}`);
+  const isComplete = (checked.results ?? [checked.result]).every((it) => it.ignoredContextKeys.length === 0);
+  return { checked: checked.overallResult, unchecked: isComplete ? checked.overallResult : authorizeUnchecked(simulation) };
+}
+
+// What runSimulation does after its checks.
+function authorizeUnchecked({ request, ...simulation }) {
+  const named = (policies) => policies?.map(({ name, policy }) => loadPolicy(policy, { name }));
+  const context = new RequestContextImpl(request.contextVariables);
+  return authorize({
+    request: new AwsRequestImpl(request.principal, request.resource, request.action, context, request.resource.resource === "*"),
+    identityPolicies: named(simulation.identityPolicies),
+    permissionBoundaries: named(simulation.permissionBoundaryPolicies),
+    vpcEndpointPolicies: named(simulation.vpcEndpointPolicies),
+    resourcePolicy: simulation.resourcePolicy && loadPolicy(simulation.resourcePolicy, { name: "own" }),
+    serviceControlPolicies: [],
+    resourceControlPolicies: [],
+    simulationParameters: { simulationMode: "Strict", discoveryContextKeyConstraints: new DiscoveryContextKeyConstraints([]) },
+    serviceSettings: {},
+  }).result;
 }
 
 const answers = [];

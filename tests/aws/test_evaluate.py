@@ -6,7 +6,7 @@ The other evaluator must give the same answers.
 import unittest
 
 from evaluate import Decision, PolicyError, Request, assume_role, evaluate, refusal_text
-from judges import Question, ask_ours, ask_theirs
+from judges import Question, ask_theirs, decide
 
 BUCKET = "arn:aws:s3:::reports/2026/july"
 CALLER = "arn:aws:sts::123456789012:assumed-role/someone/alice"
@@ -262,7 +262,7 @@ class TheOtherJudge(unittest.TestCase):
         expected = [it[-1] for it in CONDITIONS + MATCHES]
         for question, ours, (theirs, _) in zip(questions, expected, ask_theirs(questions), strict=True):
             with self.subTest(question.policies["p"]["Statement"][0], context=question.context):
-                self.assertIs(ask_ours(question), ours)
+                self.assertIs(decide(question).allowed, ours)
                 self.assertIs(theirs, ours)
 
 

@@ -3,7 +3,6 @@ rules that this project sets for its policies. test_decisions.py tests what the 
 """
 
 import collections
-import functools
 import json
 import os
 import re
@@ -15,9 +14,9 @@ from pathlib import Path
 
 import reference
 from cfnlint.api import ManualArgs, lint
-from deployed import TEMPLATES, deploy
+from deployed import TEMPLATES, documents_in, everything
 from evaluate import as_list, parse, statements
-from parameter_sets import CLIENT, all_sets, issuer
+from parameter_sets import CLIENT, issuer
 
 CHECKOV = Path(os.environ.get("BEDROCK_SSO_AWS_CHECKOV", TEMPLATES.parents[1] / "target/tools/aws-checkov"))
 
@@ -38,13 +37,8 @@ NOT_OFFERED = {
 }
 
 
-@functools.lru_cache(None)
-def stacks():
-    return deploy(all_sets())
-
-
 def accepted():
-    return [it for it in stacks() if not it.set.refused]
+    return [it for it in everything() if not it.set.refused]
 
 
 def label(stack):
@@ -62,16 +56,6 @@ def policies():
     return [(where, json.loads(text)) for text, where in found.items()]
 
 
-def documents_in(value):
-    if isinstance(value, str) and value.startswith("{") and '"Statement"' in value:
-        value = json.loads(value)
-    if isinstance(value, dict) and "Statement" in value:
-        yield value
-    elif isinstance(value, (dict, list)):
-        for it in value.values() if isinstance(value, dict) else value:
-            yield from documents_in(it)
-
-
 class Files(unittest.TestCase):
     def test_cfn_lint_finds_nothing(self):
         for path in sorted(TEMPLATES.glob("*.yaml")):
@@ -86,7 +70,7 @@ class Files(unittest.TestCase):
 
 class Deployments(unittest.TestCase):
     def test_each_set_is_accepted_or_refused_with_its_reason(self):
-        for stack in stacks():
+        for stack in everything():
             with self.subTest(label(stack)):
                 if stack.set.refused:
                     self.assertIn(stack.set.refused, stack.refusal)
@@ -95,7 +79,7 @@ class Deployments(unittest.TestCase):
                     self.assertEqual(stack.refusal, "")
 
     def test_the_full_combination_is_there(self):
-        sets = [it.set.matrix for it in stacks() if it.set.matrix]
+        sets = [it.set.matrix for it in everything() if it.set.matrix]
         self.assertEqual(len(sets), 6 * 2 * 3 * 4)
         self.assertEqual(sum(1 for it in accepted() if it.set.matrix), (17 + 6) * 4)
 
@@ -103,7 +87,7 @@ class Deployments(unittest.TestCase):
         described = set()
         for path in TEMPLATES.glob("*.yaml"):
             described |= set(re.findall(r"AssertDescription: (.+)", path.read_text()))
-        refusals = " ".join(it.refusal for it in stacks())
+        refusals = " ".join(it.refusal for it in everything())
         self.assertEqual([it for it in described if it.strip("'\"") not in refusals], [])
 
     def test_every_resource_is_valid_by_the_schemas_of_aws(self):
@@ -184,6 +168,21 @@ class Reference(unittest.TestCase):
                         known = [reference.takes_key(name, resources, key) for name in names]
                         good = (all(known) if "*" not in pattern else any(known)) if names else any(map(lambda it: reference.is_same_key(it, key), reference.global_keys()))
                         self.assertTrue(good, f"{place}: {pattern} has no condition key {key}")
+
+
+    def test_every_operator_fits_the_type_of_its_key(self):
+        """Keys with several values need ForAnyValue or ForAllValues, and others must not have it. AWS also compares ARNs as strings."""
+        operators = {"String": "String", "ArrayOfString": "String", "ARN": ("Arn", "String"), "Bool": "Bool", "Numeric": "Numeric", "Date": "Date"}
+        seen = set()
+        for statement, place in self.each():
+            for operator, keys in statement.get("Condition", {}).items():
+                quantifier, _, plain = operator.rpartition(":")
+                for key in keys if plain != "Null" else []:
+                    kind = reference.type_of(next(it for it in as_list(statement["Action"])), key)
+                    seen.add(kind)
+                    self.assertTrue(plain.startswith(operators[kind]), f"{place}: {key} is {kind}, not for {operator}")
+                    self.assertEqual(bool(quantifier), kind == "ArrayOfString", f"{place}: {operator} {key}")
+        self.assertTrue({"String", "ArrayOfString", "ARN", "Bool", "Numeric"} <= seen, seen)
 
 
 class Rules(unittest.TestCase):
@@ -307,7 +306,7 @@ class Outputs(unittest.TestCase):
                     seen["chained"] += 1
                     self.assertEqual(profile["role_chain"][0]["role_arn"], stack.outputs["RoleArn"])
                     self.assertEqual(profile["role_chain"][0].get("external_id", ""), stack.set.parameters.get("ExternalId", ""))
-        self.assertTrue(seen["matrix"] == 92 and seen["team"] and seen["chained"] == 4, seen)
+        self.assertTrue(seen["matrix"] == 92 and seen["team"] and seen["chained"] == 6, seen)
 
 
 # Findings of checkov with the reason why they are no faults here.

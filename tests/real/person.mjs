@@ -2,11 +2,12 @@
 // Each visit writes a folder below --out: the page as a picture and as HTML, and `visit.json` with what the browser
 // saw.
 //
-//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] [--pages FILE] URL|-
+//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] [--pages FILE] [--login NAME] URL|-
 //
 // --gate: waits until FILE exists, like a user who searches for a password.   --refuse: presses Cancel.
 // --code: enters the code, and ends on the provider's page.   --elsewhere: on a machine that cannot reach the
 // callback; prints its address.   --pages: the pages of another provider, see providers/foreign.py.
+// --login: who signs in, else alice.
 
 import { createHmac } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -14,11 +15,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
-const { values: { out, gate, refuse, code, elsewhere, pages }, positionals: [named] } = parseArgs({
+const { values: { out, gate, refuse, code, elsewhere, pages, login }, positionals: [named] } = parseArgs({
   allowPositionals: true,
   options: {
     out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' }, code: { type: 'string' }, elsewhere: { type: 'boolean' },
-    pages: { type: 'string' },
+    pages: { type: 'string' }, login: { type: 'string', default: 'alice' },
   },
 });
 
@@ -125,7 +126,7 @@ async function signInElsewhere(page) {
 async function fillIn(page) {
   if (await page.locator('input[name=user_code]:not([type=hidden])').count()) await page.fill('input[name=user_code]', code);
   if (await page.locator('input[name=login]').count()) {
-    await page.fill('input[name=login]', 'alice');
+    await page.fill('input[name=login]', login);
     await page.fill('input[name=password]', 'anything');
   }
   await page.click('button[type=submit]');

@@ -4,6 +4,7 @@
 // HOST (localhost)   PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
 // CLAIMS (id_token|userinfo): where the claims of the scopes `profile` and `email` are
 // CLIENT: JSON with more of the client's registration, such as its secret; CLIENT_KEY: a PEM file with its public key
+// PEOPLE: JSON with claims by subject, beside the usual ones   OTHER_CLIENT: the identifier of a second client
 // EVENTS, LEDGER: files with one JSON object per line.   It prints `ready ISSUER` once it listens.
 // POST /control: {"faults": [[503, "text/plain", "busy"], …]} are the answers to the next token requests; {"forget":
 // true} ends all sessions.
@@ -18,6 +19,7 @@ const { HOST = 'localhost', PORT = '0', ALG = 'RS256', TLS_CERT, TLS_KEY, LOGIN 
 const CLIENT = 'bedrock-sso';
 const PROOF = JSON.parse(process.env.CLIENT ?? '{}');
 if (process.env.CLIENT_KEY) PROOF.jwks = { keys: [createPublicKey(readFileSync(process.env.CLIENT_KEY)).export({ format: 'jwk' })] };
+const PEOPLE = JSON.parse(process.env.PEOPLE ?? '{}');
 const TAGS = 'https://aws.amazon.com/tags';
 
 const record = (event) => appendFileSync(EVENTS, `${JSON.stringify({ at: Date.now(), ...event })}\n`);
@@ -37,25 +39,28 @@ function person(sub) {
     email: `${sub}@example.com`,
     email_verified: true,
     [TAGS]: { principal_tags: { Email: [`${sub}@example.com`], Department: ['Engineering'] }, transitive_tag_keys: ['Department'] },
+    ...PEOPLE[sub],
   };
   return { accountId: sub, claims: () => claims };
 }
 
+const client = (identifier) => ({
+  client_id: identifier,
+  application_type: 'native',
+  token_endpoint_auth_method: 'none',
+  redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'], // RFC 8252 §7.3: any port matches
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  response_types: ['code'],
+  id_token_signed_response_alg: ALG,
+  ...PROOF,
+});
+
 const configuration = {
-  clients: [{
-    client_id: CLIENT,
-    application_type: 'native',
-    token_endpoint_auth_method: 'none',
-    redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'], // RFC 8252 §7.3: any port matches
-    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
-    response_types: ['code'],
-    id_token_signed_response_alg: ALG,
-    ...PROOF,
-  }],
+  clients: [CLIENT, process.env.OTHER_CLIENT].filter(Boolean).map(client),
   enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'] },
   jwks: { keys: [signingKey('current'), signingKey('next')] },
   findAccount: (_ctx, sub) => person(sub),
-  claims: { openid: ['sub', TAGS], email: ['email', 'email_verified'], profile: ['name'] },
+  claims: { openid: ['sub', TAGS], email: ['email', 'email_verified'], profile: ['name', 'nickname'] },
   conformIdTokenClaims: CLAIMS === 'userinfo', // corporate providers put the scopes' claims into the ID token
   pkce: { required: () => true },
   rotateRefreshToken: true,

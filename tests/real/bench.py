@@ -3,6 +3,7 @@
 It starts, configures and records. The scenarios check.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -39,6 +40,8 @@ def written(value):
     """A value as TOML: like JSON, except for tables."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {written(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
     return json.dumps(value)
 
 
@@ -97,6 +100,7 @@ class Bench:
     cache: Path
     root: Path
     numbers: itertools.count = field(default_factory=itertools.count)
+    more_servers: list = field(default_factory=list)  # those that only some scenarios need
 
     def __post_init__(self):
         for name in ("servers", "captures", "protocol", "logs", "homes", "visits", "tmp"):
@@ -104,15 +108,15 @@ class Bench:
         made = subprocess.run([HERE / "certificates", self.root / "servers"], capture_output=True, text=True)
         if made.returncode:
             raise RuntimeError(made.stderr)
-        self.start_servers({"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"})
+        self.start_servers()
 
-    def start_servers(self, tls):
-        self.provider = self.start_provider("provider", ALG="ES256", LOGIN="html", **tls)
+    def start_servers(self):
+        self.provider = self.start_provider("provider", ALG="ES256", LOGIN="html", **self.tls)
         self.quick_provider = self.start_provider("quick-provider", ALG="RS256", LOGIN="auto")
         from office import Office  # here, because it imports this module
 
         self.office = Office(self)
-        self.sts = self.start_sts(tls)
+        self.sts = self.start_sts()
 
     @property
     def servers(self):
@@ -133,17 +137,24 @@ class Bench:
 
     @property
     def ledgers(self):
-        return [server.ledger for server in (*self.providers, self.sts)] + [self.office.ledger]
+        return [server.ledger for server in (*self.providers, self.sts, *self.more_servers)] + [self.office.ledger]
 
     def start_provider(self, name, **environment):
         return Server(self.servers, name, [self.cache / "node", HERE / "provider/provider.mjs"], **environment)
 
-    def start_sts(self, tls):
-        command = [self.cache / "python/bin/python", HERE / "sts.py", "--events", "{EVENTS}", "--ledger", "{LEDGER}"]
-        command += ["--cert", tls["TLS_CERT"], "--key", tls["TLS_KEY"], "--ca", self.ca]
-        for issuer, client in self.trust.items():
-            command += ["--trust", f"{issuer}={client}"]
-        return Server(self.servers, "sts", command)
+    @property
+    def tls(self):
+        return {"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"}
+
+    @property
+    def tls_options(self):
+        return ["--cert", self.tls["TLS_CERT"], "--key", self.tls["TLS_KEY"]]
+
+    def start_sts(self, name="sts", iam=None):
+        """It trusts this run's providers, or decides by the roles at this endpoint of IAM."""
+        trust = [word for issuer, client in self.trust.items() for word in ("--trust", f"{issuer}={client}")]
+        command = [self.cache / "python/bin/python", HERE / "sts.py", "--events", "{EVENTS}", "--ledger", "{LEDGER}", "--ca", self.ca]
+        return Server(self.servers, name, [*command, *self.tls_options, *(["--iam", iam] if iam else trust)])
 
     def start_moto(self):
         """moto's AWS. `pool` is its identity pool, `bedrock` the address of the Bedrock beside it."""
@@ -151,11 +162,13 @@ class Bench:
         moto.address, moto.pool, moto.bedrock = moto.address.split(" ")
         return moto
 
-    def start_bedrock(self, name="bedrock", sts=None):
-        """Bedrock's runtime. `collector` is the address for telemetry. `sts` has the sessions, this run's STS by default."""
-        command = [self.cache / "python/bin/python", HERE / "bedrock.py", "--events", "{EVENTS}"]
-        bedrock = Server(self.servers, name, [*command, "--sts", sts or self.sts.address, "--ca", self.ca])
-        bedrock.address, _, bedrock.collector = bedrock.address.partition(" ")
+    def start_bedrock(self, name="bedrock", sts=None, iam=None):
+        """Bedrock. `secure` is its address with TLS, `collector` the one for telemetry. `sts` has the sessions, this run's STS by
+        default. It answers all of them, or decides by the roles at this endpoint of IAM."""
+        command = [self.cache / "python/bin/python", HERE / "bedrock.py", "--events", "{EVENTS}", "--sts", sts or self.sts.address]
+        deciding = ["--iam", iam] if iam else []
+        bedrock = Server(self.servers, name, [*command, "--ca", self.ca, *self.tls_options, *deciding])
+        bedrock.address, bedrock.secure, bedrock.collector = bedrock.address.split(" ")
         return bedrock
 
     def control(self, server=None, **settings):
@@ -183,7 +196,7 @@ class Bench:
         return Home(self, name, provider or self.provider, list(person), settings)
 
     def stop(self):
-        for server in (*self.providers, self.sts):
+        for server in (*self.providers, self.sts, *self.more_servers):
             server.stop()
 
     def save_pages(self, folder):
@@ -225,7 +238,23 @@ class Home:
         file.write_text(text)
 
     def set_person(self, person):
-        browser = self.person(*person, "{url}")
+        self.person_options = person
+        self.write_settings()
+
+    @contextlib.contextmanager
+    def configured(self, **settings):
+        """Replaces settings of the profile meanwhile."""
+        former = self.settings
+        self.settings = {**former, **settings}
+        self.write_settings()
+        try:
+            yield
+        finally:
+            self.settings = former
+            self.write_settings()
+
+    def write_settings(self):
+        browser = self.person(*self.person_options, "{url}")
         settings = {"browser": [str(part) for part in browser], **self.settings}
         # This key is at the top of the file, not in the profile: it permits variables besides the file.
         trust = written(settings.pop("trust_environment", False))

@@ -70,8 +70,7 @@ class Office:
         secrets = [{"kind": "proxy_password", "value": value} for value in (PASSWORD, ODD_PASSWORD, ODD_IN_AN_ADDRESS)]
         self.ledger.write_text("".join(json.dumps(it) + "\n" for it in secrets))
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.9\n")
-        tls = {"TLS_CERT": bench.servers / "server.pem", "TLS_KEY": bench.servers / "server.key"}
-        self.provider = bench.start_provider("office-provider", ALG="ES256", LOGIN="auto", HOST=LOGIN, **tls)
+        self.provider = bench.start_provider("office-provider", ALG="ES256", LOGIN="auto", HOST=LOGIN, **bench.tls)
 
     @property
     def sts_endpoint(self):

@@ -47,6 +47,11 @@ def signed_by(request, scope, session_of):
     return session
 
 
+def region_of(request):
+    """The Region for which a request is signed. Only `signed_by` says whether the signature is right."""
+    return request.headers["Authorization"].split("/")[2]
+
+
 def expected(session, request, place, signed_headers):
     headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signed_headers.split(";"))
     parts = urllib.parse.urlsplit(request.path)

@@ -3,9 +3,12 @@ console's sign-in accepts the sessions that it has issued.
 
 It knows about the program under test only what AWS would know. A control path sets its faults.
 
-    sts.py --cert FILE --key FILE --ca FILE --events FILE --ledger FILE --trust ISSUER=CLIENT_ID [--trust …]
+    sts.py --cert FILE --key FILE --ca FILE --events FILE --ledger FILE [--trust ISSUER=CLIENT_ID …] [--iam ENDPOINT]
 
 prints `ready ENDPOINT` once it listens. `POST /control` sets attributes of Account below: {"faults": ["Throttling", …]}.
+
+With --trust, one role accepts every token of these issuers and clients. With --iam, the IAM at that endpoint has the roles and
+providers, and the roles' trust policies decide; see iam.py.
 """
 
 import argparse
@@ -20,17 +23,20 @@ import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from xml.sax.saxutils import escape
 
 import jwt
 
+from iam import Iam, Role, account_of
 from signatures import UTC, Refusal, Scope, signed_by
+from tls import tls_server
 
-ACCOUNT = "123456789012"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/BedrockUser"
+ROLE = "arn:aws:iam::123456789012:role/BedrockUser"
 XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+TAGS_CLAIM = "https://aws.amazon.com/tags"
+LONGEST_CHAINED_SESSION = 3600
 
 
 FAULTS = {
@@ -42,9 +48,10 @@ FAULTS = {
 
 @dataclass
 class Account:
-    """What this AWS account trusts and has issued, and its faults. All connections share it."""
+    """What AWS trusts and has issued, and its faults. All connections share it."""
 
-    trust: dict
+    trust: dict  # the client IDs of each issuer, unless `iam` has them
+    iam: Iam | None
     roots: ssl.SSLContext
     events: str
     ledger: str
@@ -83,23 +90,55 @@ def assume_role_with_web_identity(account, form, _request):
     account.wait_while_held()
     if code := account.next_fault():
         raise FAULTS[code]
-    check_shape(form)
-    claims = verify(account, form["WebIdentityToken"])
-    if form["RoleArn"] != ROLE:
+    check_shape(form, WebIdentityToken=r".{4,20000}")
+    claims = verify(account, form["WebIdentityToken"], accepted_clients(account, form["RoleArn"]))
+    name, (tags, transitive) = form["RoleSessionName"], session_tags(claims)
+    role = find_role(account, form["RoleArn"])
+    if not role:
         raise Refusal(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+    if account.iam:
+        account.iam.check_web_identity(role, claims["iss"], claims, name, tags)
+    asked = check_duration(form, role)
+    return assumed(issue(account, role, name, account.lifetime or asked, tags, transitive)) | subject(claims)
+
+
+def accepted_clients(account, role_arn):
+    """The client IDs of each issuer, as the IAM OIDC providers in the role's account have them."""
+    if not account.iam:
+        return account.trust
+    return {f"https://{host}": clients for host, clients in account.iam.providers(account_of(role_arn)).items()}
+
+
+def find_role(account, arn):
+    if account.iam:
+        return account.iam.role(arn)
+    return Role(ROLE, "AROAREALPARTSROLE0000", {}, account.max_duration) if arn == ROLE else None
+
+
+def session_tags(claims):
+    """The session tags that the token sets, and the keys of those that a chain of roles passes on."""
+    claim = claims.get(TAGS_CLAIM, {})
+    tags = {}
+    for key, values in claim.get("principal_tags", {}).items():
+        if len(values) != 1:
+            raise bad_token(f"The tag {key} must have exactly one value")
+        tags[key] = values[0]
+    return tags, claim.get("transitive_tag_keys", [])
+
+
+def check_duration(form, role):
     asked = int(form.get("DurationSeconds", "3600"))
-    if asked > account.max_duration:
+    if asked > role.max_duration:
         raise invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-    session = issue(account, form["RoleSessionName"], account.lifetime or asked)
-    return assumed(session, claims)
+    return asked
 
 
-def check_shape(form):
+def check_shape(form, **more):
     """The limits of the API reference, which are checked first."""
     for name, pattern in {
         "RoleArn": r"arn:[\w-]+:iam::\d{12}:role/.{1,2000}",
         "RoleSessionName": r"[\w+=,.@-]{2,64}",
-        "WebIdentityToken": r".{4,20000}",
+        **more,
     }.items():
         value = form.get(name)
         if value is None:
@@ -127,20 +166,21 @@ def lower(name):
     return name[0].lower() + name[1:]
 
 
-def verify(account, token):
+def verify(account, token, accepted):
+    """The claims of a token whose issuer and audience are `accepted`, which maps issuers to client IDs."""
     try:
         issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError:
         raise bad_token("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
-    if issuer not in account.trust:
+    if issuer not in accepted:
         raise bad_token(f"No OpenIDConnect provider found in your account for {issuer}")
     try:
         return jwt.decode(
             token,
             key=verification_key(account, issuer, header.get("kid")),
             algorithms=ALGORITHMS,
-            audience=account.trust[issuer],
+            audience=accepted[issuer],
             issuer=issuer,
             options={"require": ["iss", "aud", "sub", "exp", "iat"]},
         )
@@ -172,14 +212,17 @@ def fetch(account, url):
         return json.load(answer)
 
 
-def issue(account, name, seconds):
+def issue(account, role, name, seconds, tags, transitive):
     session = {
         "AccessKeyId": "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode(),
         "SecretAccessKey": base64.b64encode(secrets.token_bytes(30)).decode(),
         "SessionToken": base64.b64encode(b"\x21\x0a\x09" + secrets.token_bytes(597)).decode(),
         "Expiration": datetime.datetime.now(UTC).replace(microsecond=0) + datetime.timedelta(seconds=seconds),
-        "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/BedrockUser/{name}",
-        "UserId": f"AROAREALPARTSROLE0000:{name}",
+        "Arn": f"arn:aws:sts::{account_of(role.arn)}:assumed-role/{role.arn.rpartition('/')[2]}/{name}",
+        "UserId": f"{role.id}:{name}",
+        "RoleArn": role.arn,
+        "Tags": tags,
+        "TransitiveTags": {key: tags[key] for key in transitive if key in tags},
     }
     account.sessions[session["AccessKeyId"]] = session
     append(account.ledger, {"kind": "secret_access_key", "value": session["SecretAccessKey"]})
@@ -187,17 +230,46 @@ def issue(account, name, seconds):
     return session
 
 
-def assumed(session, claims):
+def assumed(session):
     credentials = {name: session[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
     credentials["Expiration"] = session["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"AssumedRoleUser": {"AssumedRoleId": session["UserId"], "Arn": session["Arn"]}, "Credentials": credentials}
+
+
+def subject(claims):
     audience = claims["aud"] if isinstance(claims["aud"], str) else claims["aud"][0]
-    return {
-        "SubjectFromWebIdentityToken": claims["sub"],
-        "Audience": audience,
-        "Provider": claims["iss"],
-        "AssumedRoleUser": {"AssumedRoleId": session["UserId"], "Arn": session["Arn"]},
-        "Credentials": credentials,
-    }
+    return {"SubjectFromWebIdentityToken": claims["sub"], "Audience": audience, "Provider": claims["iss"]}
+
+
+# AssumeRole
+
+
+def assume_role(account, form, request):
+    """One link of a chain of roles. Only deployed roles can be assumed."""
+    session = signer(account, request)
+    check_shape(form)
+    role, name = find_role(account, form["RoleArn"]), form["RoleSessionName"]
+    tags = {tag["Key"]: tag["Value"] for tag in members(form, "Tags")}
+    transitive = [it[""] for it in members(form, "TransitiveTagKeys")]
+    if not (account.iam and role):
+        raise Refusal(
+            403, "AccessDenied", f"User: {session['Arn']} is not authorized to perform: sts:AssumeRole on resource: {form['RoleArn']}"
+        )
+    account.iam.check_chain(session, role, name, tags, form.get("ExternalId"))
+    asked = check_duration(form, role)
+    if asked > LONGEST_CHAINED_SESSION:
+        raise invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+    inherited = session["TransitiveTags"]
+    return assumed(issue(account, role, name, account.lifetime or asked, {**tags, **inherited}, [*transitive, *inherited]))
+
+
+def members(form, name):
+    """A list of AWS's query protocol: NAME.member.1.Key=…, or NAME.member.1=… for plain values, whose name is then empty."""
+    found = {}
+    for key, value in form.items():
+        if parts := re.fullmatch(rf"{name}\.member\.(\d+)(?:\.(\w+))?", key):
+            found.setdefault(int(parts[1]), {})[parts[2] or ""] = value
+    return [found[number] for number in sorted(found)]
 
 
 # GetCallerIdentity
@@ -205,7 +277,7 @@ def assumed(session, claims):
 
 def get_caller_identity(account, _form, request):
     session = signer(account, request)
-    return {"Arn": session["Arn"], "UserId": session["UserId"], "Account": ACCOUNT}
+    return {"Arn": session["Arn"], "UserId": session["UserId"], "Account": account_of(session["Arn"])}
 
 
 def signer(account, request):
@@ -241,6 +313,7 @@ def get_signin_token(account, form):
 # HTTP
 
 ACTIONS = {
+    "AssumeRole": assume_role,
     "AssumeRoleWithWebIdentity": assume_role_with_web_identity,
     "GetCallerIdentity": get_caller_identity,
 }
@@ -324,19 +397,17 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("cert", "key", "ca", "events", "ledger"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--trust", action="append", required=True)
+    parser.add_argument("--trust", action="append", default=[])
+    parser.add_argument("--iam")
     options = parser.parse_args()
     Connection.account = Account(
         trust=dict(pair.split("=", 1) for pair in options.trust),
+        iam=Iam(options.iam) if options.iam else None,
         roots=ssl.create_default_context(cafile=options.ca),
         events=options.events,
         ledger=options.ledger,
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(options.cert, options.key)
-    # The handshake happens in the connection's thread, so that a silent client does not block the others.
-    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server = tls_server(Connection, options.cert, options.key)
     print(f"ready https://localhost:{server.server_port}", flush=True)
     server.serve_forever()
 

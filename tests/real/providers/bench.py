@@ -8,12 +8,12 @@ from bench import Bench
 class ForeignBench(Bench):
     kinds = ()  # the classes of the providers to start
 
-    def start_servers(self, tls):
+    def start_servers(self):
         self.foreign = [kind(self) for kind in self.kinds]
         # The slowest first, so that it starts while the others are set up.
         for provider in reversed(self.foreign):
             provider.start()
-        self.sts = self.start_sts(tls)
+        self.sts = self.start_sts()
 
     @property
     def providers(self):
@@ -26,8 +26,8 @@ class ForeignBench(Bench):
     def reset_faults(self):
         self.reset_sts()
 
-    def start_sts(self, tls):
-        sts = super().start_sts(tls)
+    def start_sts(self):
+        sts = super().start_sts()
         self.sts = sts
         self.reset_sts()
         return sts

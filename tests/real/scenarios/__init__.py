@@ -4,7 +4,7 @@
 """
 
 from scenarios import (
-    afterwards, applications, assignments, callers, claude_code, console, deadlines, federation, identity_center, interception, live,
+    account, afterwards, applications, assignments, callers, claude_code, console, deadlines, federation, identity_center, interception, live,
     naming, proxies, refusal, renewal, repository, signing_in, trouble, ways,
 )
 from scenarios.world import World
@@ -12,7 +12,7 @@ from scenarios.world import World
 __all__ = ["ALL", "World"]
 
 CHAPTERS = (
-    signing_in, ways, federation, console, live, refusal, trouble, proxies, interception, deadlines, claude_code, repository, callers,
+    signing_in, ways, federation, console, live, account, refusal, trouble, proxies, interception, deadlines, claude_code, repository, callers,
     naming, renewal, applications, identity_center, assignments, afterwards,
 )
 ALL = [it for chapter in CHAPTERS for it in vars(chapter).values() if getattr(it, "is_scenario", False)]

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import processes
 from attacker import Attacker
 from bench import wait_until
+from deployment import ACCOUNT, OTHER_CLIENT, Deployment
 from identity_center import IdentityCenter
 from scan import Secrets
 
@@ -85,6 +86,21 @@ class World:
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "OTEL_LOGS_EXPORT_INTERVAL": "500",
         }
+
+    @made_once
+    def deployment(self):
+        return Deployment(self.bench)
+
+    @made_once
+    def deployed_people(self):
+        """People of the deployed account who have signed in at the same time, by name. `outcome` is the result."""
+        stack = (ACCOUNT, "federation")
+        homes = {name: self.deployment.home(f"deployed {name}", stack, login=name) for name in ("alice", "bob", "mallory")}
+        homes["timesheets"] = self.deployment.home("deployed timesheets", stack, client_id=OTHER_CLIENT)
+        runs = {name: home.start_credentials() for name, home in homes.items()}
+        for name, home in homes.items():
+            home.outcome = runs[name].outcome()
+        return homes
 
     @made_once
     def coder(self):

@@ -662,6 +662,7 @@ def main():
         IOT_MTLS_ENABLED="0",
     )
     tempfile.tempdir = scratch
+    logging.basicConfig(level=logging.ERROR)
     try:
         prepare()
         import hypercorn.asyncio

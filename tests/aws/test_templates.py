@@ -203,6 +203,33 @@ class Rules(unittest.TestCase):
                 takers = [name for name in as_list(statement["Action"]) if reference.action(name)["resourceTypes"]]
                 self.assertEqual(takers, [], f"{place}: these actions take resources")
 
+    def test_people_can_do_these_actions_and_no_others(self):
+        """No Allow has a wildcard in its actions, so these are all that any session of federation.yaml can ever do: nothing that
+        creates, tags, passes or changes something. What assumes a role is the near end of a chain."""
+        allowed = set()
+        for stack in accepted():
+            if stack.set.template == "federation":
+                for logical_id in {"Permissions", "ModelCalls"} & stack.resources.keys():
+                    for statement in statements(stack.resources[logical_id]["properties"]["PolicyDocument"]):
+                        allowed |= set(as_list(statement["Action"])) if statement["Effect"] == "Allow" else set()
+        expected = {
+            "bedrock:ApplyGuardrail",
+            "bedrock:CallWithBearerToken",
+            "bedrock:CountTokens",
+            "bedrock:GetInferenceProfile",
+            "bedrock:InvokeModel",
+            "bedrock:InvokeModelWithResponseStream",
+            "bedrock:ListFoundationModels",
+            "bedrock:ListInferenceProfiles",
+            "bedrock-mantle:CallWithBearerToken",
+            "bedrock-mantle:CreateInference",
+            "cloudwatch:PutMetricData",
+            "logs:PutLogEvents",
+            "sts:AssumeRole",
+            "sts:TagSession",
+        }
+        self.assertEqual(allowed, expected)
+
     def test_every_statement_says_what_it_is(self):
         for where, document in policies():
             names = [it.get("Sid") for it in statements(document)]

@@ -28,8 +28,7 @@ fn exec_or_wait(mut command: Command) -> io::Error {
 /// The console sends Ctrl-C to both processes. This one ignores it, lets the command decide, and returns its exit code.
 #[cfg(windows)]
 fn exec_or_wait(mut command: Command) -> io::Error {
-    // It fails if a sign-in has already set a handler, which works as well.
-    let _ = ctrlc::set_handler(|| {});
+    super::listen_for_interrupts(|| super::InterruptResponse::Handled);
     match command.status() {
         #[expect(
             clippy::exit,

@@ -24,7 +24,7 @@ use crate::{
     cache::{FailureKind, FailureReport, LastFailure},
     config::CallerKind,
     failure::LockWaitTimeout,
-    host::Terminal,
+    host::{InterruptResponse, Terminal, listen_for_interrupts},
     lock::{self, LockHolder},
     log,
     secret::Secret,
@@ -411,11 +411,12 @@ fn forward_lines(stdout: ChildStdout, process: u32, sender: Sender<WaitEvent>) {
     });
 }
 
-/// Turns Ctrl-C into an event, so that the caller can cancel its worker. A process can install one handler; the error
-/// for a second one is ignored.
+/// Turns Ctrl-C into an event, so that the caller can cancel its worker. After the wait it ends the process: `setup`
+/// goes on with lists and prompts.
 fn listen_for_ctrl_c(sender: Sender<WaitEvent>) {
-    let _ = ctrlc::set_handler(move || {
-        let _ = sender.send(WaitEvent::Interrupted);
+    listen_for_interrupts(move || match sender.send(WaitEvent::Interrupted) {
+        Ok(()) => InterruptResponse::Handled,
+        Err(_) => InterruptResponse::EndProcess,
     });
 }
 

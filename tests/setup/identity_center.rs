@@ -127,6 +127,7 @@ fn start_url_without_a_terminal_lists_the_missing_flags() {
 #[cfg(target_os = "linux")]
 mod terminal {
     use serde_json::Value;
+    use testworld::{AtTerminal, Streams, wait_until};
 
     use super::{
         super::wizard::{CTRL_D, run_in_terminal, verdicts},
@@ -191,6 +192,41 @@ mod terminal {
             assert_eq!((code, desk.config_file().exists()), (Some(130), false), "{shown}");
         }
         assert_eq!(world.ledger().count(Endpoint::PortalAuthorize), 1, "the session is stored");
+    }
+
+    fn start_in_terminal<'d, 'w>(desk: &'d Desk<'w>, flags: &[String]) -> AtTerminal<'d, 'w> {
+        let arguments: Vec<&str> = std::iter::once("setup").chain(flags.iter().map(String::as_str)).collect();
+        desk.at_terminal(Streams::Terminal, &arguments)
+    }
+
+    #[test]
+    fn ctrl_c_at_the_list_ends_setup() {
+        let world = World::new();
+        let (desk, keys) = desk_for_world(&world);
+        let terminal = start_in_terminal(&desk, &open_flags(&world, &keys));
+        terminal.shows("Number of the account");
+        terminal.types("\x03");
+        let seen = terminal.finish();
+        assert_eq!((seen.code, desk.config_file().exists()), (Some(130), false), "{seen:?}");
+        assert_no_draft_is_left(&desk);
+    }
+
+    #[test]
+    fn ctrl_c_cancels_a_second_sign_in_of_setup() {
+        let world = World::new();
+        let (desk, keys) = desk_for_world(&world);
+        let flags = open_flags(&world, &keys);
+        assert_eq!(run_in_terminal(&desk, &flags, &[CTRL_D]).0, Some(130));
+        world.end_portal_sessions();
+        desk.person("closes-the-tab");
+        let terminal = start_in_terminal(&desk, &flags);
+        wait_until("the second sign-in", || desk.tabs() == 2);
+        terminal.types("\x03");
+        let seen = terminal.finish();
+        assert_eq!(seen.code, Some(130), "{seen:?}");
+        assert!(seen.shown.contains("[interrupted]"), "{seen:?}");
+        assert_no_draft_is_left(&desk);
+        desk.settle();
     }
 }
 

@@ -143,7 +143,18 @@ impl PortalSteps<'_, '_> {
         Ok(registration)
     }
 
-    /// Removes a registration that AWS does not know any more.
+    /// Replaces a registration that AWS has forgotten before it expired.
+    pub(super) async fn register_again(
+        &self,
+        sign_in: &LockedSignIn<'_>,
+        forgotten: &ClientRegistration,
+        flow: PromptFlow,
+    ) -> Result<ClientRegistration, Error> {
+        self.forget_registration(sign_in, &forgotten.client_id)?;
+        self.register(sign_in, flow).await
+    }
+
+    /// Removes a registration that AWS does not accept any more.
     pub(super) fn forget_registration(&self, sign_in: &LockedSignIn<'_>, client_id: &str) -> Result<(), Error> {
         let PortalRegistrations { browser, device } = sign_in.load_registrations()?;
         let is_other = |known: &ClientRegistration| known.client_id != client_id;

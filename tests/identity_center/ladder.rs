@@ -280,20 +280,49 @@ fn another_user_gets_no_credentials_of_the_first() {
     assert_eq!(desk.tabs(), 2);
 }
 
+/// Runs `login`, whose user enters the code that it shows.
+#[track_caller]
+fn sign_in_with_code<const N: usize>(desk: &Desk<'_>, login: [&str; N]) {
+    let mut login = desk.start(login);
+    let shown = login.lines(1).concat();
+    assert_eq!(enter_code(address_in(&shown), code_in(&shown), false).unwrap().status, 200);
+    login.finish().expect_code(0);
+}
+
 #[test]
 fn device_code_is_used_where_no_browser_works() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, SPENT);
     world.next(1, Knob::PortalTokenLifetime, SPENT);
     let desk = desk(&world);
-    let mut login = desk.start(["login", "--device"]);
-    let shown = login.lines(1).concat();
-    assert_eq!(enter_code(address_in(&shown), code_in(&shown), false).unwrap().status, 200);
-    login.finish().expect_code(0);
+    sign_in_with_code(&desk, ["login", "--device"]);
     assert_eq!((world.count(Endpoint::PortalAuthorize), desk.tabs()), (0, 0));
     desk.credentials();
     assert_eq!((counts(&world), world.count(Endpoint::PortalPoll) > 0), ([1, 0, 0, 1, 2], true));
     // The browser has a registration of its own, and the first one serves the next code.
     desk.run(["login", "--force"]).expect_code(0);
     assert_eq!((world.count(Endpoint::RegisterClient), desk.tabs()), (2, 1));
+}
+
+#[test]
+fn forgotten_device_registration_is_replaced() {
+    let world = World::new();
+    let desk = desk(&world);
+    sign_in_with_code(&desk, ["login", "--device"]);
+    world.forget_registrations();
+    sign_in_with_code(&desk, ["login", "--device", "--force"]);
+    sign_in_with_code(&desk, ["login", "--device", "--force"]);
+    assert_eq!(world.count(Endpoint::RegisterClient), 2);
+}
+
+#[test]
+fn registration_that_fails_at_the_end_is_not_used_again() {
+    for code in ["InvalidClientException", "UnauthorizedClientException"] {
+        let world = World::new();
+        let desk = desk(&world);
+        world.next(1, Knob::PortalCodeFault, json!(Fault::sso_oidc(code, "Client is unknown")));
+        fails(&desk, 5, "sign-in/registration");
+        desk.run(["login"]).expect_code(0);
+        assert_eq!((world.count(Endpoint::RegisterClient), desk.tabs()), (2, 2), "{code}");
+    }
 }

@@ -31,7 +31,7 @@ impl Ladder<'_> {
         known: &mut S::Known,
         user: &mut UserInput<'_>,
     ) -> Result<SignInResult, Error> {
-        let (shown, code) = service.request_device_code(known).await?;
+        let (shown, code) = service.request_device_code(records.sign_in.lock, known).await?;
         self.show_code(records.sign_in.lock, &shown)?;
         let limit = self.time_left().min(shown.lifetime);
         let polled = self.poll_for_tokens(service, known, (&code, shown.interval), limit);

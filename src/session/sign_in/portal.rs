@@ -44,10 +44,8 @@ impl SignInService for PortalSignIn<'_, '_> {
         }
         match self.check_service(&known).await {
             Ok(()) => Ok(known),
-            // AWS can forget a registration, so this program registers once more.
             Err(error) if error.is_refused_for(PortalRefusal::InvalidClient) => {
-                self.forget_registration(sign_in, &known.client_id)?;
-                self.register(sign_in, flow).await
+                self.register_again(sign_in, &known, flow).await
             }
             Err(error) => Err(error.into()),
         }
@@ -82,12 +80,30 @@ impl SignInService for PortalSignIn<'_, '_> {
         request: &PortalRequest,
         code: &Secret,
     ) -> Result<SignInResult, Error> {
-        let tokens = self.portal.exchange_code(known, request, code, self.now()).await?;
-        self.finish_with_tokens(records, known, tokens).await
+        let exchanged = self.portal.exchange_code(known, request, code, self.now()).await;
+        let refusals = [PortalRefusal::InvalidClient, PortalRefusal::FlowNotPermitted];
+        if let Err(error) = &exchanged
+            && refusals.iter().any(|reason| error.is_refused_for(*reason))
+        {
+            // Otherwise the next sign-in would end in the same way.
+            self.forget_registration(records.sign_in.lock, &known.client_id)?;
+        }
+        self.finish_with_tokens(records, known, exchanged?).await
     }
 
-    async fn request_device_code(&self, known: &ClientRegistration) -> Result<(ShownCode, PortalDeviceCode), Error> {
-        let code = self.portal.request_device_code(known, self.settings.start_url.as_str()).await?;
+    async fn request_device_code(
+        &self,
+        sign_in: &LockedSignIn<'_>,
+        known: &mut ClientRegistration,
+    ) -> Result<(ShownCode, PortalDeviceCode), Error> {
+        let start_url = self.settings.start_url.as_str();
+        let code = match self.portal.request_device_code(known, start_url).await {
+            Err(error) if error.is_refused_for(PortalRefusal::InvalidClient) => {
+                *known = self.register_again(sign_in, known, PromptFlow::DeviceCode).await?;
+                self.portal.request_device_code(known, start_url).await?
+            }
+            answered => answered?,
+        };
         Ok((code.shown.clone(), code))
     }
 

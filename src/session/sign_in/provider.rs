@@ -115,7 +115,11 @@ impl SignInService for ProviderSignIn<'_, '_> {
         self.finish_sign_in(records, known, id_token, tokens, grant).await
     }
 
-    async fn request_device_code(&self, known: &CachedProvider) -> Result<(ShownCode, DeviceCode), Error> {
+    async fn request_device_code(
+        &self,
+        _: &LockedSignIn<'_>,
+        known: &mut CachedProvider,
+    ) -> Result<(ShownCode, DeviceCode), Error> {
         let Some(endpoint) = &known.metadata.device_authorization_endpoint else {
             return Err(Error::NoDeviceCodes);
         };

@@ -73,7 +73,12 @@ pub(super) trait SignInService {
         code: &Secret,
     ) -> Result<SignInResult, Error>;
 
-    async fn request_device_code(&self, known: &Self::Known) -> Result<(ShownCode, Self::DeviceCode), Error>;
+    /// Requests a device code. Replaces `known` if that turns out to be obsolete.
+    async fn request_device_code(
+        &self,
+        sign_in: &LockedSignIn<'_>,
+        known: &mut Self::Known,
+    ) -> Result<(ShownCode, Self::DeviceCode), Error>;
 
     async fn poll_device_code(&self, known: &Self::Known, code: &Self::DeviceCode) -> DevicePoll<Self::Tokens>;
 

@@ -448,7 +448,7 @@ fn describe_portal_sign_out(outcome: RevocationOutcome, profile: &Profile) -> St
         RevocationOutcome::Revoked | RevocationOutcome::NotOffered { .. } => {
             "IAM Identity Center ended the session.".to_owned()
         }
-        RevocationOutcome::NothingToRevoke => "There was no session to end.".to_owned(),
+        RevocationOutcome::NothingToRevoke => "It had already ended at IAM Identity Center.".to_owned(),
         RevocationOutcome::Unreadable => {
             "The session was unreadable, so it stays valid at IAM Identity Center until it expires.".to_owned()
         }

@@ -4,7 +4,7 @@
 //! it. If the process is killed between the two steps, nothing is left on this machine, and the refresh token at the
 //! provider expires by the provider's own rules.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use tokio::time::timeout;
 
@@ -59,7 +59,8 @@ pub enum RevocationOutcome {
     NotOffered {
         sign_out_page: SignOutPageSupport,
     },
-    /// No refresh token was stored, so nothing is valid for longer than the credentials.
+    /// No refresh token was stored, so nothing is valid for longer than the credentials. At an Identity Center: the
+    /// stored session has ended already.
     NothingToRevoke,
     /// The sign-in record could not be opened, so the program does not know the refresh token.
     Unreadable,
@@ -110,10 +111,12 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
             SignedOutService::Provider { oidc, application: Box::new(application), known: known.map(Box::new) }
         }
         SignInSettings::IdentityCenter(center) => {
-            // Without its registration the refresh token is worthless, and the sign-out ends only a session with a valid
-            // access token.
+            // Without its registration the refresh token is worthless. Then the sign-out ends only a session with a
+            // valid access token.
             let PortalRegistrations { browser, device } = sign_in.load_registrations().unwrap_or_default();
-            SignedOutService::Portal { center, registrations: [browser, device] }
+            let is_current = |known: &ClientRegistration| known.expires_at > (host.now)();
+            let registrations = [browser, device].map(|known| known.filter(is_current));
+            SignedOutService::Portal { center, registrations }
         }
     };
     let removal = sign_in.remove_sign_in_and_credentials();
@@ -174,15 +177,18 @@ impl PortalSignOut<'_> {
     /// the hosts that receive a token must be accepted ones.
     fn announce_and_end(self, sign_in: &LockedSignIn<'_>) -> RevocationOutcome {
         announce(self.host, sign_in);
-        self.end_session().map_or_else(RevocationOutcome::from_error, |()| RevocationOutcome::Revoked)
+        self.end_session().unwrap_or_else(RevocationOutcome::from_error)
     }
 
-    fn end_session(self) -> Result<(), Error> {
+    fn end_session(self) -> Result<RevocationOutcome, Error> {
         let Self { host, profile, center, portal, refresh, destinations } = self;
         let now = (host.now)();
         // The portal ends a session only for a valid access token. The session itself lasts longer, and a copy of the
         // refresh token would still work.
         let refresh = refresh.filter(|_| !portal.is_valid(now.saturating_add(MIN_REMAINING)));
+        if refresh.is_none() && !portal.is_valid(now) {
+            return Ok(RevocationOutcome::NothingToRevoke);
+        }
         let mut changes = destinations.find_profile_changes(profile, &host.environment);
         changes.retain(|change| match change.recipient {
             SecretRecipient::IdentityCenterPortal => true,
@@ -194,20 +200,28 @@ impl PortalSignOut<'_> {
         }
         let client = Client::new(profile.network_settings(&host.environment))?;
         let endpoints = aws::resolve_identity_center(profile, &center.region, &host.environment)?;
-        let client = IdentityCenterClient::new(&client.with_total_timeout(REVOCATION_TIMEOUT), endpoints);
+        let client = IdentityCenterClient::new(&client.with_total_timeout(REVOCATION_TIMEOUT), endpoints.clone());
+        // The service that is asked at the moment, for the error after the timeout.
+        let asked = Cell::new(&endpoints.portal);
         let end = async || {
             let access_token = match refresh {
-                Some((registration, token)) => match client.refresh(&registration, &token, now).await {
-                    Err(error) if error.is_refused_for(PortalRefusal::InvalidGrant) => return Ok(()),
-                    refreshed => refreshed?.access_token,
-                },
+                Some((registration, token)) => {
+                    asked.set(&endpoints.sign_in);
+                    match client.refresh(&registration, &token, now).await {
+                        Err(error) if error.is_refused_for(PortalRefusal::InvalidGrant) => {
+                            return Ok(RevocationOutcome::NothingToRevoke);
+                        }
+                        refreshed => refreshed?.access_token,
+                    }
+                }
                 None => portal.access_token.clone(),
             };
-            client.sign_out(&access_token).await
+            asked.set(&endpoints.portal);
+            client.sign_out(&access_token).await.map(|()| RevocationOutcome::Revoked)
         };
         let answer = http::block_on(async {
             timeout(REVOCATION_TIMEOUT, end()).await.unwrap_or_else(|_| {
-                let host = center.start_url.authority().to_owned();
+                let host = asked.get().authority().to_owned();
                 Err(IdentityCenterError::Network(http::Error::Timeout { host, after: REVOCATION_TIMEOUT }))
             })
         });

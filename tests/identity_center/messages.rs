@@ -1,7 +1,7 @@
 //! What the commands say to a user of an Identity Center: no message speaks of an OpenID provider or of an ID token.
 #![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
 use testworld::{Desk, Endpoint, Fault, Knob, World};
@@ -101,6 +101,32 @@ fn logout_ends_a_session_whose_access_token_has_expired() {
     world.set(Knob::Clock, 11);
     desk.run(["logout"]).prints("logout: Identity Center, expired credentials");
     assert_eq!(world.live_portal_sessions(), 0);
+}
+
+#[test]
+fn logout_reports_a_session_that_has_ended_already() {
+    let world = World::new();
+    world.next(1, Knob::PortalTokenLifetime, 10);
+    let desk = signed_in_with_expired_credentials(&world);
+    world.end_portal_sessions();
+    desk.run(["logout"]).prints("logout: Identity Center has ended the session");
+    // An earlier call has noticed it, so the sign-out sends nothing.
+    let desk = signed_in_with_expired_credentials(&world);
+    world.end_portal_sessions();
+    desk.run(["credentials", "--no-login"]).fails(4, "sign-in/not_allowed");
+    let requests = world.ledger().total();
+    desk.run(["logout"]).prints("logout: Identity Center has ended the session");
+    assert_eq!((world.ledger().total(), world.count(Endpoint::PortalLogout)), (requests, 0));
+}
+
+#[test]
+fn logout_does_not_wait_long_for_a_silent_portal() {
+    let world = World::new();
+    let desk = signed_in_with_expired_credentials(&world);
+    world.set(Knob::PortalFault, Fault::Hang);
+    let started = std::time::Instant::now();
+    desk.run(["logout"]).prints("logout: Identity Center does not answer in time");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 /// Neither the refresh token nor the access token goes to a host that the user has not accepted.

@@ -244,7 +244,7 @@ pub fn describe_refresh_obstacle(obstacle: RefreshObstacle) -> &'static str {
     match obstacle {
         RefreshObstacle::NoRefreshToken => "",
         RefreshObstacle::NoIdToken => ", because a refresh returns no ID token",
-        RefreshObstacle::Refused => ", because the provider refused a refresh",
+        RefreshObstacle::Refused => ", because the last refresh was refused",
         RefreshObstacle::MaxAge => ", because the profile has `max_age`",
         RefreshObstacle::RequirementUnmet => ", because the sign-in does not meet `require`",
     }

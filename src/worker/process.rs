@@ -117,7 +117,7 @@ impl WorkerProcess<'_> {
                         run(ladder.get_credentials(sign_in, &credentials, refused.as_ref(), user))
                     }) {
                         Ok(ClimbOutcome::TokenRefused(token)) => {
-                            log::info("worker", format_args!("AWS refused the cached ID token; trying without it"));
+                            log::info("worker", format_args!("AWS refused the cached token; trying without it"));
                             refused = Some(token);
                             continue;
                         }

@@ -148,4 +148,12 @@ fn variables_alone_configure_a_container() {
     }
     desk.credentials();
     assert_eq!(desk.tabs(), 1);
+    // Another computer would get the tokens without encryption.
+    desk.unset_variable("BEDROCK_SSO_IDENTITY_CENTER_ENDPOINT");
+    for name in ["AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_SSO"] {
+        desk.set_variable(name, "http://sso.example");
+        let failed = desk.run(["credentials"]).fails(3, "config/sts_endpoint");
+        failed.message_has(&[name, "IAM Identity Center"]);
+        desk.unset_variable(name);
+    }
 }

@@ -87,3 +87,15 @@ fn user_whom_aws_does_not_name_is_never_given_another_name() {
     assert!(login.stdout.contains("Signed in: permission set BedrockUser in account 123456789012"), "{login:?}");
     assert_eq!(desk.run(["otel-headers"]).expect_code(0).document(), json!({}));
 }
+
+#[test]
+fn unknown_start_url_points_to_the_access_portal() {
+    let world = World::new();
+    let desk = desk(&world);
+    world.set(
+        Knob::RegisterClientFault,
+        json!(Fault::sso_oidc("InvalidRequestException", "Invalid start url provided")),
+    );
+    desk.run(["login"]).fails(7, "aws/identity_center_region").hint_has(&["Access keys"]);
+    assert_eq!(desk.tabs(), 0);
+}

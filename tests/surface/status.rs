@@ -113,7 +113,7 @@ fn status_after_a_refused_refresh_names_login() {
     screen(&world, &desk).prints("status: the provider refused a refresh");
     assert_eq!(
         check_session(&desk),
-        (json!("warn"), json!("you are not signed in, because the provider refused a refresh"))
+        (json!("warn"), json!("you are not signed in, because the last refresh was refused"))
     );
     desk.run(["credentials", "--no-login"]).expect_code(0);
     assert_eq!(desk.run(["status", "--json"]).document()["can_renew"], json!(true));

@@ -4,7 +4,7 @@
 //! portal says only "No access".
 
 use super::{
-    AwsErrorDetails, Error, Failure, Hint, SET_CLOCK, SHOW_ADMINISTRATOR, ServiceLabel, advise_on_common_refusal,
+    AwsErrorDetails, Error, Failure, Hint, IDENTITY_CENTER, SET_CLOCK, SHOW_ADMINISTRATOR, advise_on_common_refusal,
     describe_general_error, make_aws_failure, quote_refusal, role_chain,
 };
 use crate::{
@@ -14,9 +14,6 @@ use crate::{
     hint::NextCommand,
     text::sanitize_line,
 };
-
-const IDENTITY_CENTER: ServiceLabel =
-    ServiceLabel { name: "IAM Identity Center", endpoint: "`identity_center_endpoint` if it is set" };
 
 impl Failure {
     /// Identity Center did not sign the user in, or did not answer.
@@ -34,7 +31,7 @@ impl Failure {
                 make_aws_failure("incomplete", what, format!("check {}", IDENTITY_CENTER.endpoint))
             }
             IdentityCenterError::RegistrationExpired => {
-                let what = format!("{name} registered this program for a time that is over already");
+                let what = format!("{name} issued a registration of this program that has already expired");
                 make_aws_failure("clock", what, SET_CLOCK)
             }
             IdentityCenterError::UnusablePage { stated, refusal } => {
@@ -97,9 +94,11 @@ fn describe_refusal(reason: PortalRefusal, said: &AwsErrorDetails, profile: &Pro
             ("session_ended", Hint::run(NextCommand::LoginForce).text(": the session at the access portal has ended"))
         }
         PortalRefusal::NoAssignment => ("no_assignment", suggest_assignment(profile.identity_center())),
-        PortalRefusal::WrongRegion => {
-            ("identity_center_region", "check `start_url` and `region` in the profile's table `identity_center`".into())
-        }
+        // `setup` gets them from flags, and a profile has them in its table, so the hint names neither.
+        PortalRefusal::WrongRegion => (
+            "identity_center_region",
+            "compare the start URL and its region with those under Access keys in the AWS access portal".into(),
+        ),
         PortalRefusal::EncryptionKey => (
             "identity_center_key",
             "ask your AWS administrator to restore the encryption key of IAM Identity Center".into(),

@@ -66,6 +66,8 @@ struct ServiceLabel {
 }
 
 const STS: ServiceLabel = ServiceLabel { name: "AWS STS", endpoint: "`sts_endpoint` if it is set" };
+const IDENTITY_CENTER: ServiceLabel =
+    ServiceLabel { name: "IAM Identity Center", endpoint: "`identity_center_endpoint` if it is set" };
 const COGNITO: ServiceLabel =
     ServiceLabel { name: "Amazon Cognito", endpoint: "AWS_ENDPOINT_URL_COGNITO_IDENTITY if it is set" };
 
@@ -86,6 +88,7 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
             let service = match variable {
                 "AWS_ENDPOINT_URL_COGNITO_IDENTITY" => COGNITO.name,
                 "AWS_ENDPOINT_URL_BEDROCK" | "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" => bedrock::NAME,
+                "AWS_ENDPOINT_URL_SSO_OIDC" | "AWS_ENDPOINT_URL_SSO" => IDENTITY_CENTER.name,
                 _ => STS.name,
             };
             let what = format!("{variable} is not a usable address of {service}: {refusal}");
@@ -116,7 +119,7 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
         Error::Flawed(CredentialsFlaw::OtherAccount { answered }) => (
             "other_account",
             format!("{name} returned credentials of another account: {}", answered.to_safe_line()),
-            "check `sts_endpoint`: the server at that address is not AWS".to_owned(),
+            format!("{}: the server at that address is not AWS", check_endpoint()),
         ),
         Error::MissingClaim { claim } => {
             let claim = sanitize_line(&claim);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::{
     SetupContext, append_profile, can_prompt,
     picker::choose_line,
-    prompts::{InputEnded, prompt_until_valid},
+    prompts::{InputEnded, prompt_for_region},
     values::has_value,
     wizard::prompt_for_storage,
     write_stderr,
@@ -225,13 +225,6 @@ fn is_session_refused(error: &IdentityCenterError) -> bool {
 fn describe_account(AssignedAccount { id, name, email }: &AssignedAccount) -> String {
     let [name, email] = [name, email].map(|text| text.to_safe_line());
     format!("{id}  {name}  {email}").trim_end().to_owned()
-}
-
-fn prompt_for_region(question: &str, default: &str) -> Result<String, InputEnded> {
-    prompt_until_valid(question, Some(default), |answer| {
-        let problem = || "enter the name of an AWS region, such as us-east-1".to_owned();
-        config::is_region(answer).then(|| answer.to_owned()).ok_or_else(problem)
-    })
 }
 
 fn find_value<'v>(values: &'v [KeyValue], key: &ConfigKey) -> Option<&'v str> {

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use super::write_stderr;
-use crate::failure::Failure;
+use crate::{config, failure::Failure};
 
 /// The input ended before an answer came: the user pressed Ctrl-D, or the terminal was closed.
 ///
@@ -56,6 +56,14 @@ pub(super) fn prompt_until_valid<T>(
             Err(problem) => write_stderr(&format!("  ✗ {problem}\n")),
         }
     }
+}
+
+/// Prompts for the name of a region.
+pub(super) fn prompt_for_region(question: &str, default: &str) -> Result<String, InputEnded> {
+    prompt_until_valid(question, Some(default), |answer| {
+        let problem = || "enter the name of an AWS region, such as us-east-1".to_owned();
+        config::is_region(answer).then(|| answer.to_owned()).ok_or_else(problem)
+    })
 }
 
 /// Prompts for yes or no during a sign-in. The end of the input is reported as an interrupted sign-in.

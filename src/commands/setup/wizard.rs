@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::{
     SetupContext,
     ca_bundle::prompt_for_ca_bundle,
-    prompts::{InputEnded, prompt_until_valid, prompt_yes_no, read_yes_no},
+    prompts::{InputEnded, prompt_for_region, prompt_until_valid, prompt_yes_no, read_yes_no},
     values::list_start_url_values,
     write_stderr,
 };
@@ -97,10 +97,7 @@ pub(super) fn prompt_for_values(place: &SetupContext<'_>, given: &[KeyValue]) ->
     let (client_id, redirect) = provider.prompt_for_client(!is_given(&keys::REDIRECT_PORTS))?;
     values.push((&keys::CLIENT_ID, client_id));
     let roles = prompt_for_roles()?;
-    let region = prompt_until_valid("AWS region", Some("us-east-1"), |answer| {
-        let problem = || "enter the name of an AWS region, such as us-east-1".to_owned();
-        config::is_region(answer).then(|| answer.to_owned()).ok_or_else(problem)
-    })?;
+    let region = prompt_for_region("AWS region", "us-east-1")?;
     values.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
     values.push((&keys::REGION, region));
     // Ports that the profile has without a value stay out of the file.

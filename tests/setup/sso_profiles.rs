@@ -100,6 +100,9 @@ fn chosen_sso_profile_must_exist_in_the_file() {
     let failed = import(&desk, &keys, &["--fleet", &folder]).fails(3, "setup/source");
     failed.message_has(&["dev, Acme Production/Ops"]).hint_has(&["--profile"]);
     import(&desk, &keys, &["--aws-profile", "x"]).fails(2, "setup/aws_profile_name");
+    desk.write(".aws/config", &desk.read(".aws/config").replace("[profile dev]", "[profile _]"));
+    import(&desk, &keys, &["--yes"]).fails(3, "config/illegal").message_has(&["--profile-name-template"]);
+    desk.write(".aws/config", &desk.read(".aws/config").replace("[profile _]", "[profile dev]"));
     assert_eq!(snapshot(&desk), before);
 }
 

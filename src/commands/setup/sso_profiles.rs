@@ -10,7 +10,7 @@ use super::{
     values::{SourceValues, has_value, list_start_url_values, read_source},
 };
 use crate::{
-    config::{KeyValue, ProfileDraft, keys},
+    config::{self, KeyValue, ProfileDraft, keys},
     failure::Failure,
     setup::{
         Error, NamedRole, SetupPlan,
@@ -36,6 +36,7 @@ impl SetupContext<'_> {
             return Err(Error::OneAwsProfileForRoles.into());
         }
         let names = self.name_sso_profiles(&imported)?;
+        names.iter().try_for_each(|name| config::check_profile_name("--profile-name-template", name))?;
         let flags = self.flag_values()?;
         let all: Vec<Vec<KeyValue>> = imported.iter().map(|profile| self.combine_values(profile, &flags)).collect();
         let is_shared = |value: &KeyValue| !is_of_one_role(value.0) && all.iter().all(|values| values.contains(value));

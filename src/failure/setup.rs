@@ -44,11 +44,11 @@ impl From<Error> for Failure {
                 "no configuration exists, and no values were given to create one".to_owned(),
                 "pass --issuer, --client-id, --role-arn and --region, or --from FILE, or run this in a terminal".into(),
             ),
-            Error::NoAssignment { missing } => {
+            Error::NoAssignment { missing, is_from_list } => {
                 let missing = join_with_and(&missing.into_iter().map(str::to_owned).collect::<Vec<_>>());
                 let what = format!("the profile for IAM Identity Center needs {missing}");
-                let hint = format!("pass {missing}, or run this in a terminal to choose from a list");
-                ("setup/no_facts", what, hint.into())
+                let choice = if is_from_list { ", or run this in a terminal to choose from a list" } else { "" };
+                ("setup/no_facts", what, format!("pass {missing}{choice}").into())
             }
             Error::NothingToDistribute { path } => (
                 "setup/no_facts",

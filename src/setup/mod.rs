@@ -108,8 +108,9 @@ pub enum Error {
     NothingToDistribute { path: PathBuf },
     /// No configuration exists, and no values were given to create one.
     NoValues,
-    /// A profile for IAM Identity Center lacks the values of these flags, and nobody can be asked for them.
-    NoAssignment { missing: Vec<&'static str> },
+    /// A profile for IAM Identity Center lacks the values of these flags. `is_from_list`: in a terminal the user could
+    /// choose them from a list.
+    NoAssignment { missing: Vec<&'static str>, is_from_list: bool },
     /// Values were given beside a configuration that is distributed unchanged.
     FlagsBesideFile { path: PathBuf },
     /// The folder for a fleet contains a file that no earlier run wrote.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use testworld::{Desk, Endpoint, Knob, Outcome, World};
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World};
 
 use super::{PROGRAM, browser, snapshot};
 
@@ -119,7 +119,10 @@ fn start_url_without_a_terminal_lists_the_missing_flags() {
     set_up(&desk, &flags).fails(3, "setup/no_facts").message_has(&["needs --permission-set"]);
     let folder = desk.home().join("fleet").display().to_string();
     let fleet = [&flags[..], &["--fleet", &folder]].concat();
-    set_up(&desk, &fleet).fails(3, "setup/no_facts").message_has(&["needs --permission-set"]);
+    let failed = set_up(&desk, &fleet).fails(3, "setup/no_facts");
+    failed.message_has(&["needs --permission-set"]).hint_has(&["pass --permission-set"]);
+    let without_region = [&["--start-url", START_URL][..], &ASSIGNED].concat();
+    set_up(&desk, &without_region).fails(3, "setup/no_facts").message_has(&["needs --region"]);
     set_up(&desk, &["--start-url", START_URL, "--issuer", "https://x"]).fails(2, "usage/wrong_value");
     assert_eq!((snapshot(&desk), world.ledger().total()), (before, 0));
 }
@@ -274,6 +277,23 @@ fn ended_session_leads_to_a_new_sign_in_before_the_list() {
     world.end_portal_sessions();
     assert_is_set_up(&set_up(&desk, &flags));
     assert_eq!(world.ledger().count(Endpoint::PortalAuthorize), 2);
+}
+
+#[test]
+fn failing_list_names_no_placeholder() {
+    let world = World::new();
+    let (desk, keys) = desk_for_world(&world);
+    let mut flags = open_flags(&world, &keys);
+    flags.push("--all-roles".to_owned());
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    for (status, code, slug) in
+        [(403, "ForbiddenException", "aws/no_assignment"), (401, "UnauthorizedException", "aws/session_ended")]
+    {
+        world.set(Knob::PortalFault, json!(Fault::access_portal(status, code, "No access")));
+        let failed = set_up(&desk, &flags).expect_code(7).stderr;
+        assert!(failed.contains(slug) && !failed.contains("000000000000") && !failed.contains("login"), "{failed}");
+    }
+    assert!(!desk.config_file().exists());
 }
 
 #[test]

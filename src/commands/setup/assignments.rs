@@ -132,7 +132,7 @@ impl SetupContext<'_> {
                 Err(error) if is_session_refused(&error) && token_use == PortalTokenUse::First => {
                     token_use = PortalTokenUse::AfterRefusal;
                 }
-                Err(error) => return Err(Failure::from_identity_center_error(error, &profile)),
+                Err(error) => return Err(Failure::from_assignment_list_error(error, &profile, None)),
                 Ok(accounts) => {
                     let plural = if accounts.len() == 1 { "" } else { "s" };
                     write_stderr(&format!("  ✓ signed in: {} AWS account{plural}\n", accounts.len()));
@@ -173,7 +173,8 @@ impl PortalList {
     fn list_permission_sets(&self, account: &str, wanted: Option<&str>) -> Result<Vec<String>, Failure> {
         let listed = http::block_on(self.client.list_permission_sets(&self.token, account));
         let listed = listed.map_err(Failure::from_runtime_error)?;
-        let mut sets = listed.map_err(|error| Failure::from_identity_center_error(error, &self.profile))?;
+        let failed = |error| Failure::from_assignment_list_error(error, &self.profile, Some(account));
+        let mut sets = listed.map_err(failed)?;
         sets.retain(|set| wanted.is_none_or(|wanted| wanted == set));
         Ok(sets)
     }

@@ -78,7 +78,12 @@ impl SetupContext<'_> {
         let is_known = |key: &ConfigKey| *key == *keys::REGION && self.may_have_defaults();
         let missing = needs.into_iter().filter(|(key, _)| !has_value(values, key) && !is_known(key));
         let missing: Vec<_> = missing.map(|(_, flag)| flag).collect();
-        if missing.is_empty() { Ok(()) } else { Err(Error::NoAssignment { missing }.into()) }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let has_lists = !self.arguments.system && self.arguments.fleet.is_none();
+        let is_from_list = has_lists && missing.iter().any(|flag| *flag != "--region");
+        Err(Error::NoAssignment { missing, is_from_list }.into())
     }
 
     /// Reads the values from a configuration of ours, of AWS, or of AWS's guidance sample. Prints what the user has

@@ -64,6 +64,20 @@ impl Failure {
         make_aws_failure("no_assignment", what, "ask your AWS administrator to assign it to you, or choose another one")
     }
 
+    /// `setup` got no list of accounts, or of the permission sets in this account. The assignment of its draft profile is
+    /// a placeholder, and no command can use that profile, so the failure names neither.
+    pub fn from_assignment_list_error(error: IdentityCenterError, draft: &Profile, account: Option<&str>) -> Self {
+        if error.is_refused_for(PortalRefusal::NoAssignment) {
+            return Self::from_missing_assignment(account, None);
+        }
+        let has_session_ended = error.is_refused_for(PortalRefusal::Unauthorized);
+        let failure = Self::from_identity_center_error(error, draft);
+        match has_session_ended {
+            true => failure.with_hint("run the same command again: the session at the access portal has ended"),
+            false => failure,
+        }
+    }
+
     /// `token` was called, or another command that needs an ID token.
     pub fn from_missing_id_token(profile: &Profile) -> Self {
         let name = sanitize_line(&profile.name);

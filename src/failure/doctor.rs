@@ -236,10 +236,10 @@ pub fn describe_leftovers(paths: &[String], has_tokens: bool) -> Failure {
     make_finding("doctor/leftovers", what, format!("remove them when no program uses them any more: `{command}`"))
 }
 
-/// Files in this folder have access tokens of IAM Identity Center in plain text that have not expired.
+/// Files in this folder have tokens of IAM Identity Center in plain text that may still work.
 pub fn describe_open_sso_tokens(folder: &str, count: usize) -> Failure {
     let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-    let what = format!("{folder} has {files} with an access token in plain text that is still valid");
+    let what = format!("{folder} has {files} with a sign-in token in plain text that may still work");
     let hint = "run `aws sso logout` if no AWS tool needs that sign-in";
     make_finding("doctor/sso_tokens", what, hint)
 }

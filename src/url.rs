@@ -61,6 +61,17 @@ impl SecureUrl {
         self.0.origin().ascii_serialization()
     }
 
+    /// The same URL with further segments of the path. Characters with a meaning in URLs are escaped.
+    #[must_use]
+    pub fn extend_path(&self, segments: &[&str]) -> Self {
+        let mut url = self.0.clone();
+        // It fails only for URLs without a host, which `parse` rejects.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        Self(url)
+    }
+
     /// The host, with the port if the URL names one, for messages.
     pub fn authority(&self) -> &str {
         self.0.authority()
@@ -125,6 +136,17 @@ mod tests {
     #[test]
     fn url_with_a_password_is_rejected() {
         assert_eq!(SecureUrl::parse("https://me:pw@a.example"), Err(SecureUrlError::HasCredentials));
+    }
+
+    #[test]
+    fn path_is_extended_behind_its_own_segments() {
+        for (url, expected) in [
+            ("https://a.example", "https://a.example/b%2Fc/d"),
+            ("https://a.example/", "https://a.example/b%2Fc/d"),
+            ("https://a.example/own/", "https://a.example/own/b%2Fc/d"),
+        ] {
+            assert_eq!(SecureUrl::parse(url).unwrap().extend_path(&["b/c", "d"]).as_str(), expected);
+        }
     }
 
     #[test]

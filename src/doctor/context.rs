@@ -9,7 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
-use ::http::{Method, Request, header};
+use ::http::{Request, header};
 use tokio::{sync::OnceCell, time::timeout};
 
 use super::{CHECK_TIMEOUT, Finding, LIVE_CALL_TIMEOUT};
@@ -56,7 +56,17 @@ pub struct DoctorContext<'a> {
     aws_probe: OnceCell<Result<ProbeResponse, Failure>>,
 }
 
-/// The answer of a host to a request without credentials.
+/// A request without credentials.
+#[derive(Clone, Copy, Debug)]
+pub enum ProbeRequest {
+    Get,
+    /// A POST with this form.
+    PostForm(&'static str),
+    /// A POST with this JSON document.
+    PostJson(&'static str),
+}
+
+/// The answer of a host to such a request.
 #[derive(Debug)]
 pub struct ProbeResponse {
     pub host: String,
@@ -171,28 +181,32 @@ impl<'a> DoctorContext<'a> {
     /// Sends the provider a request whose answer may have any content. It shows the provider's clock and certificate.
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let fetch = async || {
-            let (address, method, body) = match &profile.sign_in {
-                SignInSettings::Oidc(oidc) => (build_discovery_url(&oidc.issuer)?, Method::GET, ""),
+            let (address, request) = match &profile.sign_in {
+                SignInSettings::Oidc(oidc) => (build_discovery_url(&oidc.issuer)?, ProbeRequest::Get),
                 SignInSettings::IdentityCenter(center) => {
                     let both = aws::resolve_identity_center(profile, &center.region, &self.host.environment)?;
-                    (append_path(&both.sign_in, "/token"), Method::POST, "{}")
+                    (both.sign_in.extend_path(&["token"]), ProbeRequest::PostJson("{}"))
                 }
             };
-            Ok(self.send_probe(self.client(profile)?, &address, method, body).await?)
+            Ok(self.send_probe(self.client(profile)?, &address, request).await?)
         };
         self.provider_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
 
-    /// Sends AWS an unsigned request, at the address that receives the token of the sign-in. AWS refuses it in a form of its own,
-    /// and a captive portal cannot imitate that by accident.
+    /// Sends AWS an unsigned request, at the address that receives the token of the sign-in. AWS refuses it in a form of
+    /// its own, and a captive portal cannot imitate that by accident.
     pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let fetch = async || {
             let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
-            let (address, method, body) = match &profile.sign_in {
-                SignInSettings::Oidc(_) => (address, Method::POST, "Action=GetCallerIdentity&Version=2011-06-15"),
-                SignInSettings::IdentityCenter(_) => (append_path(&address, "/assignment/accounts"), Method::GET, ""),
+            let (address, request) = match &profile.sign_in {
+                SignInSettings::Oidc(_) => {
+                    (address, ProbeRequest::PostForm("Action=GetCallerIdentity&Version=2011-06-15"))
+                }
+                SignInSettings::IdentityCenter(_) => {
+                    (address.extend_path(&["assignment", "accounts"]), ProbeRequest::Get)
+                }
             };
-            Ok(self.send_probe(self.client(profile)?, &address, method, body).await?)
+            Ok(self.send_probe(self.client(profile)?, &address, request).await?)
         };
         self.aws_probe.get_or_init(fetch).await.as_ref().map_err(Failure::clone)
     }
@@ -202,25 +216,19 @@ impl<'a> DoctorContext<'a> {
         &self,
         client: &Client,
         address: &SecureUrl,
-        method: Method,
-        body: &str,
+        request: ProbeRequest,
     ) -> Result<ProbeResponse, http::Error> {
         let host = address.authority().to_owned();
-        let mut request = Request::builder().method(method).uri(address.as_str());
-        if !body.is_empty() {
-            let content_type = if body == "{}" { "application/json" } else { "application/x-www-form-urlencoded" };
-            request = request.header(header::CONTENT_TYPE, content_type);
-        }
+        let post = |kind| Request::post(address.as_str()).header(header::CONTENT_TYPE, kind);
+        let (request, body) = match request {
+            ProbeRequest::Get => (Request::get(address.as_str()), ""),
+            ProbeRequest::PostForm(body) => (post("application/x-www-form-urlencoded"), body),
+            ProbeRequest::PostJson(body) => (post("application/json"), body),
+        };
         let request = request.body(body.into()).expect("an address that was parsed makes a request");
         let answer = run_with_timeout(&host, client.send(request)).await??;
         Ok(ProbeResponse { host, answer, received_at: self.now() })
     }
-}
-
-/// An address below the path of an endpoint. `path` begins with a slash.
-fn append_path(endpoint: &SecureUrl, path: &str) -> SecureUrl {
-    let address = format!("{}{path}", endpoint.as_str().trim_end_matches('/'));
-    SecureUrl::parse(&address).expect("a longer path makes no other host")
 }
 
 /// Waits for a call, but no longer than a check may take. The timeout error names `host`.

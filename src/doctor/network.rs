@@ -25,7 +25,7 @@ pub(super) async fn check_clock(context: &DoctorContext<'_>, profile: &Profile) 
     let probes = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
     let compared: Vec<(&str, ClockSkew)> = probes.into_iter().flatten().filter_map(measure_skew).collect();
     let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew.span()) else {
-        return Ok(Finding::Skipped(format!("{} sent a time to compare with", name_both_absent(profile))));
+        return Ok(Finding::Skipped(format!("{} sent a time to compare with", deny_for_both(profile))));
     };
     if skew.span() <= TOLERATED {
         let mut hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
@@ -75,7 +75,7 @@ pub(super) async fn check_certificates(context: &DoctorContext<'_>, profile: &Pr
     let probes: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
     if probes.is_empty() {
         let checks = if profile.oidc().is_some() { "`discovery` and `aws`" } else { "`aws`" };
-        return Ok(Finding::Skipped(format!("{} answered, see {checks}", name_both_absent(profile))));
+        return Ok(Finding::Skipped(format!("{} answered, see {checks}", deny_for_both(profile))));
     }
     let mut issuers: Vec<(&str, Option<UntrustedText>)> =
         probes.iter().map(|probe| (probe.host.as_str(), probe.answer.certificate_issuer())).collect();
@@ -103,8 +103,8 @@ fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
     issuer.to_safe_line().contains("Amazon")
 }
 
-/// The two services whose answers several checks compare, if neither gave one. It begins a sentence.
-fn name_both_absent(profile: &Profile) -> &'static str {
+/// The beginning of a sentence about what neither of the two probed services did.
+fn deny_for_both(profile: &Profile) -> &'static str {
     match &profile.sign_in {
         SignInSettings::Oidc(_) => "neither the provider nor AWS",
         SignInSettings::IdentityCenter(_) => "no service of IAM Identity Center",

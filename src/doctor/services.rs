@@ -3,9 +3,9 @@
 //! The requests contain no token, so a service that demands one works as it should: the check asks only whether the
 //! service is there.
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
 
-use super::{CheckOutcome, DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding, context::ProbeRequest};
 use crate::{
     config::{Profile, QuotaErrorPolicy},
     failure::{Exit, Failure, doctor},
@@ -19,7 +19,7 @@ pub(super) async fn check_quota(context: &DoctorContext<'_>, profile: &Profile) 
     let Some(service) = &profile.quota else {
         return Ok(Finding::Skipped("no quota service is configured".to_owned()));
     };
-    let probe = async || Ok(context.send_probe(context.client(profile)?, &service.endpoint, Method::GET, "").await?);
+    let probe = async || Ok(context.send_probe(context.client(profile)?, &service.endpoint, ProbeRequest::Get).await?);
     let failure: Failure = match probe().await {
         Ok(response) if is_service_status(response.answer.status) => {
             return Ok(Finding::Ok(format!("the quota service at {} answers", response.host)));
@@ -64,7 +64,7 @@ async fn probe_collector(context: &DoctorContext<'_>, profile: &Profile, address
         }
     })?;
     let client = context.client(profile).map_err(Finding::Warn)?;
-    match context.send_probe(client, &url, Method::GET, "").await {
+    match context.send_probe(client, &url, ProbeRequest::Get).await {
         // A collector that only supports gRPC closes the connection, which shows that it is there.
         Err(error) if error.is_interrupted() => Ok(url.authority().to_owned()),
         Err(error) => Err(Finding::Warn(error.into())),

@@ -15,7 +15,6 @@ mod testing;
 use std::time::Duration;
 
 use ::http::{Request, header};
-use openidconnect::url::Url;
 use serde_json::Value;
 
 use self::error::PortalCall;
@@ -30,7 +29,6 @@ use crate::{
     config::IdentityCenterEndpoints,
     http::{self, FullResponse},
     secret::Secret,
-    url::SecureUrl,
 };
 
 /// The client of both services of one Identity Center. It stores nothing.
@@ -63,7 +61,7 @@ impl IdentityCenterClient {
         question: &Value,
         secrets: &[&Secret],
     ) -> Result<FullResponse, IdentityCenterError> {
-        let request = Request::post(extend_path(&self.endpoints.sign_in, path).as_str())
+        let request = Request::post(self.endpoints.sign_in.extend_path(path).as_str())
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json")
             .body(question.to_string().into_bytes())
@@ -82,13 +80,4 @@ impl IdentityCenterClient {
         error::check_answer(call, answer)
             .map_err(|error| secrets.iter().fold(error, |error, secret| error.redact_secret(secret)))
     }
-}
-
-/// Appends segments to the path of an endpoint, which may have a path of its own.
-fn extend_path(endpoint: &SecureUrl, segments: &[&str]) -> Url {
-    let mut url = endpoint.as_url().clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }

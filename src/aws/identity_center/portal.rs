@@ -8,7 +8,6 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{
     IdentityCenterClient,
     error::{IdentityCenterError, PortalCall, PortalRefusal},
-    extend_path,
     sign_in::parse_answer,
 };
 use crate::{
@@ -203,7 +202,7 @@ impl IdentityCenterClient {
         query: &[(&str, &str)],
         access_token: &Secret,
     ) -> Result<Request<Vec<u8>>, IdentityCenterError> {
-        let mut url = extend_path(&self.endpoints.portal, path);
+        let mut url = self.endpoints.portal.extend_path(path).as_url().clone();
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::{
     IdentityCenterClient,
     error::{IdentityCenterError, PortalCall},
-    extend_path,
 };
 use crate::{
     http::{self, FullResponse},
@@ -147,7 +146,7 @@ impl IdentityCenterClient {
         random: &dyn Fn(&mut [u8]),
     ) -> PortalRequest {
         let [state, code_verifier] = [(); 2].map(|()| generate_request_secret(random));
-        let mut url = extend_path(&self.endpoints.sign_in, &["authorize"]);
+        let mut url = self.endpoints.sign_in.extend_path(&["authorize"]).as_url().clone();
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &registration.client_id)

@@ -62,7 +62,7 @@ impl IdentityCenterClient {
         let question = Value::Object(fields);
         let path = ["device_authorization"];
         let answer = self.post_sign_in(PortalCall::NamedStartUrl, &path, &question, &secrets).await?;
-        let given: DeviceAuthorizationResponse = parse_answer(&answer)?;
+        let given: DeviceAuthorizationResponse = parse_answer(answer)?;
         let lacks = IdentityCenterError::Incomplete;
         let page = given.verification_uri.ok_or(lacks("verificationUri"))?;
         let complete = given.verification_uri_complete;

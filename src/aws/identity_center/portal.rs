@@ -117,7 +117,7 @@ impl IdentityCenterClient {
     ) -> Result<AwsCredentials, IdentityCenterError> {
         let query = [("account_id", account), ("role_name", permission_set)];
         let answer = self.read_portal(&["federation", "credentials"], &query, access_token).await?;
-        let RoleCredentialsResponse { role_credentials } = parse_answer(&answer)?;
+        let RoleCredentialsResponse { role_credentials } = parse_answer(answer)?;
         role_credentials
             .and_then(RoleCredentials::into_credentials)
             .ok_or(CredentialsFlaw::Incomplete)
@@ -168,7 +168,7 @@ impl IdentityCenterClient {
             let mut query = [query, &[("max_result", PAGE_SIZE)]].concat();
             query.extend(next.as_deref().map(|token| ("next_token", token)));
             let answer = self.read_portal(path, &query, access_token).await?;
-            let (page, token) = parse_answer::<P>(&answer)?.into_parts();
+            let (page, token) = parse_answer::<P>(answer)?.into_parts();
             entries.extend(page.ok_or(IdentityCenterError::Incomplete("list"))?);
             let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(entries) };
             if !seen.insert(token.clone()) {

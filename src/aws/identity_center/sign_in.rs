@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 use openidconnect::url::Url;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{
     IdentityCenterClient,
@@ -125,7 +126,7 @@ impl IdentityCenterClient {
         now: Timestamp,
     ) -> Result<ClientRegistration, IdentityCenterError> {
         let answer = self.post_sign_in(call, &["client", "register"], question, &[]).await?;
-        let given: RegistrationResponse = parse_answer(&answer)?;
+        let given: RegistrationResponse = parse_answer(answer)?;
         let lacks = IdentityCenterError::Incomplete;
         let expires_at = given.client_secret_expires_at.ok_or(lacks("clientSecretExpiresAt"))?;
         let registration = ClientRegistration {
@@ -201,7 +202,7 @@ impl IdentityCenterClient {
         }
         let secrets = [secrets, &[&registration.client_secret]].concat();
         let answer = self.post_sign_in(PortalCall::SignIn, &["token"], &fields, &secrets).await?;
-        let given: CreateTokenResponse = parse_answer(&answer)?;
+        let given: CreateTokenResponse = parse_answer(answer)?;
         let lacks = IdentityCenterError::Incomplete;
         let lifetime = given.expires_in.filter(|seconds| *seconds > 0).ok_or(lacks("expiresIn"))?;
         Ok(PortalTokens {
@@ -219,10 +220,10 @@ pub(super) fn client_fields(registration: &ClientRegistration) -> [(String, Valu
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
 }
 
-/// Parses an answer that has passed the check of its status. The parser's error text is dropped, because it quotes the
-/// input.
-pub(super) fn parse_answer<T: DeserializeOwned>(answer: &FullResponse) -> Result<T, IdentityCenterError> {
-    http::parse_json_object(&answer.body).ok_or(IdentityCenterError::Incomplete("answer"))
+/// Parses an answer that has passed the check of its status, and overwrites its text, which can contain tokens. The
+/// parser's error text is dropped, because it quotes the input.
+pub(super) fn parse_answer<T: DeserializeOwned>(answer: FullResponse) -> Result<T, IdentityCenterError> {
+    http::parse_json_object(&Zeroizing::new(answer.body)).ok_or(IdentityCenterError::Incomplete("answer"))
 }
 
 /// Returns whether the text can be a token. It becomes a header, so it must be visible ASCII.

@@ -66,7 +66,6 @@ pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
 use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
 use portal_steps::PortalSteps;
-pub use portal_token::find_portal_token;
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 use provider_steps::ProviderSteps;
 pub use purpose::{

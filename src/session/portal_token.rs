@@ -8,9 +8,8 @@ use super::{
     SignInNeeded, TokenSearch, UserInput,
 };
 use crate::{
-    cache::{LockedCredentials, LockedSignIn, MIN_REMAINING, SignInRecord},
+    cache::{LockedCredentials, LockedSignIn},
     secret::Secret,
-    time::Timestamp,
 };
 
 impl Ladder<'_> {
@@ -29,8 +28,10 @@ impl Ladder<'_> {
         let mut records =
             OpenRecords { sign_in: OpenSignIn::load(sign_in)?, credentials: OpenCredentials::load(credentials)? };
         self.accept_or_reject_hosts(&mut records.sign_in)?;
-        if let Some(portal) = records.sign_in.portal.clone().filter(|_| token_use == PortalTokenUse::AfterRefusal) {
-            records.sign_in.mark_portal_spent_if_current(&portal);
+        if token_use == PortalTokenUse::AfterRefusal
+            && let Some(portal) = &mut records.sign_in.portal
+        {
+            portal.is_spent = true;
             records.sign_in.store()?;
         }
         match steps.get_token_without_prompt(&mut records.sign_in).await? {
@@ -42,9 +43,4 @@ impl Ladder<'_> {
             }
         }
     }
-}
-
-/// The stored access token, if it is valid for long enough to reach the portal.
-pub fn find_portal_token(sign_in: &SignInRecord, now: Timestamp) -> Option<Secret> {
-    sign_in.find_valid_portal(now.saturating_add(MIN_REMAINING)).map(|portal| portal.access_token.clone())
 }

@@ -12,7 +12,7 @@ use crate::{
     secret::Secret,
     session::{
         CredentialsPurpose, LadderPurpose, LoginCondition, PortalTokenUse, SessionCredentials, TokenUse,
-        find_credentials, find_portal_token, find_token_for,
+        find_credentials, find_token_for,
     },
     store,
     time::Timestamp,
@@ -79,11 +79,9 @@ impl WorkerRequest for PortalTokenUse {
         Self::First
     }
 
-    fn find_stored(self, cache: &Cache, _: &Profile, now: Timestamp) -> Result<Option<Secret>, store::Error> {
-        match self {
-            Self::First => Ok(find_portal_token(&cache.load_sign_in()?, now)),
-            Self::AfterRefusal => Ok(None),
-        }
+    /// Like `login`, `setup` always asks a worker of its own, which checks the hosts that receive the token.
+    fn find_stored(self, _: &Cache, _: &Profile, _: Timestamp) -> Result<Option<Secret>, store::Error> {
+        Ok(None)
     }
 }
 

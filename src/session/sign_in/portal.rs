@@ -1,6 +1,6 @@
 //! The sign-in at an Identity Center: the registration before the prompt, and what is stored after it.
 
-use std::{fmt::Write as _, future::pending, ops::Deref};
+use std::{future::pending, ops::Deref};
 
 use super::service::{DevicePoll, SignInResult, SignInService};
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
         portal_steps::{PortalSteps, build_session},
         prompt::PromptFlow,
     },
+    text::encode_hex,
 };
 
 /// A sign-in at an Identity Center. It dereferences to the [`PortalSteps`].
@@ -153,9 +154,6 @@ impl PortalSignIn<'_, '_> {
     fn generate_sign_in_id(&self) -> String {
         let mut bytes = [0; 16];
         (self.host.fill_random)(&mut bytes);
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        encode_hex(&bytes)
     }
 }

@@ -42,8 +42,8 @@ pub use self::{
     endpoint::{resolve_exchange_endpoint, resolve_identity_center},
     error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
     identity_center::{
-        AssignedAccount, ClientRegistration, IdentityCenterClient, IdentityCenterError, PORTAL_REDIRECT_URI,
-        PortalDeviceCode, PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens,
+        AssignedAccount, ClientRegistration, IdentityCenterClient, IdentityCenterError, PortalDeviceCode,
+        PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens,
     },
 };
 pub use self::{

@@ -218,11 +218,11 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        super::testing::{PortalAnswer, START_URL, TestIdentityCenter, access_token, build_registration},
+        super::testing::{PortalAnswer, REDIRECT_URI, START_URL, TestIdentityCenter, access_token, build_registration},
         *,
     };
     use crate::{
-        aws::{identity_center::PORTAL_REDIRECT_URI, testing::NOW},
+        aws::testing::NOW,
         http::testing::{LoopbackServer, block_on},
     };
 
@@ -322,7 +322,7 @@ mod tests {
             TestIdentityCenter::answering(vec![("400 Bad Request", header("InvalidRequestException"), body.into())])
         };
         let server = answer();
-        let error = block_on(server.client().register_client(START_URL, PORTAL_REDIRECT_URI, NOW)).unwrap_err();
+        let error = block_on(server.client().register_client(START_URL, REDIRECT_URI, NOW)).unwrap_err();
         assert_eq!(reason_of(&error), Some(PortalRefusal::WrongRegion));
         let error = block_on(server.client().request_device_code(&build_registration(), START_URL)).unwrap_err();
         assert_eq!(reason_of(&error), Some(PortalRefusal::WrongRegion));

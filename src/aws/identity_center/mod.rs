@@ -22,7 +22,7 @@ pub use self::{
     device::{PortalDeviceCode, PortalPollOutcome},
     error::{IdentityCenterError, PortalRefusal},
     portal::AssignedAccount,
-    sign_in::{ClientRegistration, PORTAL_REDIRECT_URI, PortalRequest, PortalTokens},
+    sign_in::{ClientRegistration, PortalRequest, PortalTokens},
 };
 use super::retry;
 use crate::{

@@ -19,10 +19,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// The redirect URI to register for the browser flow. AWS accepts no other path and no other host. It accepts any port
-/// in a request if the registered address has none (RFC 8252 §7.3).
-pub const PORTAL_REDIRECT_URI: &str = "http://127.0.0.1/oauth/callback";
-
 /// The name that Identity Center shows when it asks the user for consent.
 const CLIENT_NAME: &str = "bedrock-sso";
 
@@ -90,7 +86,8 @@ impl fmt::Debug for PortalRequest {
 }
 
 impl IdentityCenterClient {
-    /// Registers this program for the browser flow (RegisterClient). `redirect_uri` is [`PORTAL_REDIRECT_URI`].
+    /// Registers this program for the browser flow (RegisterClient). In `redirect_uri`, AWS accepts only the host
+    /// `127.0.0.1` and the path `/oauth/callback`. If it has no port, a request can have any port (RFC 8252 §7.3).
     ///
     /// A registration for both flows is impossible: AWS refuses the two grants together with `InvalidScopeException` or
     /// status 500.
@@ -236,7 +233,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::{
-        super::testing::{START_URL, TestIdentityCenter, build_registration, sign_in_request},
+        super::testing::{REDIRECT_URI, START_URL, TestIdentityCenter, build_registration, sign_in_request},
         *,
     };
     use crate::{aws::testing::NOW, http::testing::block_on};
@@ -247,7 +244,7 @@ mod tests {
         r#"{"accessToken":"access","expiresIn":3600,"idToken":null,"refreshToken":"next","tokenType":"Bearer"}"#;
 
     fn register(server: &TestIdentityCenter) -> Result<ClientRegistration, IdentityCenterError> {
-        block_on(server.client().register_client(START_URL, PORTAL_REDIRECT_URI, NOW))
+        block_on(server.client().register_client(START_URL, REDIRECT_URI, NOW))
     }
 
     fn refresh(server: &TestIdentityCenter) -> Result<PortalTokens, IdentityCenterError> {

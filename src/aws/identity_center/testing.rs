@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ClientRegistration, IdentityCenterClient, PORTAL_REDIRECT_URI};
+use super::{ClientRegistration, IdentityCenterClient};
 use crate::{
     aws::testing::NOW,
     config::IdentityCenterEndpoints,
@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(super) const START_URL: &str = "https://acme.awsapps.com/start";
+pub(super) const REDIRECT_URI: &str = "http://127.0.0.1/oauth/callback";
 
 /// Status, headers and body.
 pub(super) type PortalAnswer = (&'static str, &'static str, String);
@@ -94,6 +95,6 @@ pub(super) fn build_registration() -> ClientRegistration {
         client_id: "client".into(),
         client_secret: Secret::new("client-secret"),
         expires_at: NOW.saturating_add(Duration::from_hours(2160)),
-        redirect_uri: Some(PORTAL_REDIRECT_URI.into()),
+        redirect_uri: Some(REDIRECT_URI.into()),
     }
 }

@@ -6,7 +6,7 @@ use crate::config::{
     TemplatePart, keys, toml_value::to_toml,
 };
 
-/// The path to which AWS redirects the browser. The AWS CLI registers the same one.
+/// The path to which AWS redirects the browser. It accepts no other one.
 const REDIRECT_PATH: &str = "/oauth/callback";
 
 /// The keys of the sign-in at an OpenID provider, and those that need its ID token.

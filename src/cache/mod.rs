@@ -1,8 +1,9 @@
 //! Everything that the program stores between two runs, as typed and versioned records, and how fresh it is.
 //!
 //! There are two kinds of sealed record. A sign-in record holds the tokens, and all profiles with the same application
-//! or Identity Center share it. A credentials record holds the AWS credentials of one role. Each record has a lock and a notes file of its
-//! own. Every process may read a record at any time; only the holder of its lock may write it (see `locked`).
+//! or Identity Center share it. A credentials record holds the AWS credentials of one role. Each record has a lock and
+//! a notes file of its own. Every process may read a record at any time; only the holder of its lock may write it (see
+//! `locked`).
 //!
 //! A record that this version cannot parse counts as absent. At worst the user signs in again, or enters a stored
 //! client secret again.

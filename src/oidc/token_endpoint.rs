@@ -23,8 +23,8 @@ use crate::{http::FullResponse, log, secret::Secret, time::Timestamp};
 pub struct TokenResponse {
     /// Providers may omit it from the answer to a refresh (OIDC Core §12.2).
     pub id_token: Option<UnverifiedToken>,
-    /// Used only for the `at_hash` check and, if the profile names a claim of it, to fetch UserInfo. A response without it is still
-    /// accepted, because it may contain a rotated refresh token, and losing that would end the session.
+    /// Used only for the `at_hash` check and, if the profile names a claim of it, to fetch UserInfo. A response without
+    /// it is still accepted, because it may contain a rotated refresh token, and losing that would end the session.
     pub access_token: Option<Secret>,
     /// `None` after a refresh means that the old refresh token stays valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,

@@ -1,5 +1,5 @@
-//! The requests to a worker: credentials, an ID token, or the access token of an Identity Center. The type of the request decides the type of the answer on both
-//! sides of the pipe, so a caller cannot take a token for credentials.
+//! The requests to a worker: credentials, an ID token, or the access token of an Identity Center. The type of the
+//! request decides the type of the answer on both sides of the pipe, so a caller cannot take a token for credentials.
 
 use std::path::PathBuf;
 

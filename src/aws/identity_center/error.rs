@@ -197,7 +197,8 @@ fn classify_refusal(call: PortalCall, code: &str, status: u16, names_key: bool) 
         "InvalidClient" => PortalRefusal::InvalidClient,
         "UnauthorizedClient" => PortalRefusal::FlowNotPermitted,
         "InvalidRequestRegion" => PortalRefusal::WrongRegion,
-        // The service knows the start URLs of its own region only. Its messages for an unknown one are "Invalid start url provided", "Invalid request." and none.
+        // The service knows the start URLs of its own region only. Its messages for an unknown one are "Invalid start
+        // url provided", "Invalid request." and none.
         "InvalidRequest" if call == PortalCall::NamedStartUrl => PortalRefusal::WrongRegion,
         "InvalidRequest" | "InvalidRedirectUri" | "InvalidClientMetadata" | "InvalidScope" | "UnsupportedGrantType" => {
             PortalRefusal::InvalidRequest

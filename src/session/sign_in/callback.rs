@@ -94,8 +94,8 @@ impl Ladder<'_> {
         outcome.map_err(Error::Reported)
     }
 
-    /// Asks the service for what it reports before a prompt. If that is slow, `login` shows the local address meanwhile, and the listener
-    /// redirects the user as soon as the answer has arrived.
+    /// Asks the service for what it reports before a prompt. If that is slow, `login` shows the local address
+    /// meanwhile, and the listener redirects the user as soon as the answer has arrived.
     ///
     /// The browser is not opened yet, because the service may be unreachable. A user who pastes needs the service's own
     /// address, which depends on the answer, so nothing can be shown before.

@@ -21,7 +21,7 @@ pub(in crate::session) enum SignInResult {
 }
 
 impl SignInResult {
-    /// Never fails, because the purpose of the ladder decides the result.
+    /// The error does not occur, because the purpose of the ladder decides the result.
     pub(in crate::session) fn into_credentials(self) -> Result<SessionCredentials, Error> {
         match self {
             Self::Credentials(ready) => Ok(ready),
@@ -29,7 +29,7 @@ impl SignInResult {
         }
     }
 
-    /// Never fails, see [`Self::into_credentials`].
+    /// The error does not occur, as in [`Self::into_credentials`].
     pub(in crate::session) fn into_portal_token(self) -> Result<Secret, Error> {
         match self {
             Self::PortalToken(token) => Ok(token),

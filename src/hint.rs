@@ -167,6 +167,18 @@ impl Hint {
         })
     }
 
+    /// The same hint with `setup` in place of `login`, for a user who has no profile yet.
+    #[must_use]
+    pub fn with_setup_for_login(self) -> Self {
+        let replace = |part| match part {
+            HintPart::Command { command: NextCommand::Login | NextCommand::LoginForce } => {
+                HintPart::Command { command: NextCommand::Setup }
+            }
+            HintPart::Text(_) | HintPart::Command { .. } => part,
+        };
+        Self(self.0.into_iter().map(replace).collect())
+    }
+
     /// The hint as one line. Each command is in backticks and has the flags of `invocation`. The text is not escaped
     /// here; see [`Hint::escape_texts`].
     pub fn render(&self, invocation: &Invocation) -> String {

@@ -226,4 +226,10 @@ impl Failure {
         let what = "setup was cancelled, and nothing was changed";
         Self::new(Exit::Interrupted, "interrupted", what, "to apply the changes, run the same command again")
     }
+
+    /// A sign-in of `setup` failed. No profile exists yet that `login` could use, so the hint names `setup`.
+    #[must_use]
+    pub fn during_setup(self) -> Self {
+        Self { hint: self.hint.with_setup_for_login(), ..self }
+    }
 }

@@ -280,6 +280,18 @@ fn ended_session_leads_to_a_new_sign_in_before_the_list() {
 }
 
 #[test]
+fn failed_sign_in_of_setup_names_setup_again() {
+    let world = World::new();
+    let (desk, keys) = desk_for_world(&world);
+    desk.person("denies");
+    let mut flags = open_flags(&world, &keys);
+    flags.push("--all-roles".to_owned());
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let failed = set_up(&desk, &flags).expect_code(5).stderr;
+    assert!(failed.contains("[sign-in/access_denied]\n") && failed.contains("run `bedrock-sso setup`"), "{failed}");
+}
+
+#[test]
 fn failing_list_names_no_placeholder() {
     let world = World::new();
     let (desk, keys) = desk_for_world(&world);

@@ -156,9 +156,10 @@ impl SetupContext<'_> {
             true => SignInScreen::for_automatic(&host.environment),
             false => SignInScreen::for_login(&host.environment, self.context.global),
         };
-        let token: Result<Secret, worker::Error> =
-            client.portal_token(token_use, &mut |event, reply| screen.show_event(event, reply));
-        Ok(token?)
+        match client.portal_token(token_use, &mut |event, reply| screen.show_event(event, reply)) {
+            Err(worker::Error::Interrupted) => Err(Failure::from_cancelled_setup()),
+            token => token.map_err(|error| Failure::from(error).during_setup()),
+        }
     }
 }
 

@@ -141,10 +141,10 @@ pub struct LoginArgs {
     /// Print the sign-in address instead of opening a browser
     #[arg(long)]
     pub no_browser: bool,
-    /// First store the application's client secret, read from stdin or from a hidden prompt
+    /// Before signing in, store the application's client secret, read from stdin or from a hidden prompt
     #[arg(long)]
     pub client_secret_stdin: bool,
-    /// First store the passphrase of the application's private key, read from stdin or from a hidden prompt
+    /// Before signing in, store the passphrase of the application's private key, read from stdin or from a hidden prompt
     #[arg(long, conflicts_with = "client_secret_stdin")]
     pub client_key_passphrase_stdin: bool,
 }

@@ -4,7 +4,8 @@
 //! sign-in address is therefore the first line, and no line ever contains a credential.
 
 use super::{
-    CommandContext, SignInScreen, client_secret, context::ProfileContext, setup, write_stderr_line, write_stdout,
+    CommandContext, SignInScreen, client_secret, context::ProfileContext, screen::describe_user, setup,
+    write_stderr_line, write_stdout,
 };
 use crate::{
     cli::LoginArgs,
@@ -12,7 +13,6 @@ use crate::{
     failure::{Failure, describe_change, doctor},
     host::format_local_time,
     session::{DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes},
-    text::sanitize_line,
     time::format_duration,
     worker::ProgressHandler,
 };
@@ -66,11 +66,6 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
         write_stderr_line(&format!("{}\n  hint: {}", advice.what(), advice.hint(&context.invocation())));
     }
     setup::give_aws_profile(context, &work.profile)
-}
-
-/// Whom AWS signed in, for a sentence; nothing if AWS did not name the user.
-pub(super) fn describe_user(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!(" as {}", sanitize_line(name)) }
 }
 
 /// What the review of the hosts that receive the stored sign-in found.

@@ -16,6 +16,7 @@ use crate::{
     cli::GlobalArgs,
     host::{EchoGuard, Environment, Terminal},
     session::{PromptMethod, SignInEvent, SignInPrompt},
+    text::sanitize_line,
     time::format_duration,
     worker::{PasteSender, ProgressEvent},
 };
@@ -192,4 +193,9 @@ impl Drop for PastePrompt {
 /// Writes a line of `login` to stdout. Errors are ignored, so the sign-in continues when the host has stopped reading.
 fn write_stdout_line(text: &str) {
     let _ = write_stdout(format!("{text}\n").as_bytes());
+}
+
+/// Whom AWS signed in, for a sentence; nothing if AWS did not name the user.
+pub(super) fn describe_user(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" as {}", sanitize_line(name)) }
 }

@@ -339,7 +339,7 @@ impl fmt::Display for ConfigFault {
                 write!(f, "environment variables cannot set {}, because {file} exists", quote_name(key))
             }
             Self::ConfigFileNotAllowed { file } => {
-                write!(f, "environment variables cannot select another file, because {file} exists")
+                write!(f, "an environment variable cannot replace {file}")
             }
             Self::RelativePath => f.write_str("the path must be absolute or begin with ~/"),
             Self::DefaultLocationOnly { key } => {

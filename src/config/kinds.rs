@@ -177,7 +177,7 @@ pub(super) const REQUIREMENTS: ValueKind<SignInRequirements> =
             },
         })
     });
-/// HTTP headers, each with the name of a claim or a list of names.
+/// HTTP headers. Each takes its value from the first of its claims that the token has.
 pub(super) const HEADER_CLAIMS: ValueKind<BTreeMap<String, Vec<String>>> =
     ValueKind::toml(TABLE_RULE, telemetry_headers::parse_header_claims, || {
         json!({

@@ -151,7 +151,7 @@ fn suggest_problem_fix(ConfigProblem { location, fault }: &ConfigProblem) -> (&'
             return (VARIABLE_REFUSED, hint.into());
         }
         ConfigFault::ConfigFileNotAllowed { .. } => {
-            (VARIABLE_REFUSED, "unset BEDROCK_SSO_CONFIG; if you trust that file, pass it with --config")
+            (VARIABLE_REFUSED, "unset BEDROCK_SSO_CONFIG, or pass the file that it names with --config if you trust it")
         }
         ConfigFault::RelativePath => ("config/illegal", "write the full path, or unset the variable"),
         ConfigFault::DefaultLocationOnly { .. } => {

@@ -73,9 +73,8 @@ impl From<Error> for Failure {
                 let keys = join_with_and(&keys.into_iter().map(str::to_owned).collect::<Vec<_>>());
                 (
                     "setup/differs",
-                    format!("{} already has a profile '{profile}' with another value of {keys}", path.display()),
-                    "edit that profile, undo it with `setup --remove` first, or choose another name with --profile"
-                        .into(),
+                    format!("{} already has a profile '{profile}' with a different {keys}", path.display()),
+                    "edit that profile, remove it with `setup --remove`, or choose another name with --profile".into(),
                 )
             }
             Error::ProfileNameCollision { name, roles: [first, second] } => {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     aws::{Aws, CredentialStatus},
     cli::GlobalArgs,
-    commands::{CommandContext, SignInScreen, login::describe_user},
+    commands::{CommandContext, SignInScreen, screen::describe_user},
     config::{self, CallerKind, ConfigKey, Issuer, KeyValue, REGISTERED_PORTS, RedirectUri, RoleArn, keys},
     failure::Failure,
     hint::{Hint, Invocation, NextCommand},

@@ -57,7 +57,8 @@ pub enum EmailAuthority {
     /// The provider has verified it, and the account belongs to an organization, which this claim names. Without the
     /// organization the address may have another owner since its verification.
     VerifiedInOrganization { claim: &'static str },
-    /// As `Verified`. Or the claim names the tenant of the issuer, whose administrators assign the addresses.
+    /// The provider has verified it, or this claim names the issuer's own tenant: the tenant's administrators assign its
+    /// e-mail addresses.
     OfTenant { claim: &'static str, find_tenant: fn(&Issuer) -> Option<&str> },
 }
 

@@ -375,7 +375,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
                 Some(actual) => {
                     format!("the ID token was issued to the client {}, not {expected}", actual.to_safe_line())
                 }
-                None => format!("the ID token has several audiences, and no `azp` that names {expected}"),
+                None => format!("the ID token has several audiences, but no `azp` claim that says whether {expected} is the client"),
             };
             ("azp", what, "check `client_id`".into())
         }

@@ -246,7 +246,8 @@ fn parse_address(address: &str, usual: impl Fn() -> Option<BusAddress>) -> Optio
     })
 }
 
-/// Decodes `%2f` and other escaped bytes (D-Bus specification, "Server Addresses").
+/// Decodes `%2f` and other escaped bytes (D-Bus specification, "Server Addresses"). Written by hand because the crate
+/// `percent-encoding` passes a `%` without two digits through, and here that makes the address invalid.
 fn unescape_address(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
     let mut found = Vec::with_capacity(text.len());

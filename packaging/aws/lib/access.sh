@@ -4,15 +4,22 @@
 # Bedrock asks a new customer of Anthropic for a form about the use case, once per account, and for an agreement with
 # AWS Marketplace for each model. A model must also be offered in the Region.
 
-# check_model_access REGION: says what is missing, with the page that cures it. Sets `access_missing`.
+# What `--request-access` requests after the yes, one a line: a model and the token of its offer, or `form`.
+access_requests=
+access_missing=
+
+# Says what is missing, with the page that cures it, or what will be requested. Form and agreements are the account's;
+# which inference profiles exist differs between Regions.
 check_model_access() {
-    use_bedrock_account "$1"
-    model_page="https://$1.console.$(console_domain)/bedrock/home?region=$1#/model-catalog"
+    region=$(answer region)
+    model_page="https://$region.console.$(console_domain)/bedrock/home?region=$region#/model-catalog"
+    in_each_region check_offered_profiles
+    use_bedrock_account
     check_use_case
-    check_offered_profiles "$1"
     printf '%s' "$chosen_models" >"$scratch/models"
-    while IFS="$tab" read -r name base profile _; do check_agreement "$name" "$base" "$profile" \
-        "$1"; done <"$scratch/models"
+    while IFS="$tab" read -r name base profile _; do
+        check_agreement "$name" "$base" "$profile"
+    done <"$scratch/models"
 }
 
 console_domain() {
@@ -30,18 +37,14 @@ report_missing() {
 }
 
 check_use_case() {
-    # The form is the same in all Regions.
-    [ -z "$use_case_checked" ] || return 0
-    use_case_checked=yes
     if try_aws bedrock get-use-case-for-model-access --query formData; then return 0; fi
     if ! aws_refused_with ResourceNotFound NotFound; then
         say 'Not checked: whether Anthropic'\''s form about the use case is filled in (AWS did not answer that).'
         return 0
     fi
     if [ "$request_access" = yes ] && [ -n "$use_case_file" ]; then
-        ask_aws 'accept the form about the use case' bedrock put-use-case-for-model-access \
-            --form-data "fileb://$use_case_file"
-        say "The form about the use case is sent: $use_case_file"
+        access_requests="${access_requests}form$newline"
+        say "Will be sent: Anthropic's form about the use case, from $use_case_file"
         return 0
     fi
     report_missing "Anthropic's form about the use case (account $bedrock_account_id)" \
@@ -51,12 +54,12 @@ check_use_case() {
 check_offered_profiles() {
     if ! try_aws bedrock list-inference-profiles --type-equals SYSTEM_DEFINED \
         --query 'inferenceProfileSummaries[].[inferenceProfileId]'; then
-        say "Not checked: which inference profiles $1 offers (AWS did not answer that)."
+        say "Not checked: which inference profiles $aws_region offers (AWS did not answer that)."
         return 0
     fi
     for profile in $(printf '%s' "$chosen_models" | cut -f 3); do
         if ! printf '%s\n' "$reply" | grep -qxF -e "$profile"; then
-            report_missing "the inference profile $profile is not offered in $1" \
+            report_missing "the inference profile $profile is not offered in $aws_region" \
                 'Choose another model, Region or geography: see Cross-Region inference in the console of Bedrock'
         fi
     done
@@ -77,7 +80,7 @@ check_agreement() {
     fi
     if [ "$in_region" = NOT_AVAILABLE ]; then
         # An inference profile can call a model that its own Region does not have.
-        say "Note: $4 itself does not run $1; $3 sends calls to other Regions of its geography."
+        say "Note: $region itself does not run $1; $3 sends calls to other Regions of its geography."
     fi
     case $agreement/$entitlement in
         AVAILABLE/AVAILABLE) ;;
@@ -95,14 +98,29 @@ check_agreement() {
 
 request_agreement() {
     ask_aws "list the offers for $1" bedrock list-foundation-model-agreement-offers --model-id "$2" \
-        --offer-type PUBLIC --query 'offers[0].[offerToken]'
-    if [ -z "$reply" ]; then
+        --offer-type PUBLIC --query 'offers[0].[offerToken,termDetails.legalTerm.url]'
+    offer=$(first_word "$reply")
+    if [ -z "$offer" ]; then
         report_missing "AWS has no public offer for $1" "Choose the model on $model_page"
         return 0
     fi
-    offer=$reply
-    confirm "Accept the terms of AWS Marketplace for $1 in account $bedrock_account_id?" || return 0
-    ask_aws "accept the agreement for $1" bedrock create-foundation-model-agreement --model-id "$2" \
-        --offer-token "$offer"
-    say "The agreement for $1 is requested. AWS needs up to 15 minutes."
+    access_requests="$access_requests$2 $offer$newline"
+    say "Will be accepted: the agreement with AWS Marketplace for $1 in account $bedrock_account_id"
+    say "  Its terms: $(printable "$(second_word "$reply")")"
+}
+
+send_access_requests() {
+    printf '%s' "$access_requests" >"$scratch/requests"
+    use_bedrock_account
+    while read -r model offer; do
+        if [ "$model" = form ]; then
+            ask_aws 'accept the form about the use case' bedrock put-use-case-for-model-access \
+                --form-data "fileb://$use_case_file"
+            say 'The form about the use case is sent.'
+        else
+            ask_aws "accept the agreement for $model" bedrock create-foundation-model-agreement --model-id "$model" \
+                --offer-token "$offer"
+            say "The agreement for $model is requested. AWS needs up to 15 minutes."
+        fi
+    done <"$scratch/requests"
 }

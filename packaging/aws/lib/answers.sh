@@ -38,13 +38,14 @@ account_role|role|OrganizationAccountAccessRole|role with which to deploy into t
 alert|email||address for alarms and budgets
 monthly_budget|amount|0|budget in USD a month; 0: none
 budget_action|switch|no|block everybody when the budget is spent
-alarms|switch|yes|alarms on throttling, latency and quotas
+alarms|switch|yes|alarms on throttling, slow answers and quotas
+output_tokens_per_hour|amount|0|an alarm if all models together write more tokens in an hour; 0: none
 logging|switch|yes|log each invocation: who, which model, how many tokens
 log_text|switch|no|log prompts and answers too
-log_retention_days|number|90|days after which log events are deleted
-log_bucket|switch|no|write the log to a bucket as well
+log_retention_days|retention|90|days after which log events are deleted
+log_bucket|switch|yes|write the log to a bucket as well
 overwrite_logging|switch|no|replace a logging configuration that somebody else made
-trail|switch|no|create a trail in CloudTrail
+trail|switch|yes|record all API calls of the account in a trail of CloudTrail
 guardrail|switch|no|create a guardrail with content filters and enforce it
 vpc_id|vpc||VPC that gets endpoints for Bedrock; calls from elsewhere are then refused
 subnets|subnets||subnets of these endpoints
@@ -114,6 +115,9 @@ check_answer() {
         patterns) each_matches "$2" '[A-Za-z0-9._:/|@+=*-]+' || reject_value 'subjects, in which * matches any text' ;;
         words) each_matches "$2" '[A-Za-z0-9._:-]+' || reject_value 'words such as mfa' ;;
         number) matches "$2" '[0-9]{1,20}' || reject_value 'a number' ;;
+        retention)
+            one_of "$2" 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653
+            ;;
         models) each_matches "$2" '[A-Za-z0-9._:/-]+' || reject_value 'names such as sonnet-5-5' ;;
         geography) one_of "$2" us eu apac jp au us-gov global ;;
         switch) one_of "$2" yes no ;;
@@ -124,7 +128,7 @@ check_answer() {
         account) matches "$2" '[0-9]{12}' || reject_value 'an account number of 12 digits' ;;
         role) matches "$2" '[A-Za-z0-9_+=.@/-]{1,128}' || reject_value 'the name of a role' ;;
         email) matches "$2" '[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]+' || reject_value 'an e-mail address' ;;
-        amount) matches "$2" '[0-9]{1,9}' || reject_value 'an amount in whole USD' ;;
+        amount) matches "$2" '[0-9]{1,9}' || reject_value 'a whole number' ;;
         vpc) matches "$2" 'vpc-[0-9a-f]{8,17}' || reject_value 'a VPC such as vpc-0a1b2c3d' ;;
         subnets) each_matches "$2" 'subnet-[0-9a-f]{8,17}' || reject_value 'subnets such as subnet-0a1b2c3d' ;;
         groups) each_matches "$2" 'sg-[0-9a-f]{8,17}' || reject_value 'security groups such as sg-0a1b2c3d' ;;
@@ -427,8 +431,10 @@ check_answers() {
         fail_usage budget '--budget-action needs a budget' 'add --monthly-budget with an amount in USD'
     fi
     if [ -n "$(answer vpc_id)" ]; then
-        [ -n "$(answer subnets)" ] ||
-            fail_usage subnets 'VPC endpoints need subnets' 'add --subnets, one for each Availability Zone'
+        if [ -z "$(answer subnets)" ] || [ -z "$(answer security_groups)" ]; then
+            fail_usage vpc_id 'VPC endpoints need subnets and security groups' \
+                'add --subnets, one for each Availability Zone, and --security-groups that admit port 443'
+        fi
     elif [ -n "$(answer subnets)$(answer security_groups)" ]; then
         fail_usage vpc_id '--subnets and --security-groups are for VPC endpoints' 'add --vpc-id, or remove them'
     fi

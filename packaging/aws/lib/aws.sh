@@ -10,12 +10,6 @@ dedicated_key='' dedicated_secret='' dedicated_token=''
 require_aws() {
     command -v aws >/dev/null || fail_configuration no_aws_cli 'the AWS CLI is not installed' \
         'run this in AWS CloudShell, or install version 2 of the AWS CLI'
-    case $(aws --version 2>&1) in
-        aws-cli/1.*)
-            fail_configuration old_aws_cli 'this AWS CLI is version 1' \
-                'install version 2 of the AWS CLI, or run this in AWS CloudShell'
-            ;;
-    esac
 }
 
 # try_aws SERVICE ACTION [ARGUMENT …]: the answer as text in `reply`. Fails as the AWS CLI does; its message is then
@@ -55,20 +49,20 @@ fail_for_aws() {
     error=$(tr '\n' ' ' <"$scratch/aws-error" | sed 's/^ *//; s/^aws: \[ERROR\]: //; s/^An error occurred //; s/ *$//')
     what="AWS did not $1: $error"
     if aws_refused_with 'Unable to locate credentials' 'NoCredentials' 'Partial credentials'; then
-        fail 4 deploy/no_credentials 'there are no AWS credentials' \
+        fail 4 "$program/no_credentials" 'there are no AWS credentials' \
             'run this in AWS CloudShell, or sign in with `aws login` or `aws sso login` first'
     elif aws_refused_with ExpiredToken InvalidClientTokenId UnrecognizedClient \
         'has expired' InvalidAccessKeyId SignatureDoesNotMatch; then
-        fail 4 deploy/credentials "$what" 'sign in to AWS again, then run the same command'
+        fail 4 "$program/credentials" "$what" 'sign in to AWS again, then run the same command'
     elif aws_refused_with 'Could not connect' 'Connect timeout' 'Read timeout' 'Connection was closed' \
         'SSL validation failed' 'proxy' 'Failed to resolve'; then
-        fail 9 deploy/network "$what" \
+        fail 9 "$program/network" "$what" \
             "check the connection to AWS and whether $aws_region is a Region of this partition"
     elif aws_refused_with AccessDenied AccessDeniedException UnauthorizedOperation AuthorizationError \
         'not authorized'; then
-        fail 7 deploy/denied "$what" 'use credentials of an administrator of this account, or have this call allowed'
+        fail 7 "$program/denied" "$what" 'use credentials of an administrator of this account, or have the call allowed'
     fi
-    fail 7 deploy/aws "$what" 'correct what AWS names, then run the same command: finished steps are not repeated'
+    fail 7 "$program/aws" "$what" 'correct what AWS names, then run the same command: finished steps are not repeated'
 }
 
 account_id=

@@ -60,15 +60,13 @@ list_blocked() {
 # for_each_blocked_policy ACTION: calls it for the policy of the sign-in account, and of the dedicated account if there
 # is one, with `policy`, `policy_account` and the blocks in `blocks`. Ends the program if no policy can name a person.
 for_each_blocked_policy() {
-    identify_caller
     policies=0
     unnamed=
     use_signin_account
-    policy_account=$account_id
     act_on_blocked_policy "$1"
     if [ -n "$(answer account)" ]; then
+        identify_caller
         use_bedrock_account
-        policy_account=$bedrock_account_id
         act_on_blocked_policy "$1"
     fi
     if [ "$policies" -eq 0 ] && [ -n "$unnamed" ]; then
@@ -78,68 +76,91 @@ for_each_blocked_policy() {
     fi
     if [ "$policies" -eq 0 ]; then
         fail_configuration no_stack \
-            "there is no stack $stack_prefix-federation in $(answer region) of account $account_id" \
+            "there is no stack $stack_prefix-federation in $(answer region)" \
             'deploy it first, or name another one with --name, --region and --account'
     fi
 }
 
 act_on_blocked_policy() {
-    read_stack_output "$stack_prefix-federation" BlockedPolicyArn
-    policy=$reply
-    if [ -z "$policy" ]; then return 0; fi
-    read_stack_parameter "$stack_prefix-federation" Federation
-    if [ "$reply" = identity-pool ]; then
+    find_blocked_policy || return 0
+    if [ "$federation" = identity-pool ]; then
         unnamed=yes
         return 0
     fi
     policies=$((policies + 1))
+    policy_account=${policy#*:iam::}
+    policy_account=${policy_account%%:*}
     read_blocks
     "$1"
 }
 
-# Reads the versions of `policy`: `versions` (lines of version, default or not, ours or not; the oldest first),
-# `default_version`, `template_version`, and `blocks` (lines of person and time, or `-`). If the template's version is
-# the default although a version of ours is older than it, CloudFormation has replaced ours: `blocks` are then those of
-# the newest one of ours, and `replaced` is yes.
-read_blocks() {
-    ask_aws 'list the versions of the policy Blocked' iam list-policy-versions --policy-arn "$policy" \
-        --query 'Versions[].[CreateDate,VersionId,IsDefaultVersion]'
-    versions='' default_version='' template_version='' our_version='' replaced='' blocks=''
-    printf '%s\n' "$reply" | awk -F '\t' -v OFS='\t' 'NF == 3 { print substr($2, 2) + 0, $2, $3 }' | sort \
-        -n >"$scratch/versions"
-    while IFS="$tab" read -r _ version is_default; do
-        ask_aws 'show a version of the policy Blocked' iam get-policy-version --policy-arn "$policy" \
-            --version-id "$version" \
-            --query "length(PolicyVersion.Document.Statement[?Sid && starts_with(Sid, 'DeployBlocks')])"
-        if [ "$reply" = 0 ]; then
-            template_version=$version owner=template
-        else
-            our_version=$version owner=deploy
-        fi
-        if [ "$is_default" = True ]; then default_version=$version default_owner=$owner; fi
-        versions="$versions$version $is_default $owner$newline"
-    done <"$scratch/versions"
-    if [ -z "$our_version" ]; then return 0; fi
-    if [ "$default_owner" = template ]; then
-        [ "${default_version#v}" -gt "${our_version#v}" ] || return 0
-        replaced=yes
-    else
-        our_version=$default_version
+# find_blocked_policy: `policy` and `federation` of the federation stack. Fails if there is none. The Terraform module
+# has no stack, and its policy has the same name.
+find_blocked_policy() {
+    policy=
+    output="Outputs[?OutputKey=='BlockedPolicyArn'].OutputValue | [0]"
+    parameter="Parameters[?ParameterKey=='Federation'].ParameterValue | [0]"
+    if try_aws cloudformation describe-stacks --stack-name "$stack_prefix-federation" \
+        --query "Stacks[0].[$output,$parameter]"; then
+        policy=$(first_word "$reply")
+        federation=$(second_word "$reply")
+    elif ! aws_refused_with 'does not exist'; then
+        fail_for_aws "describe the stack $stack_prefix-federation"
     fi
-    read_blocks_of_version "$our_version"
+    if [ -n "$policy" ] && [ "$policy" != None ]; then return 0; fi
+    federation=oidc
+    identify_caller
+    policy=arn:$partition:iam::$(account_of_calls):policy
+    policy=$policy/$stack_prefix-federation-you-are-blocked-ask-your-administrator
+    if try_aws iam get-policy --policy-arn "$policy" --query Policy.Arn; then return 0; fi
+    aws_refused_with NoSuchEntity || fail_for_aws "show the policy $policy"
+    return 1
 }
 
-read_blocks_of_version() {
-    timed_statements="PolicyVersion.Document.Statement[?Sid && starts_with(Sid, 'DeployBlocksUntil')]"
-    ask_aws 'show who is blocked' iam get-policy-version --policy-arn "$policy" --version-id "$1" \
-        --query "PolicyVersion.Document.Statement[?Sid=='DeployBlocks'].Condition.StringLike.\"aws:userid\"[]"
-    permanent=$(printf '%s\n' "$reply" | tr '\t' '\n' | sed -n 's/^\*:\(.*\)$/\1/p' | sed "s/\$/$tab-/")
-    ask_aws 'show who is blocked' iam get-policy-version --policy-arn "$policy" --version-id "$1" \
-        --query "$timed_statements.[Condition.StringLike.\"aws:userid\",Condition.DateLessThan.\"aws:CurrentTime\"]"
-    timed=$(printf '%s\n' "$reply" | sed -n 's/^\*:\(.*\)$/\1/p')
+# Reads the versions of `policy`: `versions` (lines of version, default or not; the oldest first), `default_version`,
+# `template_version`, and `blocks` (lines of person and time, or `-`). If the default is the template's although a
+# version of ours is older than it, CloudFormation has replaced ours: `blocks` are then those of our newest version, and
+# `replaced` is yes.
+read_blocks() {
+    ask_aws 'list the versions of the policy Blocked' iam list-policy-versions --policy-arn "$policy" \
+        --query 'Versions[].[VersionId,IsDefaultVersion]'
+    versions=$(printf '%s\n' "$reply" | awk -F '\t' 'NF == 2 { print substr($1, 2), $1, $2 }' | sort -n |
+        cut -d ' ' -f 2-)
+    default_version='' template_version='' our_version='' replaced='' blocks='' our_blocks='' default_is_ours=''
+    blocked_actions=''
+    printf '%s\n' "$versions" >"$scratch/versions"
+    while read -r version is_default; do
+        read_version "$version"
+        if [ -z "$version_blocks" ]; then
+            template_version=$version blocked_actions=$version_actions
+        elif [ "$default_is_ours" != yes ]; then
+            our_version=$version our_blocks=$version_blocks
+            blocked_actions=${blocked_actions:-$version_actions}
+            if [ "$is_default" = True ]; then default_is_ours=yes; fi
+        fi
+        if [ "$is_default" = True ]; then default_version=$version; fi
+    done <"$scratch/versions"
+    if [ -z "$our_version" ]; then return 0; fi
+    if [ "$default_is_ours" != yes ]; then
+        [ "${default_version#v}" -gt "${our_version#v}" ] || return 0
+        replaced=yes
+    fi
     # An expired statement matches no more, so it is left out of the next version.
-    blocks=$(printf '%s\n%s\n' "$permanent" "$timed" |
-        awk -F '\t' -v now="$(current_time)" 'NF == 2 && ($2 == "-" || $2 > now)' | sort)
+    blocks=$(printf '%s\n' "$our_blocks" | awk -F '\t' -v now="$(current_time)" '$2 == "-" || $2 > now' | sort)
+}
+
+# read_version VERSION: `version_blocks`, the lines of person and time of one version, and `version_actions`, what it
+# denies. A version of the template has no blocks.
+read_version() {
+    person_and_time="[join(' ', Condition.StringLike.\"aws:userid\"), Condition.DateLessThan.\"aws:CurrentTime\"]"
+    ours="PolicyVersion.Document.Statement[?Sid && starts_with(Sid, 'DeployBlocks')]"
+    ask_aws 'show a version of the policy Blocked' iam get-policy-version --policy-arn "$policy" --version-id "$1" \
+        --query "[[PolicyVersion.Document.Statement[0].Action],$ours.$person_and_time][]"
+    version_actions=$(printf '%s\n' "$reply" | sed -n 1p)
+    version_blocks=$(printf '%s\n' "$reply" | sed 1d | awk -F '\t' -v OFS='\t' 'NF == 2 {
+        count = split($1, name, " ")
+        for (i = 1; i <= count; i++) print substr(name[i], 3), ($2 == "None" ? "-" : $2)
+    }')
 }
 
 add_block() {
@@ -198,9 +219,9 @@ restore_template_version() {
 # delete_old_versions COUNT: deletes the oldest versions until fewer than COUNT remain. The default and the template's
 # newest version stay.
 delete_old_versions() {
-    count=$(printf '%s' "$versions" | grep -c .) || true
-    printf '%s' "$versions" >"$scratch/versions"
-    while read -r version is_default _; do
+    count=$(printf '%s\n' "$versions" | grep -c .) || true
+    printf '%s\n' "$versions" >"$scratch/versions"
+    while read -r version is_default; do
         if [ "$count" -lt "$1" ]; then break; fi
         if [ "$is_default" = True ] || [ "$version" = "$template_version" ]; then continue; fi
         ask_aws 'delete a version of the policy Blocked' iam delete-policy-version --policy-arn "$policy" \
@@ -212,7 +233,7 @@ delete_old_versions() {
 # print_blocking_document BLOCKS: the policy that refuses them what the template's version refuses to nobody: one
 # statement for all blocks without an end, and one for each block with an end.
 print_blocking_document() {
-    printf '%s\n' "$1" | awk -F '\t' -v actions="$(blocked_actions)" '
+    printf '%s\n' "$1" | awk -F '\t' -v actions="$(actions_as_json)" '
         function statement(sid, condition) {
             return "{\"Sid\":\"" sid "\",\"Effect\":\"Deny\",\"Action\":[" actions "],\"Resource\":\"*\"," \
                 "\"Condition\":{" condition "}}"
@@ -220,7 +241,7 @@ print_blocking_document() {
         $2 == "-" { names = names (names == "" ? "" : ",") "\"*:" $1 "\"" }
         $2 != "-" {
             timed = timed (timed == "" ? "" : ",") statement("DeployBlocksUntil" ++count, \
-                "\"StringLike\":{\"aws:userid\":\"*:" $1 "\"},\"DateLessThan\":{\"aws:CurrentTime\":\"" $2 "\"}")
+                "\"StringLike\":{\"aws:userid\":[\"*:" $1 "\"]},\"DateLessThan\":{\"aws:CurrentTime\":\"" $2 "\"}")
         }
         END {
             if (names != "") all = statement("DeployBlocks", "\"StringLike\":{\"aws:userid\":[" names "]}")
@@ -229,19 +250,14 @@ print_blocking_document() {
         }'
 }
 
-# The actions that the policy denies, as items of a JSON array.
-blocked_actions() {
-    ask_aws 'show a version of the policy Blocked' iam get-policy-version --policy-arn "$policy" \
-        --version-id "${template_version:-$default_version}" \
-        --query 'PolicyVersion.Document.Statement[0].Action[]'
-    printf '%s\n' "$reply" | tr '\t' '\n' | sed '/^[a-z-]*:\*$/!d; s/.*/"&"/' | paste -s -d , -
+# The actions that the template's version denies, as items of a JSON array.
+actions_as_json() {
+    printf '%s\n' "$blocked_actions" | tr '\t' '\n' | sed '/^[a-z-]*:\*$/!d; s/.*/"&"/' | paste -s -d , -
 }
 
 # After an update of the stack: writes the blocks again that CloudFormation has replaced.
 restore_replaced_blocks() {
-    read_stack_output "$stack_prefix-federation" BlockedPolicyArn
-    policy=$reply
-    if [ -z "$policy" ]; then return 0; fi
+    find_blocked_policy || return 0
     read_blocks
     if [ -z "$replaced" ]; then return 0; fi
     if [ -n "$blocks" ]; then
@@ -255,9 +271,7 @@ restore_replaced_blocks() {
 
 # Before the stack is deleted: IAM deletes no policy that has further versions. The default version stays in force.
 delete_further_versions() {
-    read_stack_output "$stack_prefix-federation" BlockedPolicyArn
-    policy=$reply
-    if [ -z "$policy" ]; then return 0; fi
+    find_blocked_policy || return 0
     ask_aws 'list the versions of the policy Blocked' iam list-policy-versions --policy-arn "$policy" \
         --query 'Versions[?!IsDefaultVersion].[VersionId]'
     for version in $reply; do

@@ -2,27 +2,28 @@
 # What a fleet gets: the configuration for each kind of device management beside the packages of each system.
 
 make_bundle() {
-    command -v bedrock-sso >/dev/null ||
-        fail_configuration no_program 'bedrock-sso is not on PATH, so the files for the fleet cannot be made' \
-            "install bedrock-sso, then run: bedrock-sso setup --fleet $bundle/configuration --config $config_file"
+    [ -f "$scratch/config.toml" ] || write_config "$scratch/config.toml"
     mkdir -p "$bundle" || fail 10 deploy/write "cannot create the folder $bundle" 'name another folder with --bundle'
-    bedrock-sso setup --fleet "$bundle/configuration" --config "$scratch/config.toml" || fail 3 deploy/bundle \
-        "bedrock-sso setup --fleet failed for $bundle/configuration" 'follow its hint, then run this again'
+    say ''
+    say "For the fleet, in $bundle:"
+    if command -v bedrock-sso >/dev/null; then
+        bedrock-sso setup --fleet "$bundle/configuration" --config "$scratch/config.toml" ||
+            fail 3 deploy/bundle "bedrock-sso setup --fleet failed for $bundle/configuration" \
+                'follow its hint, then run this again'
+        say '  configuration/  config.toml and settings of Claude Code for each kind of device management'
+    else
+        say '  The configuration is missing, because bedrock-sso is not on PATH here. On a computer that has it, run:'
+        say "    bedrock-sso setup --fleet configuration --config $config_file"
+    fi
     if [ -n "$packages" ]; then
         copy_packages linux deb rpm apk tar.gz
         copy_packages macos pkg
         copy_packages windows msi
-    fi
-    say ''
-    say "For the fleet, in $bundle:"
-    say \
-        '  configuration/  config.toml and settings of Claude Code, for each kind of device management (docs/fleet.md)'
-    if [ -n "$packages" ]; then
         say '  packages/       the packages of each system'
     else
-        say \
-            '  The packages are missing: name the folder that has them with --packages, or take them from the release.'
+        say '  The packages are missing: name the folder that has them with --packages, or take them from the release.'
     fi
+    say '  What goes where: docs/fleet.md'
 }
 
 # copy_packages SYSTEM ENDING …

@@ -7,9 +7,18 @@ price_of_endpoint_hour=0.01
 price_of_alarm=0.10
 hours_of_month=730
 
-# What guardrails.yaml creates, for each Region.
-endpoint_services=3
-count_alarms() { if is_on alarms; then echo 4; else echo 0; fi; }
+# What guardrails.yaml creates in each Region.
+count_endpoints() { if is_on mantle; then echo 3; else echo 2; fi; }
+
+count_alarms() {
+    if ! is_on alarms; then
+        echo 0
+    elif [ "$(answer output_tokens_per_hour)" -gt 0 ]; then
+        echo 4
+    else
+        echo 3
+    fi
+}
 
 show_idle_cost() {
     regions=1
@@ -20,13 +29,14 @@ show_idle_cost() {
         printf 'What\tNumber\tPrice\tA month\n'
         print_cost 'IAM: provider, roles, policies' 1 0 1
         if is_on logging; then print_cost 'invocation log: by the GB when used' 1 0 "$regions"; fi
-        if is_on trail; then print_cost 'trail: first copy of management events' 1 0 "$regions"; fi
+        if is_on trail; then print_cost 'trail: free if it is the first one of the account' 1 0 1; fi
         if is_on guardrail; then print_cost 'guardrail: by the text unit when used' 1 0 "$regions"; fi
         if [ "$(answer monthly_budget)" -gt 0 ]; then print_cost 'budget: the first two of an account' 1 0 1; fi
         print_cost 'alarms' "$(count_alarms)" "$price_of_alarm" "$regions"
         if [ -n "$(answer vpc_id)" ]; then
-            print_cost "VPC endpoints: $endpoint_services services in $zones subnets, $hours_of_month hours" \
-                "$((endpoint_services * zones * hours_of_month))" "$price_of_endpoint_hour" "$regions"
+            endpoints=$(count_endpoints)
+            print_cost "VPC endpoints: $endpoints in $zones subnets, $hours_of_month hours" \
+                "$((endpoints * zones * hours_of_month))" "$price_of_endpoint_hour" "$regions"
         fi
     } | awk -F '\t' -v OFS='\t' '{ print; if (NR > 1) sum += $4 } END { printf "all\t\t\t%.2f\n", sum }' | print_table
 }

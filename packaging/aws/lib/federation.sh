@@ -76,6 +76,7 @@ add_permissions() {
     add_parameter Mantle "$(answer mantle)"
     if is_on mantle; then add_parameter MantleModels "$(mantle_models)"; fi
     add_parameter LaptopTelemetry "$(answer laptop_telemetry)"
+    if [ -n "$telemetry_log_group" ]; then add_parameter TelemetryLogGroup "$telemetry_log_group"; fi
     add_parameter GuardrailArns "$guardrail_arns"
     add_parameter VpcEndpoints "$vpc_endpoints"
 }
@@ -91,7 +92,7 @@ add_programs() {
 }
 
 # What exists already and is therefore a parameter: IAM OIDC providers, and what the stack of guard rails has created.
-existing_provider='' existing_ci_provider='' guardrail_arns='' vpc_endpoints=''
+existing_provider='' existing_ci_provider='' guardrail_arns='' vpc_endpoints='' telemetry_log_group=''
 # Client IDs that a provider which is not ours lacks, one a line: account, provider, client ID.
 missing_client_ids=
 
@@ -113,11 +114,15 @@ find_existing_resources() {
     find_guard_rails
 }
 
-# What the federation must allow of the stacks of guard rails, as far as they exist: in each Region a guardrail and VPC
-# endpoints.
+# What the federation must allow of the stacks of guard rails, as far as they exist.
 find_guard_rails() {
-    guardrail_arns='' vpc_endpoints=''
+    guardrail_arns='' vpc_endpoints='' telemetry_log_group=''
     in_each_region add_guard_rails_of_region
+    use_bedrock_account
+    if is_on laptop_telemetry; then
+        read_stack_output "$stack_prefix-guardrails" TelemetryLogGroupName
+        telemetry_log_group=$reply
+    fi
 }
 
 add_guard_rails_of_region() {

@@ -2,6 +2,10 @@
 # What the administrator sees: sentences, tables and failures. Text from AWS or from a file is printed only through
 # `printable`, so that it cannot move the cursor or recolour the terminal.
 
+# The name of the program in its messages and slugs, and whether it asks nothing.
+program=deploy
+assume_yes=no
+
 # say TEXT …: one line on stdout. The text is ours.
 say() { printf '%s\n' "$*"; }
 
@@ -10,15 +14,13 @@ printable() { printf '%s' "$1" | tr '\n\r\t' '   ' | tr -c '[:print:]' '?'; }
 
 # fail CODE SLUG WHAT HINT: ends the program. The codes are those of bedrock-sso.
 fail() {
-    printf 'deploy: %s [%s]\n  hint: %s\n' "$(printable "$3")" "$2" "$(printable "$4")" >&2
+    printf '%s: %s [%s]\n  hint: %s\n' "$program" "$(printable "$3")" "$2" "$(printable "$4")" >&2
     exit "$1"
 }
 
-fail_usage() { fail 2 "deploy/$1" "$2" "$3"; }
-fail_configuration() { fail 3 "deploy/$1" "$2" "$3"; }
+fail_usage() { fail 2 "$program/$1" "$2" "$3"; }
+fail_configuration() { fail 3 "$program/$1" "$2" "$3"; }
 fail_internal() { fail 1 deploy/internal "$1" 'report this as a bug, with the command that you ran'; }
-
-warn() { printf 'deploy: %s\n' "$(printable "$1")" >&2; }
 
 # print_table [INDENT]: aligns tab-separated lines of stdin in columns, without the characters that a terminal obeys.
 print_table() {

@@ -21,6 +21,18 @@ demand_per_person() {
     fi
 }
 
+# read_token_quota MODEL: `token_quota`, the tokens a minute that the account may use of this line of `chosen_models`.
+# Empty: Service Quotas does not say.
+read_token_quota() {
+    token_quota=
+    name="$(quota_prefix) model inference tokens per minute for Anthropic $(printf '%s\n' "$1" | cut -f 5)"
+    try_aws service-quotas list-service-quotas --service-code bedrock \
+        --query "Quotas[?QuotaName=='$name' || QuotaName=='$name V1'].[Value]" || return 0
+    token_quota=$(printf '%s\n' "$reply" | awk '$1 > 0 { printf "%d", $1; exit }')
+}
+
+quota_prefix() { if [ "$(answer geography)" = global ]; then echo 'Global cross-region'; else echo Cross-region; fi; }
+
 compare_quotas() {
     case $people in
         '' | *[!0-9]* | 0 | ???????*) fail_usage people 'the number of people is missing' \
@@ -56,12 +68,10 @@ compare_quotas() {
 }
 
 # Prints model, unit, value, need, yes or no or unknown, quota code and whether it is adjustable, for each chosen model.
-# AWS names the quota of a geography "Cross-region model inference …" and that of `global` "Global cross-region …". The
-# names of older models ended in " V1".
+# AWS names the quota of a geography "Cross-region model inference …" and that of `global` "Global cross-region …".
+# The names of older models ended in " V1".
 find_quotas() {
-    prefix='Cross-region'
-    if [ "$(answer geography)" = global ]; then prefix='Global cross-region'; fi
-    printf '%s' "$chosen_models" | awk -F '\t' -v OFS='\t' -v prefix="$prefix" -v quotas="$scratch/quotas" \
+    printf '%s' "$chosen_models" | awk -F '\t' -v OFS='\t' -v prefix="$(quota_prefix)" -v quotas="$scratch/quotas" \
         -v tokens="$tokens_needed" -v requests="$requests_needed" '
         function compare(unit, need,    name, found, enough) {
             name = prefix " model inference " unit " per minute for Anthropic " $5

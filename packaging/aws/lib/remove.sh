@@ -2,6 +2,9 @@
 # Removal: the stacks in the reverse order, and what stays.
 
 remove_stacks() {
+    if [ "$assume_yes$dry_run" = nono ] && ! [ -t 0 ]; then
+        fail_usage yes 'without a terminal nothing is deleted unasked' 'add --yes'
+    fi
     with_region remove_found_stacks
 }
 
@@ -29,9 +32,6 @@ remove_found_stacks() {
     if [ "$dry_run" = yes ]; then
         say 'This was a dry run: nothing was deleted.'
         return 0
-    fi
-    if [ "$assume_yes" = no ] && ! [ -t 0 ]; then
-        fail_usage yes 'without a terminal nothing is deleted unasked' 'add --yes'
     fi
     confirm 'Delete them?' || {
         say 'Nothing was deleted.'

@@ -1,9 +1,12 @@
 #!/bin/sh
 # Stacks of CloudFormation: change sets are made, shown and, after one yes, executed.
 
-# The change sets of this run that are not executed yet, one a line: account, Region, stack, change set, and `new` if
-# the stack exists only because of it.
+# The change sets of this run that are not executed yet, one a line: account, Region, stack, change set, and the stack
+# before: when it changed last, and its state, which is `new` if the stack exists only because of the change set.
 pending_change_sets=
+
+# The stack that CloudFormation is working on for this run.
+executing=
 
 # The parameters of the next stack as JSON. `add_parameter` adds one.
 parameters=
@@ -53,17 +56,16 @@ plan_stack() {
     type=UPDATE
     if [ -z "$stack_status" ] || [ "$stack_status" = REVIEW_IN_PROGRESS ]; then type=CREATE; fi
     change_set=deploy-$(date -u +%Y%m%d%H%M%S)-$$
-    new=
-    if [ -z "$stack_status" ]; then new=new; fi
-    pending_change_sets="$pending_change_sets$aws_account $aws_region $1 $change_set $new$newline"
+    pending="$aws_account $aws_region $1 $change_set ${stack_updated:--} ${stack_status:-new}"
+    pending_change_sets=$pending_change_sets$pending$newline
     ask_aws "accept a change set of the stack $1" cloudformation create-change-set --stack-name "$1" \
         --change-set-name "$change_set" \
         --change-set-type "$type" --template-body "file://$here/$2" --parameters "[$parameters]" \
         --capabilities CAPABILITY_NAMED_IAM --query Id
     await_change_set "$1"
     if [ "$change_set_status" = FAILED ]; then
-        discard_change_set "$aws_account" "$aws_region" "$1" "$change_set" "$new"
-        remove_pending_change_set "$aws_account $aws_region $1 $change_set $new"
+        discard_change_set "$aws_account" "$aws_region" "$1" "$change_set" "${stack_status:-new}"
+        remove_pending_change_set "$pending"
         case $change_set_reason in
             *"didn't contain changes"* | *'No updates are to be performed'* | *'No changes to deploy'*) ;;
             *)
@@ -96,12 +98,16 @@ refuse_stuck_stack() {
     esac
 }
 
+# Waits until the change set is complete: `change_set_status`, `change_set_reason`, and the changes in `change_rows`.
 await_change_set() {
+    change_columns='Changes[].ResourceChange.[Action,ResourceType,LogicalResourceId,Replacement]'
     while :; do
         ask_aws "describe the change set of $1" cloudformation describe-change-set --stack-name "$1" \
-            --change-set-name "$change_set" --query '[Status,StatusReason]'
+            --change-set-name "$change_set" \
+            --query "[[[Status,StatusReason]],$change_columns][]"
         change_set_status=$(first_word "$reply")
-        change_set_reason=$(printf '%s' "$reply" | cut -f 2-)
+        change_set_reason=$(printf '%s\n' "$reply" | sed -n 1p | cut -f 2-)
+        change_rows=$(printf '%s\n' "$reply" | sed 1d)
         case $change_set_status in
             CREATE_COMPLETE | FAILED) return 0 ;;
             *) sleep 1 ;;
@@ -110,13 +116,10 @@ await_change_set() {
 }
 
 show_change_set() {
-    ask_aws "list the changes of $1" cloudformation describe-change-set --stack-name "$1" \
-        --change-set-name "$change_set" \
-        --query 'Changes[].ResourceChange.[Action,ResourceType,LogicalResourceId,Replacement]'
     if [ "$type" = CREATE ]; then say "$1 in $aws_region: a new stack"; else say "$1 in $aws_region: changes"; fi
     {
         printf 'Action\tResource type\tResource\tReplaced\n'
-        printf '%s\n' "$reply" | awk -F '\t' -v OFS='\t' 'NF {
+        printf '%s\n' "$change_rows" | awk -F '\t' -v OFS='\t' 'NF {
             if ($4 == "None" || $4 == "") $4 = "-"
             print $1, $2, $3, $4
         }'
@@ -134,42 +137,51 @@ discard_pending_change_sets() {
     [ -n "$pending_change_sets" ] || return 0
     printf '%s\n' "$pending_change_sets" >"$scratch/pending"
     pending_change_sets=
-    while read -r account region stack change_set new; do
-        [ -z "$account" ] || discard_change_set "$account" "$region" "$stack" "$change_set" "$new"
+    while read -r account region stack change_set _ before; do
+        [ -z "$account" ] || discard_change_set "$account" "$region" "$stack" "$change_set" "$before"
     done <"$scratch/pending"
 }
 
 discard_change_set() {
     aws_account=$1 aws_region=$2
     try_aws cloudformation delete-change-set --stack-name "$3" --change-set-name "$4" || true
-    if [ "$5" = new ] && try_aws cloudformation describe-stacks --stack-name "$3" --query 'Stacks[0].StackStatus' &&
-        [ "$reply" = REVIEW_IN_PROGRESS ]; then
-        try_aws cloudformation delete-stack --stack-name "$3" || return 0
-        for _ in 1 2 3 4 5 6 7 8 9 10; do
-            try_aws cloudformation describe-stacks --stack-name "$3" --query 'Stacks[0].StackStatus' || return 0
-            sleep 1
-        done
-    fi
+    case $5 in
+        new | REVIEW_IN_PROGRESS) delete_empty_stack "$3" ;;
+    esac
+}
+
+# A stack in review has no resources. It disappears if nobody else has a change set for it.
+delete_empty_stack() {
+    try_aws cloudformation list-change-sets --stack-name "$1" --query 'Summaries[].[ChangeSetName]' || return 0
+    if [ -n "$reply" ]; then return 0; fi
+    try_aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' || return 0
+    if [ "$reply" != REVIEW_IN_PROGRESS ]; then return 0; fi
+    try_aws cloudformation delete-stack --stack-name "$1" || return 0
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        try_aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' || return 0
+        sleep 1
+    done
 }
 
 # Executes all pending change sets in the order in which they were planned.
 execute_change_sets() {
     [ -n "$pending_change_sets" ] || return 0
     printf '%s\n' "$pending_change_sets" >"$scratch/execute"
-    while read -r account region stack change_set new; do
+    while read -r account region stack change_set updated before; do
         if [ -n "$account" ]; then execute_change_set; fi
     done <"$scratch/execute"
 }
 
 execute_change_set() {
     aws_account=$account aws_region=$region
-    read_stack_status "$stack"
     say "$stack in $region: working…"
     ask_aws "execute the change set of $stack" cloudformation execute-change-set --stack-name "$stack" \
         --change-set-name "$change_set" \
         --client-request-token "$change_set"
-    remove_pending_change_set "$account $region $stack $change_set $new"
-    await_stack "$stack" "$stack_status" "$stack_updated"
+    remove_pending_change_set "$account $region $stack $change_set $updated $before"
+    executing="$stack in $region"
+    await_stack "$stack" "$before" "$updated"
+    executing=
     case $stack_status in
         CREATE_COMPLETE | UPDATE_COMPLETE | IMPORT_COMPLETE) say "$stack in $region: done" ;;
         *) fail_stack "$stack" "$change_set" ;;
@@ -186,7 +198,7 @@ await_stack() {
             *_IN_PROGRESS) ;;
             "$2")
                 # An update starts a moment after AWS has accepted it.
-                if [ "$stack_updated" != "$3" ] || [ "$waited" -ge 10 ]; then return 0; fi
+                if [ "${stack_updated:--}" != "$3" ] || [ "$waited" -ge 10 ]; then return 0; fi
                 ;;
             *) return 0 ;;
         esac

@@ -172,8 +172,8 @@ fn parse_console_service(text: &str) -> Result<String, &'static str> {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct SetupArgs {
-    /// Read the values from FILE: a bedrock-sso configuration, an AWS configuration with sso_* keys, or the output of
-    /// AWS's guidance sample and its stacks
+    /// Read the values from FILE: a bedrock-sso configuration, the outputs of your stacks in AWS, an AWS configuration
+    /// with sso_* keys, or a file of AWS's guidance sample
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Issuer URL of the identity provider

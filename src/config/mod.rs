@@ -74,8 +74,9 @@ pub use profile::{
     CallerKind, LoginMode, Profile, ProfileFingerprints, RedirectHost, RedirectUri, SignInFlow, Storage,
 };
 pub use profile_draft::{
-    KeyValue, check_profile_name, find_differing_keys, list_profile_names, parse_role_flag, preview_administrator_file,
-    preview_file, preview_redirect_uri, read_key_values, render_profile_table, require_known_key,
+    KeyValue, check_profile_name, find_differing_keys, list_profile_names, merge_value, parse_role_flag,
+    preview_administrator_file, preview_file, preview_redirect_uri, read_key_values, render_profile_table,
+    require_known_key,
 };
 pub use profile_set::{ProfileDraft, add_profiles, find_default_profile, render_empty_file, set_default_profile};
 pub use provider::{

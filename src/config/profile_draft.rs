@@ -96,6 +96,24 @@ pub fn read_key_values(
     })
 }
 
+/// Adds a value to those of a profile, or replaces the earlier one. Of two tables, the result has the entries of both, and
+/// `added` wins.
+pub fn merge_value(values: &mut Vec<KeyValue>, added: KeyValue) {
+    let (key, text) = added;
+    match values.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, before)) => *before = merge_tables(key, before, &text).unwrap_or(text),
+        None => values.push((key, text)),
+    }
+}
+
+/// The entries of two tables. `None` if one of the texts is not a table.
+fn merge_tables(key: &ConfigKey, before: &str, added: &str) -> Option<String> {
+    let DeValue::Table(mut entries) = key.value_from_text(before).ok()? else { return None };
+    let DeValue::Table(more) = key.value_from_text(added).ok()? else { return None };
+    entries.extend(more);
+    Some(to_toml(&DeValue::Table(entries)))
+}
+
 /// The profile that would be loaded if `file`, the administrator's or the user's, had this text.
 pub fn preview_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Profile, Error> {
     LayerTexts::load_with_text(inputs, file, text)?.with_layers(|layers| layers.build_chosen_profile(inputs))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
-    setup::{Error, aws, sample_import::ImportError, settings},
+    setup::{Error, ImportError, aws, settings},
     text::{join_with_and, sanitize_line},
 };
 
@@ -178,14 +178,16 @@ fn describe_settings_error(path: &Path, refusal: settings::SettingsEditRefused) 
     ("setup/claude_settings", what, hint)
 }
 
-/// A file that `--from` names: a configuration of this program, or a file of AWS's guidance sample.
+/// A file that `--from` names: a configuration of this program, outputs of stacks, or a file of AWS's guidance sample.
 fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, String, Hint) {
     let file = path.display();
     let (what, hint) = match unusable {
         ImportError::Missing => (format!("{file} does not exist"), "check the path".to_owned()),
         ImportError::UnknownFormat => (
             format!("{file} has no format that setup can read"),
-            "pass a config.toml, an AWS configuration with sso_* keys, or a file of AWS's guidance sample".to_owned(),
+            "pass a config.toml, the outputs of the stacks, an AWS configuration with sso_* keys, or a file of AWS's \
+             guidance sample"
+                .to_owned(),
         ),
         ImportError::SeveralProfiles(names) => (
             format!("{file} has several profiles: {}", sanitize_line(&names.join(", "))),
@@ -199,6 +201,15 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
         ImportError::IdentityCenter => (
             format!("the profile in {file} signs in with IAM Identity Center, not with an identity provider"),
             "pass the start URL of your Identity Center with --start-url instead, or choose another profile".to_owned(),
+        ),
+        // Such as the profiles of two teams: a person belongs to one of them.
+        ImportError::OutputsDiffer { key, outputs: [first, second] } => (
+            format!(
+                "two outputs in {file} set `{key}` to different values: {} and {}",
+                sanitize_line(&first),
+                sanitize_line(&second)
+            ),
+            "pass the outputs of one of the two stacks only".to_owned(),
         ),
     };
     ("setup/source", what, hint.into())

@@ -14,6 +14,8 @@ mod generated;
 mod plan;
 mod record;
 pub mod settings;
+mod import_error;
+mod stack_outputs;
 pub mod sample_import;
 mod profile_names;
 mod start_url;
@@ -23,10 +25,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use command_line::CommandTemplate;
+pub use import_error::ImportError;
 pub use parsed_command::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
 pub use profile_names::{DEFAULT_NAME_TEMPLATE, NamedRole, name_roles};
 pub use record::SetupRecord;
+pub use stack_outputs::{OutputConfig, OutputProfile, StackOutputs, is_configuration, merge_profiles};
 pub use start_url::{find_portal_region, normalize_start_url, parse_start_url};
 
 use crate::trait_impls::impl_from;
@@ -103,7 +107,7 @@ pub enum Error {
     /// Settings for all users cannot call a program in one user's home.
     ProgramInHome { program: PathBuf },
     /// The file that the values should come from has no usable ones.
-    Import { path: PathBuf, error: sample_import::ImportError },
+    Import { path: PathBuf, error: ImportError },
     /// There is no configuration to distribute, and no values were given to create one.
     NothingToDistribute { path: PathBuf },
     /// No configuration exists, and no values were given to create one.

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::{ImportError, StackOutputs};
 use crate::{
     config::{ConfigKey, KeyValue, Provider, SampleIssuer, keys},
     hint::{Hint, NextCommand},
@@ -22,29 +23,14 @@ pub struct ImportedProfile {
     pub notes: Vec<Hint>,
 }
 
-/// Why a file cannot be imported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImportError {
-    /// The file does not exist.
-    Missing,
-    /// The file is neither JSON in a known format nor a configuration of ours.
-    UnknownFormat,
-    /// The file has several profiles, and none was chosen. Contains their names.
-    SeveralProfiles(Vec<String>),
-    /// The file has no profile of the chosen name.
-    NoSuchProfile(String),
-    /// The profile signs in with IAM Identity Center, without an OIDC provider.
-    IdentityCenter,
-}
-
 /// Imports one profile from a JSON text. `wanted` is the name of the profile, which is needed only if the file has
 /// several.
 pub fn import_profile(text: &str, wanted: Option<&str>) -> Result<ImportedProfile, ImportError> {
+    if let Some(outputs) = StackOutputs::parse(text).filter(|outputs| !outputs.values.is_empty()) {
+        return Ok(from_outputs(&outputs.values));
+    }
     let value: Value =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| ImportError::UnknownFormat)?;
-    if let Some(outputs) = parse_stack_outputs(&value) {
-        return Ok(from_outputs(&outputs));
-    }
     let top = value.as_object().ok_or(ImportError::UnknownFormat)?;
     let profiles = top.get("profiles").and_then(Value::as_object).unwrap_or(top);
     let profiles: Vec<_> = profiles.iter().filter_map(|(name, it)| Some((name, it.as_object()?))).collect();
@@ -197,27 +183,6 @@ fn import_claude_code(importer: &mut ProfileImporter<'_>) {
 /// An inline TOML table with one string. JSON's syntax for strings is valid TOML.
 fn format_table(name: &str, text: &str) -> String {
     format!("{{ {name} = {} }}", Value::from(text))
-}
-
-/// Parses the JSON of `aws cloudformation describe-stacks`, or only its list of outputs. Returns `None` for any other
-/// JSON. The region comes from the stack's ARN if no output names it.
-fn parse_stack_outputs(value: &Value) -> Option<Map<String, Value>> {
-    let stacks = value.get("Stacks").and_then(Value::as_array);
-    let lists: Vec<_> = match stacks {
-        Some(stacks) => stacks.iter().filter_map(|stack| stack.get("Outputs")?.as_array()).collect(),
-        None => value.as_array().into_iter().collect(),
-    };
-    let pair =
-        |output: &Value| Some((output.get("OutputKey")?.as_str()?.to_owned(), output.get("OutputValue")?.clone()));
-    let mut found: Map<String, Value> = lists.into_iter().flatten().filter_map(pair).collect();
-    if found.is_empty() {
-        return None;
-    }
-    let id = stacks.and_then(|stacks| stacks.first()?.get("StackId")?.as_str());
-    if let Some(region) = id.and_then(|id| id.split(':').nth(3)) {
-        found.entry("Region").or_insert_with(|| region.into());
-    }
-    Some(found)
 }
 
 /// Imports the outputs of one or more stacks. One output can contain a whole `config.json`; the others take precedence

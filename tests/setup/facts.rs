@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use serde_json::json;
 use testworld::{ROLE_ARN, World};
 
 use super::{browser, desk, snapshot};
@@ -119,6 +120,66 @@ fn setup_imports_the_guidance_sample_configuration() {
     assert!(desk.read(".aws/config").contains("[profile ClaudeCode]\n"));
     desk.write("old/config.json", "{}");
     desk.run(["setup", "--from", file.to_str().unwrap()]).fails(3, "setup/source");
+}
+
+/// An answer of `aws cloudformation describe-stacks`, with one output for each stack.
+fn stacks(outputs: &[(&str, &str)]) -> String {
+    let stack = |(name, text): &(&str, &str)| {
+        json!({
+            "StackId": format!("arn:aws:cloudformation:us-east-1:123456789012:stack/{name}/1"),
+            "StackName": name,
+            "Outputs": [
+                { "OutputKey": "RoleArn", "OutputValue": ROLE_ARN },
+                { "OutputKey": "BedrockSsoConfig", "OutputValue": text },
+            ],
+        })
+    };
+    json!({ "Stacks": outputs.iter().map(stack).collect::<Vec<_>>() }).to_string()
+}
+
+const TEAM: &str = "version = 1\n\n[profiles.claude.claude_code]\nmodels = { default = \"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ml\" }\n";
+
+#[test]
+fn setup_imports_the_configurations_of_our_stacks() {
+    let world = World::new();
+    let desk = desk(&world);
+    let federation = fs::read_to_string(desk.config_file()).unwrap();
+    let from = desk.home().join("outputs.json");
+    let from = from.to_str().unwrap();
+    for outputs in [
+        stacks(&[("acme-team-ml", TEAM), ("acme-federation", &federation)]),
+        stacks(&[("acme-federation", &federation)]),
+        federation.clone(),
+    ] {
+        let _ = fs::remove_file(desk.config_file());
+        desk.write("outputs.json", &outputs);
+        desk.run(["setup", "--yes", "--from", from]).expect_code(0);
+        let written = fs::read_to_string(desk.config_file()).unwrap();
+        assert!(written.contains("[profiles.claude]\n"), "{written}");
+        assert_eq!(written.contains("application-inference-profile/ml"), outputs.contains("team-ml"), "{written}");
+        desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    }
+    desk.run(["setup", "--yes", "--from", from]).expect_code(0);
+    assert!(desk.run(["login"]).expect_code(0).stdout.contains("demo@example.com"));
+}
+
+#[test]
+fn wrong_configuration_in_an_output_names_the_output() {
+    let world = World::new();
+    let desk = desk(&world);
+    fs::remove_file(desk.config_file()).unwrap();
+    let from = desk.home().join("outputs.json");
+    let run = |outputs: &str| {
+        desk.write("outputs.json", outputs);
+        desk.run(["setup", "--yes", "--from", from.to_str().unwrap()])
+    };
+    let wrong = "version = 1\n\n[profiles.claude]\nregoin = \"us-east-1\"\n";
+    let failed = run(&stacks(&[("acme-federation", wrong)])).fails(3, "config/unknown_key");
+    failed.message_has(&["outputs.json (BedrockSsoConfig of acme-federation):4", "regoin", "region"]);
+    run(&stacks(&[("acme-federation", "[profiles.claude]\n")])).fails(3, "config/no_version");
+    let failed = run(&stacks(&[("ml", TEAM), ("web", &TEAM.replace("/ml", "/web"))])).fails(3, "setup/source");
+    failed.message_has(&["claude_code.models", "BedrockSsoConfig of ml", "BedrockSsoConfig of web"]);
+    assert!(!desk.config_file().exists());
 }
 
 #[test]

@@ -13,10 +13,9 @@ use crate::{
     config::{self, KeyValue, ProfileDraft, keys},
     failure::Failure,
     setup::{
-        Error, NamedRole, SetupPlan,
+        Error, ImportError, NamedRole, SetupPlan,
         aws::{self, SsoProfile},
         name_roles, normalize_start_url,
-        sample_import::ImportError,
     },
     text::{join_with_and, sanitize_line},
 };

@@ -9,8 +9,8 @@ use crate::{
     failure::Failure,
     hint::Invocation,
     setup::{
-        Error, SetupPlan, find_portal_region, normalize_start_url,
-        sample_import::{self, ImportError},
+        Error, ImportError, OutputConfig, OutputProfile, SetupPlan, StackOutputs, find_portal_region, is_configuration,
+        merge_profiles, normalize_start_url, sample_import,
     },
 };
 
@@ -86,12 +86,17 @@ impl SetupContext<'_> {
         Err(Error::NoAssignment { missing, is_from_list }.into())
     }
 
-    /// Reads the values from a configuration of ours, of AWS, or of AWS's guidance sample. Prints what the user has
-    /// to do about settings of the sample that cannot be imported.
+    /// Reads the values from a configuration of ours, which may be an output of our stacks, from one of AWS, or from
+    /// one of AWS's guidance sample. Prints what the user has to do about settings of the sample that cannot be
+    /// imported.
     fn read_source_values(&self, path: &Path) -> Result<SourceValues, Failure> {
         let text = read_source(path)?;
-        if self.is_config_file(path) {
+        if self.is_config_file(path) || is_configuration(&text) {
             return Ok(config::read_key_values(&self.inputs(), path, &text)?);
+        }
+        let configs = StackOutputs::parse(&text).unwrap_or_default().configs;
+        if !configs.is_empty() {
+            return self.read_output_configs(path, &configs);
         }
         let unusable = |error| Error::Import { path: path.to_owned(), error };
         if let Some(found) = self.read_sso_profile(&text).map_err(unusable)? {
@@ -103,6 +108,18 @@ impl SetupContext<'_> {
         let notes = imported.notes.iter().map(|note| format!("note: {}\n", note.render(&invocation)));
         write_stderr(&notes.collect::<String>());
         Ok((imported.name, imported.values))
+    }
+
+    /// Reads the configurations that outputs of our stacks contain, and combines them. Messages about a text name its
+    /// output beside the file.
+    fn read_output_configs(&self, path: &Path, configs: &[OutputConfig]) -> Result<SourceValues, Failure> {
+        let read = |OutputConfig { label, text }: &OutputConfig| {
+            let place = format!("{} ({label})", path.display());
+            let (name, values) = config::read_key_values(&self.inputs(), Path::new(&place), text)?;
+            Ok(OutputProfile { label: label.clone(), name, values })
+        };
+        let profiles = configs.iter().map(read).collect::<Result<Vec<_>, config::Error>>()?;
+        Ok(merge_profiles(profiles).map_err(|error| Error::Import { path: path.to_owned(), error })?)
     }
 
     /// Whether the file is a configuration of ours. The file of `--config` always is, whatever its name ends with.

@@ -13,7 +13,7 @@ use aws_sdk_sts::{
 use aws_smithy_runtime_api::client::result::DispatchFailure;
 use serde::Deserialize;
 
-use super::retry::TransientError;
+use super::{iam_denial::IamDenial, retry::TransientError};
 use crate::{http, secret::Secret, text::UntrustedText, time::Timestamp, url::SecureUrlError};
 
 /// Why there are no credentials.
@@ -97,6 +97,8 @@ pub struct AwsErrorDetails {
     pub code: UntrustedText,
     pub message: UntrustedText,
     pub request_id: Option<UntrustedText>,
+    /// The facts of the message, if it is IAM's sentence about a denied request.
+    pub denial: Option<Box<IamDenial>>,
 }
 
 /// Why returned credentials are unusable.
@@ -153,6 +155,15 @@ impl TransientError for Error {
 }
 
 impl AwsErrorDetails {
+    fn new(code: &str, message: &str, request_id: Option<&str>) -> Self {
+        Self {
+            code: UntrustedText::new(code),
+            message: UntrustedText::new(message),
+            request_id: request_id.map(UntrustedText::new),
+            denial: IamDenial::parse(message).map(Box::new),
+        }
+    }
+
     /// Removes a secret from AWS's message. AWS quotes invalid values, and the message reaches terminals, logs and the
     /// stored last failure.
     pub(super) fn redact_secret(self, secret: &Secret) -> Self {
@@ -180,7 +191,7 @@ impl FailedStep {
 
 impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResponse>> for Error {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
-        let request_id = error.request_id().map(UntrustedText::new);
+        let request_id = error.request_id().map(str::to_owned);
         match error {
             SdkError::DispatchFailure(failure) => from_dispatch_failure(&failure),
             SdkError::ResponseError(response) => from_unexpected_answer(response.raw()),
@@ -188,8 +199,7 @@ impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResp
                 Some(code) => {
                     let message = service.err().message().unwrap_or_default();
                     let reason = classify_refusal(code, message, service.raw().status().as_u16());
-                    let (code, message) = (UntrustedText::new(code), UntrustedText::new(message));
-                    Self::Refused { reason, details: AwsErrorDetails { code, message, request_id } }
+                    Self::Refused { reason, details: AwsErrorDetails::new(code, message, request_id.as_deref()) }
                 }
                 None => from_unexpected_answer(service.raw()),
             },
@@ -230,8 +240,7 @@ pub(super) fn parse_refusal(answer: &http::FullResponse) -> Option<(String, Stri
 }
 
 pub(super) fn build_details(code: &str, message: &str, answer: &http::FullResponse) -> AwsErrorDetails {
-    let request_id = read_header(answer, "x-amzn-requestid").map(UntrustedText::new);
-    AwsErrorDetails { code: UntrustedText::new(code), message: UntrustedText::new(message), request_id }
+    AwsErrorDetails::new(code, message, read_header(answer, "x-amzn-requestid"))
 }
 
 pub(super) fn read_header<'a>(answer: &'a http::FullResponse, name: &str) -> Option<&'a str> {

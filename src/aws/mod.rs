@@ -16,6 +16,7 @@ mod role_chain;
 mod service;
 mod destination;
 mod endpoint;
+mod iam_denial;
 mod error;
 mod session_duration;
 mod identity_pool;
@@ -34,13 +35,14 @@ pub use self::{
     api_key::create_api_key,
     assignment::{AssignedCredentials, AssignmentError},
     bedrock::{
-        BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail, IamDenial,
-        InferenceProfile, PolicyKind, TokenUsage,
+        BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail,
+        InferenceProfile, TokenUsage, is_inference_profile,
     },
     caller_identity::CredentialStatus,
     console::{ConsoleError, ConsolePage, request_console_address},
     endpoint::{resolve_exchange_endpoint, resolve_identity_center},
     error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
+    iam_denial::{BlockKind, IamDenial, PolicyKind},
     identity_center::{
         AssignedAccount, ClientRegistration, IdentityCenterClient, IdentityCenterError, PortalDeviceCode,
         PortalPollOutcome, PortalRefusal, PortalRequest, PortalTokens,
@@ -263,6 +265,7 @@ mod tests {
                 code: UntrustedText::new(code),
                 message: UntrustedText::new("in AWS\u{2019}s own words"),
                 request_id: Some(UntrustedText::new("0f3a")),
+                denial: None,
             };
             assert_eq!(error, Error::Refused { reason, details: said }, "{code}");
             assert_eq!(sts.take_requests().len(), asked, "{code}");

@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+pub use aws::BedrockCall;
 pub use oidc::describe_unmet_requirement;
 pub use session::report_session_error;
 pub use sign_in::{LockWaitTimeout, choose_login, describe_change, describe_refresh_obstacle};

@@ -7,13 +7,14 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use crate::{
     aws::BedrockError,
-    failure::Failure,
+    failure::{BedrockCall, Failure},
     files::FileKind,
     hint::Invocation,
     http::{BundleFault, Error, ProxyFault, TlsFault},
     oidc::callback::{BindAttempt, BindObstacle},
     store::{KeyringContext, KeyringError, KeyringFault, MissingPart},
     text::UntrustedText,
+    url::SecureUrl,
 };
 
 /// Adds the two lines of a failure to the golden list, or compares them with it. Rendered without flags, as for a user
@@ -55,8 +56,17 @@ fn network_failures_have_the_expected_wording() {
 fn missing_bedrock_region_has_the_expected_wording() {
     let dns = || Error::Dns { host: "bedrock-runtime.eu-nowhere-1.amazonaws.com".to_owned() };
     for error in [dns(), Error::PacScriptNotRun(Box::new(dns()))] {
-        let error = BedrockError::Network(error);
-        expect_wording(Failure::from_bedrock_error(error, "eu-nowhere-1", "BedrockUser", None));
+        let (error, endpoint) = (BedrockError::Network(error), SecureUrl::parse("https://bedrock.example").unwrap());
+        let call = BedrockCall {
+            region: "eu-nowhere-1",
+            role: "BedrockUser",
+            model: None,
+            guardrail: None,
+            tags: None,
+            endpoint: &endpoint,
+            proxy: None,
+        };
+        expect_wording(Failure::from_bedrock_error(error, &call));
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 mod trust;
 mod verifier;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
@@ -62,6 +62,8 @@ pub struct FullResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// The address that answered: the server's, or that of a proxy.
+    pub peer: Option<IpAddr>,
     /// The server's certificate in DER; `None` for plain http.
     certificate: Option<Vec<u8>>,
 }
@@ -180,7 +182,13 @@ async fn read_response(mut response: reqwest::Response, context: &RequestContext
     }
     let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
     let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
-    Ok(FullResponse { status: response.status(), headers: std::mem::take(response.headers_mut()), body, certificate })
+    Ok(FullResponse {
+        status: response.status(),
+        peer: response.remote_addr().map(|address| address.ip()),
+        headers: std::mem::take(response.headers_mut()),
+        body,
+        certificate,
+    })
 }
 
 /// Parses a JSON object. Without the check, serde would also accept a JSON array for a struct, element by element.

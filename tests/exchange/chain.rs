@@ -134,6 +134,21 @@ fn refused_chain_link_is_named_with_required_permissions() {
     }
 }
 
+/// The policy that blocks a user denies the next role too.
+#[test]
+fn blocked_user_is_named_at_a_chain_link() {
+    let world = world();
+    let policy = "arn:aws:iam::123456789012:policy/acme-federation-you-are-blocked-ask-your-administrator";
+    let message = format!(
+        "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/demo@example.com is not authorized to perform: \
+         sts:AssumeRole on resource: {HUB} with an explicit deny in an identity-based policy: {policy}"
+    );
+    world.set(Knob::LinkFault, json!(Fault::aws(403, "AccessDenied", &message)));
+    let failed = fails(&desk(&world, &both_links()), 7, "aws/blocked");
+    failed.message_has(&["an administrator has blocked you", "you-are-blocked", "sts:AssumeRole"]);
+    failed.hint_has(&["unblock demo@example.com"]);
+}
+
 #[test]
 fn refused_first_chain_link_names_the_sign_in_role() {
     let world = World::new();

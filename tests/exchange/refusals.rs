@@ -1,9 +1,9 @@
 //! Refusals by AWS: each shows the text of AWS and a hint. An answer that does not come from AWS is reported as such.
 
 use serde_json::json;
-use testworld::{CLIENT_ID, Endpoint, Fault, Knob, ROLE_ARN, World};
+use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, ROLE_ARN, World};
 
-use super::{desk, fails};
+use super::{PROGRAM, desk, fails};
 
 #[test]
 fn denied_role_is_reported_with_the_required_trust_policy() {
@@ -16,13 +16,45 @@ fn denied_role_is_reported_with_the_required_trust_policy() {
     assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (1, 1), "the refusal is not retried");
 }
 
+/// STS does not say which condition of the trust policy is not met, so the hint shows what it compares.
+#[test]
+fn denied_role_is_reported_with_the_compared_claims() {
+    let tags = |name: &str, value: &str| json!({ "principal_tags": { name: [value] } });
+    let denied = json!(Fault::aws(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"));
+    for (claims, session_name, facts) in [
+        (
+            json!({}),
+            r#"["email"]"#,
+            &[
+                "subject 00u-demo-1",
+                "demo@example.com (neither the subject nor a session tag)",
+                "no session tags",
+                "no amr",
+            ][..],
+        ),
+        (json!({ "amr": ["pwd", "mfa"] }), r#"["sub"]"#, &["session name 00u-demo-1 (the subject)", "amr pwd mfa"]),
+        (
+            json!({ "https://aws.amazon.com/tags": tags("Email", "demo@example.com") }),
+            r#"["email"]"#,
+            &["demo@example.com (the session tag Email)", "session tags Email=demo@example.com"],
+        ),
+        (json!({ "azp": CLIENT_ID, "aud": [CLIENT_ID] }), r#"["email"]"#, &["audience demo-client,"]),
+    ] {
+        let world = World::new();
+        world.set(Knob::Claims, claims);
+        world.set(Knob::AssumeFault, denied.clone());
+        let desk = Desk::with(&world, PROGRAM, &format!("session_name = {session_name}"));
+        fails(&desk, 7, "aws/access_denied").hint_has(&[CLIENT_ID, ROLE_ARN]).hint_has(facts);
+    }
+}
+
 #[test]
 fn denied_session_tags_hint_at_sts_tag_session() {
     let world = World::new();
     let tags = json!({ "principal_tags": { "Team": ["platform"] }, "transitive_tag_keys": [] });
     world.set(Knob::Claims, json!({ "https://aws.amazon.com/tags": tags }));
     world.set(Knob::WithoutTagSession, true);
-    fails(&desk(&world), 7, "aws/tag_session").hint_has(&["sts:TagSession"]);
+    fails(&desk(&world), 7, "aws/tag_session").hint_has(&["sts:TagSession", "session tags Team=platform"]);
 }
 
 #[test]

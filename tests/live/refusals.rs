@@ -1,7 +1,7 @@
 //! Each error of Bedrock, with AWS's message, and the remedy that `doctor --live` shows.
 
 use serde_json::json;
-use testworld::{Fault, HAIKU, Knob, World};
+use testworld::{APPLICATION_PROFILE, Endpoint, Fault, HAIKU, Knob, World};
 
 use super::{live, refuse, results, row, signed_in};
 
@@ -121,6 +121,96 @@ fn denial_names_the_kind_of_policy() {
         let converse = row(&found, "converse");
         converse.has(&[kind]);
         assert_eq!(row(&found, "streaming").result, "ok", "streaming has another permission");
+    }
+}
+
+const BLOCK: &str = "arn:aws:iam::123456789012:policy/acme-federation-you-are-blocked-ask-your-administrator";
+
+#[test]
+fn blocked_user_is_named_and_ends_the_live_checks() {
+    let world = World::new();
+    let desk = signed_in(&world, "");
+    let deny = |action: &str| {
+        let message = format!("{WHO} {action} with an explicit deny in an identity-based policy: {BLOCK}");
+        json!({ "status": 403, "code": ACCESS, "message": message })
+    };
+    world.set(Knob::BedrockRefusals, json!({ "models": deny("bedrock:ListFoundationModels") }));
+    let outcome = desk.run(["doctor", "--live", "--json"]);
+    let found = super::rows(&outcome);
+    super::expect_wording(&desk, &found);
+    let models = row(&found, "bedrock-models");
+    models.has(&["administrator", "blocked", "you-are-blocked", "unblock jane@example.com"]);
+    let expected = [("bedrock-models", "bad"), ("bedrock-profiles", "skipped"), ("converse", "skipped")];
+    assert_eq!(results(&found)[2..5], expected, "{found:?}");
+    assert_eq!((world.count(Endpoint::Converse), outcome.code), (0, Some(7)));
+    let budget = BLOCK.replace("federation", "guardrails-budget-spent");
+    let message =
+        format!("{WHO} bedrock:ListFoundationModels with an explicit deny in an identity-based policy: {budget}");
+    refuse(&world, "models", 403, ACCESS, &message);
+    row(&live(&desk), "bedrock-models").has(&["budget", "spent"]);
+    // Some networks do not reach the lists.
+    world.set(Knob::BedrockRefusals, json!({ "converse": deny("bedrock:InvokeModel") }));
+    row(&live(&desk), "converse").has(&["administrator has blocked you"]);
+}
+
+#[test]
+fn explicit_deny_shows_the_policy_and_the_facts_of_the_call() {
+    let world = World::new();
+    let tags = json!({ "principal_tags": { "Team": ["ml"] } });
+    world.set(Knob::Claims, json!({ "https://aws.amazon.com/tags": tags }));
+    let desk = signed_in(&world, "");
+    let policy = "arn:aws:iam::123456789012:policy/acme-federation-Permissions-1ABC";
+    let message = format!(
+        "{WHO} bedrock:InvokeModel on resource: {PROFILE} with an explicit deny in an identity-based policy: {policy}"
+    );
+    refuse(&world, "converse", 403, ACCESS, &message);
+    let found = live(&desk);
+    let endpoint = world.bedrock_endpoint();
+    let host = endpoint.split('/').nth(2).unwrap();
+    let facts = ["plain http", host, "private address 127.0.0.1", "us-east-1", "without a guardrail", "Team=ml"];
+    row(&found, "converse").has(&[policy]);
+    row(&found, "converse").has(&facts);
+}
+
+const PROFILE: &str =
+    "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0";
+
+/// The condition that refuses follows from the resource that AWS names.
+#[test]
+fn missing_permission_is_explained_by_the_resource() {
+    for (claims, model, resource, facts) in [
+        (json!({}), HAIKU, PROFILE, &["`models`", "the role allows in us-east-1", PROFILE][..]),
+        (
+            json!({}),
+            "anthropic.claude-3-haiku-20240307-v1:0",
+            "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0",
+            &["inference profile instead of the model"],
+        ),
+        (
+            json!({}),
+            HAIKU,
+            "arn:aws:bedrock:us-east-2::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0",
+            &["on its model in each of its regions"],
+        ),
+        (json!({}), APPLICATION_PROFILE, APPLICATION_PROFILE, &["compare the tags", "it has none"]),
+        (
+            json!({ "https://aws.amazon.com/tags/principal_tags/Team": "ml" }),
+            APPLICATION_PROFILE,
+            APPLICATION_PROFILE,
+            &["compare the tags", "Team=ml"],
+        ),
+    ] {
+        let world = World::new();
+        world.set(Knob::Claims, claims);
+        let desk = signed_in(&world, &format!("models = {{ default = \"{model}\" }}"));
+        for policy in ["identity-based policy", "permissions boundary"] {
+            let action = "bedrock:InvokeModel";
+            let end = format!("because no {policy} allows the {action} action");
+            refuse(&world, "converse", 403, ACCESS, &format!("{WHO} {action} on resource: {resource} {end}"));
+            let found = live(&desk);
+            row(&found, "converse").has(&[policy, resource]);
+            row(&found, "converse").has(facts);
+        }
     }
 }
 

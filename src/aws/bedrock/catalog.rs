@@ -90,3 +90,12 @@ pub(super) struct ProfilePage {
     pub(super) inference_profile_summaries: Vec<InferenceProfile>,
     pub(super) next_token: Option<String>,
 }
+
+/// Whether a name is that of an inference profile: `us.anthropic.…`, or an ARN with that type. The ID of a model has
+/// one dot, as in `anthropic.…`.
+pub fn is_inference_profile(name: &str) -> bool {
+    match name.starts_with("arn:") {
+        true => name.contains("inference-profile/"),
+        false => name.matches('.').count() > 1,
+    }
+}

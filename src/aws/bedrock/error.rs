@@ -3,9 +3,10 @@
 //! Bedrock uses one code for many causes, so this module also searches the message for known phrases. `failure` writes
 //! the messages and hints.
 
-use super::IamDenial;
+use std::net::IpAddr;
+
 use crate::{
-    aws::{AwsErrorDetails, error},
+    aws::{AwsErrorDetails, IamDenial, error},
     credentials::AwsCredentials,
     http::{self, FullResponse},
     text::UntrustedText,
@@ -14,8 +15,8 @@ use crate::{
 /// Why a request to Bedrock failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BedrockError {
-    /// Bedrock refused the request.
-    Refused { cause: BedrockRefusalCause, details: AwsErrorDetails },
+    /// Bedrock refused the request. `peer` is the address that answered, which may be a proxy's.
+    Refused { cause: BedrockRefusalCause, details: AwsErrorDetails, peer: Option<IpAddr> },
     /// No answer arrived.
     Network(http::Error),
     /// The answer is not Bedrock's: it comes from a captive portal or a proxy.
@@ -27,10 +28,10 @@ pub enum BedrockError {
 }
 
 /// Why Bedrock refused a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BedrockRefusalCause {
-    /// A policy denies the request.
-    Denied(Box<IamDenial>),
+    /// A policy denies the request. The details have the denial.
+    Denied,
     /// The account has no access to the model.
     NoAccess,
     /// The first call of a model subscribes to it in AWS Marketplace, and the role may not do that.
@@ -100,8 +101,13 @@ const CAUSE_PHRASES: [(&[&str], BedrockRefusalCause); 15] = [
 ];
 
 impl BedrockError {
-    pub fn cause(&self) -> Option<&BedrockRefusalCause> {
-        if let Self::Refused { cause, .. } = self { Some(cause) } else { None }
+    pub fn cause(&self) -> Option<BedrockRefusalCause> {
+        if let Self::Refused { cause, .. } = self { Some(*cause) } else { None }
+    }
+
+    /// Returns the denial, if a policy denies the request.
+    pub fn denial(&self) -> Option<&IamDenial> {
+        if let Self::Refused { details, .. } = self { details.denial.as_deref() } else { None }
     }
 
     pub(super) fn from_unexpected_answer(answer: &FullResponse) -> Self {
@@ -112,9 +118,9 @@ impl BedrockError {
     /// Removes the session token from Bedrock's message.
     pub(super) fn redact_token(self, credentials: &AwsCredentials) -> Self {
         match self {
-            Self::Refused { cause, details: said } => {
-                let message = said.message.redact_secret(&credentials.session_token);
-                Self::Refused { cause, details: AwsErrorDetails { message, ..said } }
+            Self::Refused { cause, details, peer } => {
+                let details = details.redact_secret(&credentials.session_token);
+                Self::Refused { cause, details, peer }
             }
             other => other,
         }
@@ -150,20 +156,21 @@ pub(super) fn from_stream_exception(
 }
 
 fn from_refusal(code: &str, message: &str, answer: &FullResponse) -> BedrockError {
-    let cause = classify_refusal(code, message, answer.status.as_u16());
-    BedrockError::Refused { cause, details: error::build_details(code, message, answer) }
+    let details = error::build_details(code, message, answer);
+    let cause = match details.denial {
+        Some(_) => BedrockRefusalCause::Denied,
+        None => classify_refusal(code, message, answer.status.as_u16()),
+    };
+    BedrockError::Refused { cause, details, peer: answer.peer }
 }
 
-/// Classifies a refusal: first a denial by IAM, then known phrases, then the code, then the status.
+/// Classifies a refusal that is no denial by IAM: first by known phrases, then by the code, then by the status.
 fn classify_refusal(code: &str, message: &str, status: u16) -> BedrockRefusalCause {
-    if let Some(denial) = IamDenial::parse(message) {
-        return BedrockRefusalCause::Denied(Box::new(denial));
-    }
     let plain = message.to_ascii_lowercase().replace('\u{2019}', "'");
     if let Some((_, cause)) =
         CAUSE_PHRASES.iter().find(|(phrases, _)| phrases.iter().any(|words| plain.contains(words)))
     {
-        return cause.clone();
+        return *cause;
     }
     match code {
         "AccessDeniedException" => BedrockRefusalCause::NoAccess,

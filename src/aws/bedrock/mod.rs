@@ -4,17 +4,15 @@
 //! crates for them would double the size of the program.
 
 mod request;
-mod iam_denial;
 mod error;
 mod catalog;
 mod event_stream;
 mod converse;
 
 pub use self::{
-    catalog::{FoundationModel, InferenceProfile},
+    catalog::{FoundationModel, InferenceProfile, is_inference_profile},
     converse::{ConverseRequest, Guardrail, TokenUsage},
     error::{BedrockError, BedrockRefusalCause},
-    iam_denial::{IamDenial, PolicyKind},
 };
 use self::{
     catalog::{ModelList, ProfilePage},
@@ -48,6 +46,11 @@ impl<'b> BedrockClient<'b> {
         let at = |service| resolve_endpoint(service, profile, region, environment);
         let (control, runtime) = (at(AwsService::Bedrock)?, at(AwsService::BedrockRuntime)?);
         Ok(Self { client, control, runtime, region, credentials, now })
+    }
+
+    /// Returns the address of the runtime, which answers for the models.
+    pub fn runtime_endpoint(&self) -> &SecureUrl {
+        &self.runtime
     }
 
     /// Lists every model of the region (ListFoundationModels), including those that this account may not use.

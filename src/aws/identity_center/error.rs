@@ -277,6 +277,7 @@ mod tests {
                 code: UntrustedText::new(name),
                 message: UntrustedText::new("AWS's words"),
                 request_id: Some(UntrustedText::new("0f3a")),
+                denial: None,
             };
             assert_eq!(error, IdentityCenterError::Refused { reason, details }, "{name}");
             assert_eq!(error.is_network(), matches!(reason, R::Throttled | R::Server), "{name}");

@@ -5,10 +5,12 @@
 //! new credentials exist only for the checks that follow. An expired ID token is refreshed first, as for any caller
 //! that never prompts.
 
+use std::collections::BTreeMap;
+
 use super::{DoctorContext, Finding, LiveOutcome};
 use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
-    config::{CallerKind, Profile, RoleArn, SignInSettings},
+    config::{CallerKind, Federation, OidcSettings, Profile, RoleArn, SignInSettings},
     credentials::AwsCredentials,
     failure::{Failure, doctor},
     hint::{Hint, NextCommand},
@@ -56,6 +58,17 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
         Finding::Skipped(why.render(&context.invocation))
     })?;
     Ok(ExchangeInput::Credentials(Box::new(ready.credentials)))
+}
+
+/// The session tags of the credentials that the exchange returns: those of the ID token. `None` if another step can change
+/// them, or if the token is not known.
+pub(super) fn find_session_tags(profile: &Profile, input: &ExchangeInput) -> Option<BTreeMap<String, String>> {
+    let sends_token = |oidc: &OidcSettings| matches!(oidc.federation, Federation::Sts { .. });
+    let is_direct = profile.role_chain.is_empty() && profile.oidc().is_some_and(sends_token);
+    match input {
+        ExchangeInput::Token(token) if is_direct => Some(identity::read_session_tags(token)),
+        ExchangeInput::Token(_) | ExchangeInput::Credentials(_) => None,
+    }
 }
 
 /// The check `exchange`. Returns its finding, and the credentials for the checks that follow.

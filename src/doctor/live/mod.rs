@@ -8,13 +8,15 @@ mod exchange;
 mod model_lists;
 mod model_probe;
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 
 use super::{CheckReport, DoctorContext, Finding};
 use crate::{
     aws::{BedrockClient, BedrockError, Guardrail},
     config::Profile,
-    failure::Failure,
+    failure::{BedrockCall, Failure},
     host::Environment,
     http,
 };
@@ -104,6 +106,7 @@ async fn check_aws_access(
     input: exchange::ExchangeInput,
     report: &mut LiveReport,
 ) -> Option<()> {
+    let tags = exchange::find_session_tags(profile, &input);
     let exchanged = exchange::check_exchange(context, profile, input).await;
     let credentials = report.add_step(EXCHANGE, exchanged, NO_CREDENTIALS)?;
     let identified = exchange::check_identity(context, profile, &credentials).await;
@@ -115,7 +118,16 @@ async fn check_aws_access(
         .and_then(|client| Ok(BedrockClient::new(client, profile, region, &host.environment, &credentials, host.now)?));
     match bedrock {
         Ok(bedrock) => {
-            let live = LiveContext { environment: &host.environment, profile, bedrock, role: &role };
+            let client = context.live_client(profile).ok();
+            let proxy = client.and_then(|client| client.proxy_for(bedrock.runtime_endpoint()));
+            let live = LiveContext {
+                environment: &host.environment,
+                profile,
+                bedrock,
+                role: &role,
+                tags: tags.as_ref(),
+                proxy,
+            };
             live.check_bedrock(report).await;
         }
         Err(failure) => {
@@ -133,6 +145,10 @@ struct LiveContext<'a> {
     bedrock: BedrockClient<'a>,
     /// The role of the credentials, for messages about missing permissions.
     role: &'a str,
+    /// The session tags of the credentials; `None` if they are not known.
+    tags: Option<&'a BTreeMap<String, String>>,
+    /// Host and port of the proxy for Bedrock, if there is one.
+    proxy: Option<&'a str>,
 }
 
 impl<'a> LiveContext<'a> {
@@ -145,6 +161,13 @@ impl<'a> LiveContext<'a> {
     async fn check_bedrock(&self, report: &mut LiveReport) {
         let wanted = model_choice::list_configured_models(&self.profile.claude_code, self.environment);
         let (models, profiles) = model_lists::fetch_lists(&self.bedrock).await;
+        if let Err(error) = &models
+            && error.denial().is_some_and(|denial| denial.block.is_some())
+        {
+            // Every other call would be refused in the same way.
+            let blocked = self.build_failure(error.clone(), None, None);
+            return report.end_with(MODELS, blocked.into(), "a policy blocks you, see `bedrock-models`");
+        }
         let (Ok(listed) | Err(listed)) = model_lists::check_models(self, &models, &wanted);
         report.add_finding(MODELS, listed);
         let (Ok(listed) | Err(listed)) = model_lists::check_inference_profiles(self, &profiles, &wanted).await;
@@ -179,8 +202,18 @@ impl<'a> LiveContext<'a> {
         }
     }
 
-    fn build_failure(&self, error: BedrockError, model: Option<&str>) -> Failure {
-        Failure::from_bedrock_error(error, self.region(), self.role, model)
+    /// Describes the failure of a call, with the model and the guardrail that it named.
+    fn build_failure(&self, error: BedrockError, model: Option<&str>, guardrail: Option<&Guardrail>) -> Failure {
+        let call = BedrockCall {
+            region: self.region(),
+            role: self.role,
+            model,
+            guardrail,
+            tags: self.tags,
+            endpoint: self.bedrock.runtime_endpoint(),
+            proxy: self.proxy,
+        };
+        Failure::from_bedrock_error(error, &call)
     }
 }
 
@@ -248,7 +281,8 @@ mod tests {
         let client = test_client(&TrustConfig::default()).with_total_timeout(Duration::from_millis(80));
         let (environment, region) = (&host.environment, profile.bedrock_region());
         let bedrock = BedrockClient::new(&client, &profile, region, environment, &credentials, host.now).unwrap();
-        let live = LiveContext { environment, profile: &profile, bedrock, role: "BedrockUser" };
+        let live =
+            LiveContext { environment, profile: &profile, bedrock, role: "BedrockUser", tags: None, proxy: None };
         let mut report = LiveReport::default();
         let began = Instant::now();
         block_on(live.check_bedrock(&mut report));

@@ -5,7 +5,7 @@
 
 use super::{Finding, LiveContext, model_choice::ProbedModel};
 use crate::{
-    aws::{BedrockClient, BedrockError, BedrockRefusalCause, FoundationModel, InferenceProfile},
+    aws::{BedrockClient, BedrockError, FoundationModel, InferenceProfile, is_inference_profile},
     failure::doctor,
     text::sanitize_line,
 };
@@ -67,7 +67,7 @@ pub(super) async fn check_inference_profiles(
             // The list has only AWS's own inference profiles, so one of the company needs a call.
             None if name.starts_with("arn:") => {
                 let found = live.bedrock.get_profile(name).await;
-                found.map_err(|error| Finding::Warn(live.build_failure(error, Some(name))))?
+                found.map_err(|error| Finding::Warn(live.build_failure(error, Some(name), None)))?
             }
             None => return Ok(Finding::Warn(doctor::describe_unlisted_model(name, live.region()))),
         };
@@ -87,23 +87,14 @@ pub(super) async fn check_inference_profiles(
 /// A list that could not be fetched. It is a warning if models are configured, because they may answer nevertheless.
 /// Without a configured model no check after this one can run, so it is bad; a missing permission stays a warning.
 fn report_list_error(live: &LiveContext<'_>, error: &BedrockError, wanted: &[ProbedModel]) -> Finding {
-    let failure = live.build_failure(error.clone(), None);
+    let failure = live.build_failure(error.clone(), None, None);
     match wanted.is_empty() && !is_denied(error) {
         true => Finding::Bad(failure),
         false => Finding::Warn(failure),
     }
 }
 
-/// Whether a name is that of an inference profile: `us.anthropic.…`, or an ARN with that type. The ID of a model has
-/// one dot, as in `anthropic.…`.
-fn is_inference_profile(name: &str) -> bool {
-    match name.starts_with("arn:") {
-        true => name.contains("inference-profile/"),
-        false => name.matches('.').count() > 1,
-    }
-}
-
 /// Whether a policy denies the call.
 fn is_denied(error: &BedrockError) -> bool {
-    matches!(error.cause(), Some(BedrockRefusalCause::Denied(_)))
+    error.denial().is_some()
 }

@@ -5,7 +5,7 @@
 
 use super::{Finding, LiveContext, LiveReport, ModelChoice, model_choice::ProbedModel};
 use crate::{
-    aws::{BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, Guardrail, TokenUsage},
+    aws::{BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, Guardrail, IamDenial, TokenUsage},
     text::sanitize_line,
 };
 
@@ -29,9 +29,7 @@ pub(super) async fn probe_model<'w>(
     // The two calls need two permissions, so a role that lacks the first may still have the second.
     let tries_stream = match &whole {
         Ok(_) => true,
-        Err(error) => {
-            matches!(error.cause(), Some(BedrockRefusalCause::Denied(denial)) if !denial.is_for_guardrail())
-        }
+        Err(error) => error.denial().is_some_and(|denial| !denial.is_for_guardrail()),
     };
     let stream = if tries_stream { Some(bedrock.converse_stream(&request).await) } else { None };
     ModelProbeResult { model: wanted, converse: whole, stream, guardrail }
@@ -43,18 +41,16 @@ pub(super) fn check_guardrail(live: &LiveContext<'_>, guardrail: &Guardrail, fir
     let named = format!("{} version {}", sanitize_line(&guardrail.identifier), sanitize_line(&guardrail.version));
     match &first.converse {
         Ok(_) => Finding::Ok(format!("AWS applies guardrail {named}")),
-        Err(error) if is_guardrail_error(error) => Finding::Bad(live.build_failure(error.clone(), None)),
+        Err(error) if is_guardrail_error(error) => {
+            Finding::Bad(live.build_failure(error.clone(), None, Some(guardrail)))
+        }
         Err(_) => Finding::Skipped(format!("guardrail {named} was not tested, see `{}`", first.model.converse_check)),
     }
 }
 
 /// Whether an error concerns the guardrail and not the model. Such an error is reported once, by the check `guardrail`.
 fn is_guardrail_error(error: &BedrockError) -> bool {
-    match error.cause() {
-        Some(BedrockRefusalCause::Denied(denial)) => denial.is_for_guardrail(),
-        Some(cause) => *cause == BedrockRefusalCause::NoGuardrail,
-        None => false,
-    }
+    error.denial().is_some_and(IamDenial::is_for_guardrail) || error.cause() == Some(BedrockRefusalCause::NoGuardrail)
 }
 
 impl ModelProbeResult<'_> {
@@ -71,7 +67,7 @@ impl ModelProbeResult<'_> {
             match whole {
                 Ok(spent) => Finding::Ok(format!("{model} answers ({}){why}", tokens(spent))),
                 Err(_) if hidden => Finding::Skipped(format!("{model} was not tested, see `guardrail`")),
-                Err(error) => Finding::Bad(live.build_failure(error, Some(&wanted.id))),
+                Err(error) => Finding::Bad(live.build_failure(error, Some(&wanted.id), guardrail)),
             },
         );
         report.add_finding(
@@ -79,7 +75,7 @@ impl ModelProbeResult<'_> {
             match stream {
                 None => Finding::Skipped(format!("{model} does not answer, see `{}`", wanted.converse_check)),
                 Some(Ok(spent)) => Finding::Ok(format!("{model} streams its answer ({})", tokens(spent))),
-                Some(Err(error)) => Finding::Bad(live.build_failure(error, Some(&wanted.id))),
+                Some(Err(error)) => Finding::Bad(live.build_failure(error, Some(&wanted.id), guardrail)),
             },
         );
     }

@@ -4,12 +4,14 @@
 //! bill), and `aws` separates them by the text. Many can be removed only by the administrator of the account or of the
 //! organization, or by AWS, so each hint names who has to act.
 
+use std::net::IpAddr;
+
 use super::{
-    RefusalAdvice, SET_CLOCK, advise_on_other_refusal, describe_general_error, make_aws_failure, quote_refusal,
-    suggest_clock_and_login,
+    BedrockCall, RefusalAdvice, SET_CLOCK, advise_on_other_refusal, bedrock_denial, describe_blocking_policy,
+    describe_general_error, make_aws_failure, quote_refusal, suggest_clock_and_login,
 };
 use crate::{
-    aws::{AwsErrorDetails, BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
+    aws::{AwsErrorDetails, BedrockError, BedrockRefusalCause, Error},
     failure::{Exit, Failure},
     hint::{Hint, Invocation, NextCommand},
     http,
@@ -26,13 +28,15 @@ const BEDROCK: super::ServiceLabel = super::ServiceLabel {
 };
 
 impl Failure {
-    /// `region` is the one that was called, `role` the role whose credentials signed the request, as far as it is
-    /// known. `model` is the model that was called, and begins the message; `None` for requests that list models or
-    /// inference profiles.
-    pub fn from_bedrock_error(error: BedrockError, region: &str, role: &str, model: Option<&str>) -> Self {
+    /// Describes why a call of Bedrock failed.
+    pub fn from_bedrock_error(error: BedrockError, call: &BedrockCall<'_>) -> Self {
         let failure = match error {
-            BedrockError::Refused { cause, details } => describe_bedrock_refusal(&cause, &details, region, role),
-            BedrockError::Network(error) => describe_network_error(error, region),
+            BedrockError::Refused { cause, details, peer } => match describe_blocking_policy(&details) {
+                // A block does not depend on the model, so the message does not name it.
+                Some(blocked) => return blocked,
+                None => describe_bedrock_refusal(cause, &details, call, peer),
+            },
+            BedrockError::Network(error) => describe_network_error(error, call.region),
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
@@ -50,7 +54,7 @@ impl Failure {
                 Self::new(Exit::Configuration, "config/model", what, "check `models` in [profiles.NAME.claude_code]")
             }
         };
-        match model {
+        match call.model {
             Some(model) => failure.with_subject(&sanitize_line(model)),
             None => failure,
         }
@@ -75,84 +79,19 @@ fn describe_network_error(error: http::Error, region: &str) -> Failure {
     make_aws_failure("bedrock_region", what, format!("{hint}; {note}"))
 }
 
-/// An IAM denial ("User: … is not authorized to perform: …"). AWS's own sentence is long and names the assumed-role
-/// session, but an administrator searches for the role. So the message consists of the facts: role, action, resource
-/// and kind of policy.
-fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text::UntrustedText>) -> Failure {
-    let IamDenial { action, resource, policy, is_explicit } = denial;
-    let action = action.to_safe_line();
-    let on = resource.as_ref().map_or_else(String::new, |resource| format!(" on {}", resource.to_safe_line()));
-    let (article, policy_name) = name_policy(*policy);
-    let why = match is_explicit {
-        true => format!("{article} {policy_name} denies it"),
-        false => format!("no {policy_name} allows it"),
-    };
-    // Claude Code streams every response and does not show this refusal, so the message names the symptom.
-    let is_streaming = action.ends_with("InvokeModelWithResponseStream");
-    let symptom = if is_streaming { ", so Claude Code hangs" } else { "" };
-    let request = request.map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
-    let what = format!("AWS does not allow {} to call {action}{on}: {why}{symptom}{request}", sanitize_line(role));
-    let hint = suggest_policy_change(*policy, *is_explicit, &action, &on, role);
-    make_aws_failure(if is_streaming { "streaming_denied" } else { "bedrock_denied" }, what, hint)
-}
-
-/// The article and the name of the kind of policy, as AWS's documentation spells it.
-fn name_policy(policy: PolicyKind) -> (&'static str, &'static str) {
-    match policy {
-        PolicyKind::Identity => ("an", "identity-based policy"),
-        PolicyKind::Boundary => ("a", "permissions boundary"),
-        PolicyKind::Session => ("a", "session policy"),
-        PolicyKind::ServiceControl => ("a", "service control policy"),
-        PolicyKind::ResourceControl => ("a", "resource control policy"),
-        PolicyKind::Endpoint => ("a", "VPC endpoint policy"),
-        PolicyKind::Resource => ("a", "resource-based policy"),
-        PolicyKind::Unknown => ("a", "policy"),
-    }
-}
-
-/// The policy to change, and who can change it. Only identity-based policies belong to the role itself; a Deny in
-/// another kind of policy outranks them, so changing the role would not help.
-fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on: &str, role: &str) -> String {
-    let role = sanitize_line(role);
-    match (policy, is_explicit) {
-        // An inference profile forwards the call to its model in other regions, and each of those needs the permission.
-        (PolicyKind::Identity | PolicyKind::Unknown, false) if action.contains("InvokeModel") => format!(
-            "allow {action}{on} in the policies of {role} (for an inference profile: on the profile, and on its model \
-             in each of its regions)"
-        ),
-        (PolicyKind::Identity | PolicyKind::Unknown, false) => {
-            format!("allow {action}{on} in the policies of {role}")
-        }
-        (PolicyKind::Identity | PolicyKind::Unknown, true) => {
-            let conditions = "meet its conditions (such as a region or a guardrail)";
-            format!("remove the Deny of {action}{on} from the policies of {role}, or {conditions}")
-        }
-        (PolicyKind::Boundary, _) => format!("allow {action}{on} in the permissions boundary of {role}"),
-        (PolicyKind::Session, _) => {
-            format!("allow {action}{on} in the session policy with which {role} is assumed")
-        }
-        (PolicyKind::ServiceControl | PolicyKind::ResourceControl, _) => format!(
-            "ask the administrator of the AWS organization to allow {action}{on}, or use an inference profile \
-             within its allowed regions"
-        ),
-        (PolicyKind::Endpoint, _) => {
-            format!("allow {action}{on} in the policy of the VPC endpoint that the request passes")
-        }
-        (PolicyKind::Resource, _) => format!("allow {role} to call {action} in the policy of the resource"),
-    }
-}
-
 /// Slug and hint of each cause. The message is AWS's own text; the causes differ in who can remove them.
 fn describe_bedrock_refusal(
-    cause: &BedrockRefusalCause,
+    cause: BedrockRefusalCause,
     details: &AwsErrorDetails,
-    region: &str,
-    role: &str,
+    call: &BedrockCall<'_>,
+    peer: Option<IpAddr>,
 ) -> Failure {
+    if let Some(denial) = &details.denial {
+        return bedrock_denial::describe_denial(denial, call, peer, details);
+    }
     let what = quote_refusal(details, NAME);
-    let region = sanitize_line(region);
+    let region = sanitize_line(call.region);
     let (slug, hint): RefusalAdvice = match cause {
-        BedrockRefusalCause::Denied(denial) => return describe_denial(denial, role, details.request_id.as_ref()),
         BedrockRefusalCause::NotOnDemand => return require_inference_profile(what),
         BedrockRefusalCause::NoModel => return describe_unknown_model(what, &region),
         BedrockRefusalCause::NoAccess => {
@@ -163,9 +102,9 @@ fn describe_bedrock_refusal(
         // have.
         BedrockRefusalCause::MarketplaceNeeded => {
             let both = "aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions";
-            let call = format!("ask an administrator with {both} to call the model once");
-            let role = sanitize_line(role);
-            ("marketplace", format!("{call}, or allow {role} both actions, then wait some minutes").into())
+            let once = format!("ask an administrator with {both} to call the model once");
+            let role = sanitize_line(call.role);
+            ("marketplace", format!("{once}, or allow {role} both actions, then wait some minutes").into())
         }
         // INVALID_PAYMENT_INSTRUMENT. In an organization, the management account pays.
         BedrockRefusalCause::PaymentMissing => (
@@ -231,7 +170,8 @@ fn describe_bedrock_refusal(
             "signature",
             "check the proxy, and AWS_ENDPOINT_URL if it is set: something changed the request on its way".into(),
         ),
-        BedrockRefusalCause::Other => advise_on_other_refusal(),
+        // A denial has its facts in the details, see above.
+        BedrockRefusalCause::Denied | BedrockRefusalCause::Other => advise_on_other_refusal(),
     };
     make_aws_failure(slug, what, hint)
 }

@@ -6,23 +6,26 @@
 //! the environment (3).
 
 mod bedrock;
+mod bedrock_denial;
 mod console;
 mod role_chain;
 mod identity_pool;
 mod identity_center;
+mod trust_policy;
 
 pub(super) use bedrock::{describe_unknown_model, require_inference_profile};
+pub use bedrock_denial::BedrockCall;
 
 use crate::{
     aws::{
-        AlgorithmSupport, AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep,
-        FailedStep, assess_algorithm,
+        AlgorithmSupport, AwsErrorDetails, AwsRefusalReason, BlockKind, CommonRefusal, CredentialsFlaw, Error,
+        ExchangeStep, FailedStep, assess_algorithm,
     },
     config::{Federation, OidcSettings, Profile, RoleArn},
     failure::{Exit, Failure, oidc::SUPPORTED_ALGORITHMS},
     hint::{Hint, NextCommand},
     oidc::VerifiedToken,
-    text::sanitize_line,
+    text::{UntrustedText, sanitize_line},
 };
 
 impl Failure {
@@ -34,6 +37,9 @@ impl Failure {
         oidc: &OidcSettings,
         token: &VerifiedToken,
     ) -> Self {
+        if let Some(failure) = describe_block(&error) {
+            return failure;
+        }
         let service = match step {
             ExchangeStep::ChainLink(at) => return role_chain::describe_link_failure(error, at, profile),
             ExchangeStep::PoolIdentity | ExchangeStep::PoolRole => &COGNITO,
@@ -45,7 +51,7 @@ impl Failure {
             Federation::IdentityPool { id, .. } => {
                 identity_pool::describe_pool_refusal(reason, &details, id, oidc, token)
             }
-            Federation::Sts { .. } => describe_sts_refusal(reason, &details, oidc, token),
+            Federation::Sts { .. } => describe_sts_refusal(reason, &details, profile, oidc, token),
         }
     }
 }
@@ -74,6 +80,9 @@ const COGNITO: ServiceLabel =
 /// Errors that do not depend on the request: AWS was not reached, something else answered in its place, or the
 /// credentials in the response are unusable.
 fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &ServiceLabel) -> Failure {
+    if let Some(failure) = describe_block(&error) {
+        return failure;
+    }
     let check_endpoint = || format!("check {endpoint}");
     let (slug, what, hint) = match error {
         Error::Network(error) => return error.into(),
@@ -131,6 +140,33 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
     make_aws_failure(slug, what, hint)
 }
 
+/// The failure of a user whom an administrator has blocked: the policy that denies the request has the name that says so.
+/// `None` for every other error.
+fn describe_block(error: &Error) -> Option<Failure> {
+    if let Error::Refused { details, .. } = error { describe_blocking_policy(details) } else { None }
+}
+
+/// The same for the answer of any service. No change of a setting would help, so the message names only the policy.
+fn describe_blocking_policy(said: &AwsErrorDetails) -> Option<Failure> {
+    let denial = said.denial.as_ref()?;
+    let (who, hint) = match denial.block? {
+        BlockKind::User => {
+            // An identity pool gives every session the same name, which would help nobody.
+            let name = denial.session_name.as_ref().map(UntrustedText::to_safe_line);
+            let you = name.filter(|name| name != "CognitoIdentityCredentials").unwrap_or_else(|| "you".to_owned());
+            ("an administrator has blocked you", format!("ask your AWS administrator to unblock {you}"))
+        }
+        BlockKind::BudgetSpent => (
+            "the budget for Amazon Bedrock is spent, and everybody is blocked",
+            "ask your AWS administrator to raise the budget and undo its action".to_owned(),
+        ),
+    };
+    let arn = denial.policy_arn.as_ref().map(UntrustedText::to_safe_line).unwrap_or_default();
+    let policy = arn.rsplit('/').next().unwrap_or_default();
+    let (action, request) = (denial.action.to_safe_line(), format_request_id(said));
+    Some(make_aws_failure("blocked", format!("{who}: {policy} denies {action}{request}"), hint))
+}
+
 /// Signatures and tokens are valid for minutes, so a clock that is set by hand fails again soon.
 const SET_CLOCK: &str = "synchronize this computer's clock with network time";
 
@@ -142,16 +178,21 @@ const SHOW_ADMINISTRATOR: &str = "show this message to your AWS administrator";
 fn describe_sts_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,
+    profile: &Profile,
     oidc: &OidcSettings,
     token: &VerifiedToken,
 ) -> Failure {
     let mut what = quote_refusal(said, STS.name);
-    let role = oidc.federation.role().map_or("the role", RoleArn::as_str);
     let (slug, hint): RefusalAdvice = match reason {
-        // The token has session tags (https://aws.amazon.com/tags), which need an action of their own.
+        // The token has session tags (https://aws.amazon.com/tags), which need an action of their own. The policy may
+        // allow it for some tags only.
         AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => (
             "tag_session",
-            "allow sts:TagSession together with sts:AssumeRoleWithWebIdentity in the role's trust policy".into(),
+            format!(
+                "allow sts:TagSession with {}, together with sts:AssumeRoleWithWebIdentity, in the role's trust policy",
+                trust_policy::describe_tags(token)
+            )
+            .into(),
         ),
         // Entra replaces more than 200 groups by a link (`_claim_names`), so a trust policy on groups matches nobody.
         AwsRefusalReason::AccessDenied if token.has_groups_overage() => (
@@ -160,11 +201,8 @@ fn describe_sts_refusal(
              are too many"
                 .into(),
         ),
-        // AWS answers alike for a role that does not exist and for a trust policy that does not match.
         AwsRefusalReason::AccessDenied => {
-            let (provider, audience) = (format_provider_name(oidc), sanitize_line(&oidc.client_id));
-            let action = format!("sts:AssumeRoleWithWebIdentity for {provider} with audience {audience}");
-            ("access_denied", format!("check that {role} exists and that its trust policy allows {action}").into())
+            ("access_denied", trust_policy::suggest_trust_check(profile, oidc, token).into())
         }
         AwsRefusalReason::InvalidIdentityToken => {
             what = format!("{what} ({})", compare_token_to_profile(oidc, token));
@@ -287,8 +325,13 @@ fn format_provider_name(oidc: &OidcSettings) -> String {
 
 /// AWS's code and text as they came, escaped, and the request ID for a support case.
 fn quote_refusal(said: &AwsErrorDetails, service: &str) -> String {
-    let request = said.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
-    format!("{service} refused the request: {}: {}{request}", said.code.to_safe_line(), said.message.to_safe_line())
+    let (code, message) = (said.code.to_safe_line(), said.message.to_safe_line());
+    format!("{service} refused the request: {code}: {message}{}", format_request_id(said))
+}
+
+/// The end of a message: the request's identifier, if AWS has given it one.
+fn format_request_id(said: &AwsErrorDetails) -> String {
+    said.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()))
 }
 
 /// An expired token although this program checks the expiry first: the clock is slow.

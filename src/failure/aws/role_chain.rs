@@ -5,13 +5,16 @@
 
 use super::{
     AwsErrorDetails, AwsRefusalReason, Error, Failure, Hint, RefusalAdvice, SET_CLOCK, STS, advise_on_common_refusal,
-    advise_on_other_refusal, make_aws_failure, quote_refusal,
+    advise_on_other_refusal, describe_block, make_aws_failure, quote_refusal,
 };
 use crate::config::{ChainedRole, Profile, RoleArn, SignInSettings};
 
 /// The failure at link `at`, counted from 0 here and from 1 in the message.
 pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) -> Failure {
     let Some(link) = profile.role_chain.get(at) else { return error.into() };
+    if let Some(failure) = describe_block(&error) {
+        return failure;
+    }
     let here = format!("link {} of the role chain ({})", at + 1, link.role.as_str());
     let failure = if let Error::Refused { reason, details } = error {
         describe_link_refusal(reason, &details, link, &find_previous_role(at, profile))

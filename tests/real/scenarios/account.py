@@ -2,6 +2,7 @@
 permissions."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from bedrock import ANSWER
 from bench import HERE
@@ -116,15 +117,16 @@ def deployed_permissions_refuse_a_person_without_a_team(world):
 @scenario
 def deployed_refusals_are_named_by_doctor_live(world):
     alice, bob = world.deployed_people["alice"], world.deployed_people["bob"]
-    for home, model, region, resource in (
-        (alice, OTHER_MODEL, REGION, model_arn("inference-profile", OTHER_MODEL)),
-        (alice, PROFILE, "us-west-2", model_arn("inference-profile", PROFILE, "us-west-2")),
-        (alice, MODEL, REGION, model_arn("foundation-model", MODEL, account="")),
-        (alice, team_profile(world, "web"), REGION, team_profile(world, "web")),
-        (bob, team_profile(world, "ml"), REGION, team_profile(world, "ml")),
+    for home, model, region, resource, facts in (
+        (alice, OTHER_MODEL, REGION, model_arn("inference-profile", OTHER_MODEL), ["`models`", f"allows in {REGION}"]),
+        (alice, PROFILE, "us-west-2", model_arn("inference-profile", PROFILE, "us-west-2"), ["`models`", "allows in us-west-2"]),
+        (alice, MODEL, REGION, model_arn("foundation-model", MODEL, account=""), ["inference profile instead of the model"]),
+        (alice, team_profile(world, "web"), REGION, team_profile(world, "web"), ["tags", "(Email=alice@example.com Team=ml)"]),
+        (bob, team_profile(world, "ml"), REGION, team_profile(world, "ml"), ["tags", "(Email=bob@example.com)"]),
     ):
         row = live_row(home, model, region)
         expect(row["name"] == "converse" and resource in row["message"], f"{home.name}, {model}: {row}")
+        expect(all(fact in row["remedy"] for fact in facts), f"{home.name}, {model}: {row}")
 
 
 @scenario
@@ -136,7 +138,9 @@ def deployed_refusal_of_plain_http_is_named_by_doctor_live(world):
         terminal.press(b"y\n")
         expect(terminal.ends(20) == 0, f"it did not accept the address: {terminal.text!r}")
         row = live_row(alice, PROFILE)
-    expect(row["name"] == "converse" and "an identity-based policy denies it" in row["message"], row)
+    expect(row["name"] == "converse" and "policy/bedrock-sso-federation-permissions denies it" in row["message"], row)
+    host = world.deployment.bedrock.address.removeprefix("http://")
+    expect(f"plain http to {host}" in row["remedy"], row)
 
 
 @scenario
@@ -144,7 +148,8 @@ def deployed_trust_policy_refuses_another_name(world):
     """Alice's profile takes the name from a claim that she can edit at the provider, where she has entered Bob's address."""
     alice = world.deployed_people["alice"]
     with alice.configured(session_name=["nickname"]):
-        failure_lines(alice.credentials(), 7, "aws/access_denied")
+        _, hint = failure_lines(alice.credentials(), 7, "aws/access_denied")
+    expect("session name bob@example.com (neither the subject nor a session tag)" in hint, hint)
     asked = world.deployment.sts.events()[-1]
     expect((asked["session"], asked["code"]) == ("bob@example.com", "AccessDenied"), f"STS saw {asked}")
     expect(only_visit(alice), "another browser was opened")
@@ -158,7 +163,8 @@ def deployed_trust_policy_refuses_another_audience(world):
     failure_lines(home.outcome, 7, "aws/invalid_identity_token")
     provider = ["--open-id-connect-provider-arn", deployment.outputs[ACCOUNT, "federation"]["ProviderArn"]]
     deployment.aws(ACCOUNT, "iam", "add-client-id-to-open-id-connect-provider", *provider, "--client-id", OTHER_CLIENT)
-    failure_lines(home.credentials(), 7, "aws/access_denied")
+    _, hint = failure_lines(home.credentials(), 7, "aws/access_denied")
+    expect(f"audience {OTHER_CLIENT}" in hint, hint)
 
 
 @scenario
@@ -197,10 +203,16 @@ def deployed_block_ends_the_live_session_of_one_person(world):
     alice, bob, deployment = world.deployed_people["alice"], world.deployed_people["bob"], world.deployment
     before = [answers(world, home, ("converse",)) for home in (alice, bob)]
     expect(before == [[{"answer": ANSWER}]] * 2, f"Bedrock answered {before}")
-    deployment.deploy_command(ACCOUNT, "block", "bob@example.com")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda account: deployment.deploy_command(account, "block", "bob@example.com"), (ACCOUNT, SIGN_IN)))
     exchanges = len(deployment.sts.events())
     [denied], [allowed] = answers(world, bob, ("converse",)), answers(world, alice, ("converse",))
     expect(len(deployment.sts.events()) == exchanges, "the sessions were new ones")
     action, resource = "bedrock:InvokeModel", model_arn("inference-profile", PROFILE)
     expect_denied(denied, session(ACCOUNT, "bob@example.com"), action, resource, explicit_deny(ACCOUNT, BLOCKED))
     expect(allowed == {"answer": ANSWER}, f"Bedrock answered {allowed}")
+    row = live_row(bob, PROFILE)
+    expect(BLOCKED in row["message"] and "unblock bob@example.com" in row["remedy"], row)
+    # The near end of a chain refuses to assume the next role.
+    with bob.configured(**deployment.profile(NEAR, FAR)):
+        failure_lines(bob.credentials(), 7, "aws/blocked")

@@ -94,7 +94,7 @@ act_on_blocked_policy() {
     "$1"
 }
 
-# find_blocked_policy: `policy` and `federation` of the federation stack. Fails if there is none. The Terraform module
+# find_blocked_policy: `policy` and `federation` of the federation stack. Fails if neither exists. The Terraform module
 # has no stack, and its policy has the same name.
 find_blocked_policy() {
     policy=

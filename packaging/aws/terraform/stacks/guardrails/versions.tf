@@ -1,0 +1,11 @@
+terraform {
+  # Validations that compare variables with each other need 1.9, of Terraform as well as of OpenTofu.
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 6.0, < 7.0"
+    }
+  }
+}

@@ -45,24 +45,35 @@ aws_refused_with() {
     return 1
 }
 
+# fail_for_aws PURPOSE: ends the program for the last failure. A refusal by AWS has a code. Without one the AWS CLI got
+# no answer, or asked for none.
 fail_for_aws() {
     error=$(tr '\n' ' ' <"$scratch/aws-error" | sed 's/^ *//; s/^aws: \[ERROR\]: //; s/^An error occurred //; s/ *$//')
     what="AWS did not $1: $error"
-    if aws_refused_with 'Unable to locate credentials' 'NoCredentials' 'Partial credentials'; then
+    case $(sed -n 's/.*(\([A-Za-z.]*\)) when calling .*/\1/p' "$scratch/aws-error") in
+        '') ;;
+        *AccessDenied* | *Unauthorized* | *NotAuthorized* | AuthorizationError)
+            fail 7 "$program/denied" "$what" \
+                'use credentials of an administrator of this account, or have the call allowed'
+            ;;
+        *Expired* | InvalidClientTokenId | UnrecognizedClient* | InvalidAccessKeyId | SignatureDoesNotMatch)
+            fail 4 "$program/credentials" "$what" 'sign in to AWS again, then run the same command'
+            ;;
+        *)
+            fail 7 "$program/aws" "$what" \
+                'correct what AWS names, then run the same command: finished steps are not repeated'
+            ;;
+    esac
+    if aws_refused_with 'Unable to locate credentials' NoCredentials 'Partial credentials'; then
         fail 4 "$program/no_credentials" 'there are no AWS credentials' \
             'run this in AWS CloudShell, or sign in with `aws login` or `aws sso login` first'
-    elif aws_refused_with ExpiredToken InvalidClientTokenId UnrecognizedClient \
-        'has expired' InvalidAccessKeyId SignatureDoesNotMatch; then
+    elif aws_refused_with 'has expired' 'retrieving token'; then
         fail 4 "$program/credentials" "$what" 'sign in to AWS again, then run the same command'
-    elif aws_refused_with 'Could not connect' 'Connect timeout' 'Read timeout' 'Connection was closed' \
-        'SSL validation failed' 'proxy' 'Failed to resolve'; then
+    elif aws_refused_with 'ould not connect' imeout 'Connection was closed' 'SSL validation failed' roxy resolve; then
         fail 9 "$program/network" "$what" \
             "check the connection to AWS and whether $aws_region is a Region of this partition"
-    elif aws_refused_with AccessDenied AccessDeniedException UnauthorizedOperation AuthorizationError \
-        'not authorized'; then
-        fail 7 "$program/denied" "$what" 'use credentials of an administrator of this account, or have the call allowed'
     fi
-    fail 7 "$program/aws" "$what" 'correct what AWS names, then run the same command: finished steps are not repeated'
+    fail 7 "$program/aws" "$what" 'correct what the AWS CLI names, then run the same command'
 }
 
 account_id=

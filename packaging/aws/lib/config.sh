@@ -79,8 +79,12 @@ show_config() {
     say "    bedrock-sso setup --from $config_file"
     say '    bedrock-sso login && bedrock-sso doctor --live'
     say ''
-    if [ "$(answer federation)/$(answer session_name)" = oidc/free ]; then
-        say \
-            'Note: a laptop chooses the name of its session, so logs and blocks can be evaded. See --session-name.'
-    fi
+    case $(answer federation)/$(answer session_name) in
+        oidc/free)
+            say 'Note: a laptop chooses the name of its session, so logs and blocks can be evaded. See --session-name.'
+            ;;
+        oidc/subject)
+            say 'The claim sub names each session in logs, bills and blocks. `bedrock-sso status` shows it.'
+            ;;
+    esac
 }

@@ -23,7 +23,7 @@ pub struct StackOutputs {
     region: Option<String>,
 }
 
-/// The text of one output [`CONFIG_OUTPUT`].
+/// The text of one output `BedrockSsoConfig`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputConfig {
     /// How messages name the output.
@@ -42,7 +42,7 @@ pub struct OutputProfile {
 
 impl StackOutputs {
     /// Parses a JSON text: a whole answer of `describe-stacks`, some of its stacks, lists of outputs, or only the values
-    /// of [`CONFIG_OUTPUT`]. Returns `None` for any other text.
+    /// of `BedrockSsoConfig`. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
         let mut outputs = Self::default();

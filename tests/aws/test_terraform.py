@@ -289,6 +289,60 @@ class Policies(unittest.TestCase):
         return found, fired
 
 
+class Models(unittest.TestCase):
+    def test_each_short_name_gives_the_arns_of_its_model(self):
+        folder = copy_modules("models/terraform", "models")
+        shutil.copy(AWS / "models.tsv", WORK / "models")
+        lines = (AWS / "models.tsv").read_text().splitlines()
+        rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
+        pairs = [(name, model, geography) for name, model, offered, *_ in rows for geography in offered.split(",")]
+        pairs.append(("anthropic.claude-next-v1:0", "anthropic.claude-next-v1:0", "eu"))
+        sets = {
+            f"{name} {geography}": {
+                "names": [name],
+                "geography": geography,
+                "account_id": ACCOUNT,
+                "partition": "aws-cn",
+            }
+            for name, _, geography in pairs
+        }
+        write_configuration(folder, call_for_each(folder, "arns", "models", sets))
+        tofu(folder, "init")
+        tofu(folder, "apply", "-auto-approve")
+        found = json.loads(tofu(folder, "output", "-json", "arns"))
+        profiles, foundation = (
+            f"arn:aws-cn:bedrock:*:{ACCOUNT}:inference-profile/",
+            "arn:aws-cn:bedrock:*::foundation-model/",
+        )
+        expected = {
+            f"{name} {geography}": {
+                "inference_profile_arns": [f"{profiles}{geography}.{model}"],
+                "foundation_model_arns": [f"{foundation}{model}"],
+            }
+            for name, model, geography in pairs
+        }
+        self.assertEqual(found, expected)
+
+    def test_unknown_names_and_geographies_are_refused(self):
+        folder = copy_modules("models-refused/terraform", "models")
+        shutil.copy(AWS / "models.tsv", WORK / "models-refused")
+        for names, geography, variable in (
+            (["sonnet-0"], "eu", "names"),
+            ([], "eu", "names"),
+            (["sonnet-4-5"], "mars", "geography"),
+            (["sonnet-4-5", "fable-5-1"], "jp", "geography"),
+        ):
+            with self.subTest(names=names, geography=geography):
+                call = {"source": "./models", "names": names, "geography": geography, "account_id": ACCOUNT}
+                write_configuration(folder, {"module": {"models": call}})
+                tofu(folder, "init")
+                lines = map(json.loads, tofu(folder, "plan", "-json", fails=True).splitlines())
+                errors = [it["diagnostic"] for it in lines if it["@level"] == "error"]
+                self.assertTrue(errors)
+                for error in errors:
+                    self.assertRegex(error["snippet"]["code"], f'^ *"{variable}": ')
+
+
 def as_document(value):
     return json.loads(value) if isinstance(value, str) else value
 
@@ -397,7 +451,7 @@ class Resources(unittest.TestCase):
     def test_a_role_with_the_tag_of_a_team_is_refused(self):
         folder, far_end = copy_modules("default-tags", "policies", "federation"), accepted("federation")["far end free"]
         call = {"source": "./federation", **federation_variables(far_end.set)}
-        for tag, refusal in (("team", "Sessions would inherit it"), ("CostCenter", "")):
+        for tag, refusal in (("TEAM", "Sessions would inherit it"), ("CostCenter", "")):
             provider = {"region": far_end.set.region, "default_tags": {"tags": {tag: "ml"}}}
             write_configuration(folder, AWS_PROVIDER, {"provider": {"aws": provider}, "module": {"far_end": call}})
             tofu(folder, "init", **stand_in())

@@ -1,0 +1,646 @@
+#!/usr/bin/env python3
+"""Tests packaging/aws/deploy with the real AWS CLI against an emulated AWS.
+
+    PYTHON tests/aws/test_deploy.py [NAME-PART …]
+
+PYTHON is `$(.ci/tools aws-python)/bin/python`. The tests need dash and busybox. They end with `N passed, N failed`.
+"""
+
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+from deploy_world import ANSWERS, MODELS, REGION, SHELLS, DeployTest, Terminal, answer, availability, run_all, usual_answers
+
+FEDERATION = "bedrock-sso-federation"
+GUARD_RAILS = "bedrock-sso-guardrails"
+
+
+class Arguments(DeployTest):
+    """What is refused before AWS is called: there is no endpoint."""
+
+    def environment(self, **changes):
+        return super().environment(**{"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **changes})
+
+    def test_missing_answers_are_all_named(self):
+        result = self.refuses(2, "missing")
+        for key in ("region", "models", "issuer", "client_id"):
+            self.assertIn(key, result.err.splitlines()[0])
+            self.assertIn("--" + key.replace("_", "-"), result.err.splitlines()[1])
+
+    def test_unknown_flag_names_the_nearest(self):
+        self.assertIn("--models", self.refuses(2, "flag", "--modles", "sonnet-4-5").err)
+
+    def test_unknown_key_names_file_line_and_nearest(self):
+        self.write_answers(isuer="https://acme.okta.com")
+        result = self.refuses(3, "unknown_key")
+        self.assertIn("bedrock-sso.deploy.toml:5", result.err)
+        self.assertIn("issuer", result.err)
+
+    def test_file_with_another_syntax_is_refused(self):
+        for line in ('issuer = "https://a\\u0062"', "issuer = https://acme.okta.com", "[table]", 'models = ["a" "b"]', 'models = [\n"a"]', 'name = "a" b'):
+            (self.folder / "bedrock-sso.deploy.toml").write_text(line + "\n")
+            with self.subTest(line):
+                self.assertIn("deploy.toml:1", self.refuses(3, "syntax").err)
+
+    def test_key_that_stands_twice_is_refused(self):
+        (self.folder / "bedrock-sso.deploy.toml").write_text('name = "a"\nname = "b"\n')
+        self.refuses(3, "twice")
+
+    def test_flag_that_stands_twice_is_refused(self):
+        self.refuses(2, "twice", "--name", "a", "--name", "b")
+
+    def test_named_file_that_is_missing_is_refused(self):
+        self.refuses(3, "no_file", "--config", "other.toml")
+
+    def test_illegal_values_reach_no_template(self):
+        rows = [
+            ("issuer", 'https://acme.okta.com","x":"'),
+            ("issuer", "http://acme.okta.com"),
+            ("issuer", "https://acme.okta.com/$(id)"),
+            ("issuer", "https://acme.okta.com\nx"),
+            ("client-id", "0oa1,"),
+            ("client-id", "0oa 1"),
+            ("client-id", '0oa"1'),
+            ("region", "eu-central-1; id"),
+            ("region", "eu"),
+            ("name", "a" * 33),
+            ("name", "1a"),
+            ("name", "a_b"),
+            ("models", "sonnet 4"),
+            ("models", "anthropic.*"),
+            ("models", "sonnet-4-5,,haiku-4-5"),
+            ("account", "12345678901"),
+            ("account-role", "a b"),
+            ("session-tags", "${aws:userid}"),
+            ("subjects", "${x}"),
+            ("ci-subjects", "*"),
+            ("alert", "nobody"),
+            ("monthly-budget", "-1"),
+            ("log-retention-days", "91"),
+            ("vpc-id", "vpc-x"),
+            ("geography", "mars"),
+            ("mantle", "maybe"),
+            ("limit", "much"),
+        ]
+        for flag, value in rows:
+            with self.subTest(flag=flag, value=value):
+                if flag == "mantle":
+                    self.write_answers(mantle=value)
+                    self.refuses(3, "value")
+                    os.remove(self.folder / "bedrock-sso.deploy.toml")
+                else:
+                    self.refuses(2, "value", f"--{flag}", value)
+
+    def test_contradictions_are_refused(self):
+        rows = [
+            ("issuer", {"provider": "auth0", "issuer": "https://acme.eu.auth0.com"}),
+            ("issuer", {"provider": "entra", "issuer": "https://login.microsoftonline.com/x"}),
+            ("issuer", {"provider": "google"}),
+            ("session_name", {"issuer": "https://acme.eu.auth0.com/", "session_name": "subject"}),
+            ("session_name", {"federation": "identity-pool", "session_name": "subject"}),
+            ("issuer", {"federation": "identity-center"}),
+            ("claims", {"federation": "identity-pool", "amr": ["mfa"]}),
+            ("failover", {"federation": "identity-pool", "failover_region": "eu-west-1"}),
+            ("failover", {"failover_region": "us-east-1"}),
+            ("failover", {"failover_region": REGION}),
+            ("google_organization", {"google_organization": "123"}),
+            ("unmetered", {"mantle": True, "limit": "200USD/month"}),
+            ("ci_subjects", {"ci_issuer": "https://gitlab.com"}),
+            ("ci_issuer", {"ci_subjects": ["project_path:acme/app:*"]}),
+            ("ci_issuer", {"ci_subjects": ["project_path:acme/app:*"], "ci_issuer": ANSWERS["issuer"]}),
+            ("alert", {"monthly_budget": "100"}),
+            ("budget", {"budget_action": True}),
+            ("vpc_id", {"vpc_id": "vpc-0a1b2c3d"}),
+            ("vpc_id", {"subnets": ["subnet-0a1b2c3d"]}),
+            ("geography", {"region": "sa-east-1"}),
+            ("agent_role", {"federation": "identity-pool", "agent_role": True}),
+        ]
+        for slug, changes in rows:
+            with self.subTest(changes):
+                self.write_answers(**changes)
+                self.refuses(2, slug)
+
+    def test_unknown_model_names_the_nearest(self):
+        self.write_answers(models=["sonnet-4-5", "sonet-4-6"])
+        self.assertIn("sonnet-4-6", self.refuses(3, "unknown_model").err)
+
+    def test_model_of_another_geography_is_refused(self):
+        self.write_answers(models=["us.anthropic.claude-sonnet-4-5-20250929-v1:0"])
+        self.refuses(3, "geography")
+
+    def test_names_that_are_no_session_names_are_refused(self):
+        for name in ("", "a", "a*", "a b", "a:b", "a/b", "(nobody)", 'a"b', "ä", "a$b", "x" * 65, "a\nb"):
+            for command in ("block", "unblock"):
+                with self.subTest(name=name, command=command):
+                    self.refuses(2, "person", command, name, "--region", REGION)
+
+    def test_times_that_are_past_or_no_times_are_refused(self):
+        for until in ("2020-01-01", "soon", "2h30", "2027-02-29", "2099-13-01", "0h", "-1h", "2099-01-01T25:00Z"):
+            with self.subTest(until):
+                self.refuses(2, "until", "block", "alice", "--region", REGION, f"--until={until}")
+
+    def test_unreachable_aws_is_a_network_failure(self):
+        self.write_answers()
+        self.refuses(9, "network")
+
+    def test_missing_credentials_are_named(self):
+        self.write_answers()
+        self.refuses(4, "no_credentials", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+
+    def test_missing_aws_cli_is_named(self):
+        self.write_answers()
+        # The system's programs may contain the AWS CLI.
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for program in pathlib.Path("/usr/bin").iterdir():
+            if program.name != "aws":
+                (tools / program.name).symlink_to(program)
+        self.refuses(3, "no_aws_cli", PATH=str(tools))
+
+    def test_help_lists_every_answer(self):
+        text = self.deploys("--help").out
+        for key in ANSWERS:
+            self.assertIn("--" + key.replace("_", "-"), text)
+
+
+class Deployment(DeployTest):
+    def test_empty_account_gets_the_stacks_and_a_second_run_nothing(self):
+        self.write_answers(models=["sonnet-4-5", "haiku-4-5"])
+        result = self.deploys()
+        stacks = self.stacks()
+        self.assertEqual({name: it["status"] for name, it in stacks.items()}, {FEDERATION: "CREATE_COMPLETE", GUARD_RAILS: "CREATE_COMPLETE"})
+        parameters = stacks[FEDERATION]["parameters"]
+        names = ("sonnet-4-5", "haiku-4-5")
+        profiles = [f"arn:aws:bedrock:{REGION}:{self.account}:inference-profile/eu.{MODELS[name]}" for name in names]
+        self.assertEqual(parameters["InferenceProfileArns"].split(","), profiles)
+        self.assertEqual(parameters["FoundationModelArns"].split(","), [f"arn:aws:bedrock:*::foundation-model/{MODELS[name]}" for name in names])
+        self.assertEqual([parameters[it] for it in ("Provider", "SessionName", "ClientIds", "ExistingProviderArn")], ["okta", "subject", "0oa1b2c3d4", ""])
+        quota = stacks[GUARD_RAILS]["parameters"]
+        self.assertEqual([quota["QuotaModelId"], quota["QuotaTokensPerMinute"]], [f"eu.{MODELS['sonnet-4-5']}", "200000"])
+        config = (self.folder / "bedrock-sso.config.toml").read_text()
+        self.assertEqual(config[:11], "version = 1")
+        for line in (f'role_arn = "arn:aws:iam::{self.account}:role/{FEDERATION}-user"', 'session_name = ["sub"]', f'sonnet = "eu.{MODELS["sonnet-4-5"]}"'):
+            self.assertIn(line, config)
+            self.assertIn(line, result.out)
+        for arguments, seen in (([], "nothing to change"), (["--dry-run", "--models", "haiku-4-5", "--only", "federation"], "Permissions")):
+            before = self.requests()
+            self.assertIn(seen, self.deploys(*arguments).out)
+            # Only change sets show whether there is something to change. They disappear.
+            self.assertEqual(set(self.requests()[len(before) :]), {"CreateChangeSet", "DeleteChangeSet"})
+            self.assertEqual(self.stacks(), stacks)
+
+    def test_dry_run_changes_nothing(self):
+        subnets = ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]
+        self.write_answers(vpc_id="vpc-0a1b2c3d", subnets=subnets, security_groups=["sg-0a1b2c3d"])
+        result = self.deploys("--dry-run")
+        self.assertIn("AWS::IAM::Role", result.out)
+        self.assertRegex(result.out, r"alarms +3 +0\.10 +0\.30")
+        # Two endpoints in two subnets for 730 hours at a cent.
+        self.assertRegex(result.out, r"VPC endpoints.* 2920 +0\.01 +29\.20")
+        self.assertRegex(result.out, r"all +29\.50")
+        self.assertEqual(self.stacks(), {})
+        self.assertEqual(set(self.requests()), {"CreateChangeSet", "DeleteChangeSet", "DeleteStack"})
+        self.assertEqual([it.name for it in self.folder.iterdir() if it.name[0] != "."], ["bedrock-sso.deploy.toml"])
+
+    def test_each_shell_reads_the_same_answers(self):
+        for shell in SHELLS:
+            self.write_answers(name=f"from-{shell}", session_tags=["Team", "Project"], models=["claude-sonnet-4-5", f"eu.{MODELS['haiku-4-5']}"])
+            self.deploys("--only", "federation", "--name", f"in-{shell}", shell=shell)
+            self.iam("DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=f"arn:aws:iam::{self.account}:oidc-provider/acme.okta.com")
+        # The flag outranks the file.
+        parameters = {name: stack["parameters"] for name, stack in self.stacks().items()}
+        self.assertEqual(set(parameters), {f"in-{shell}-federation" for shell in SHELLS})
+        self.assertEqual(parameters["in-dash-federation"]["SessionTags"], "Team,Project")
+        for shell in SHELLS:
+            self.assertEqual(parameters[f"in-{shell}-federation"], parameters["in-dash-federation"])
+
+    def test_unknown_id_is_refused_before_anything_is_created(self):
+        self.write_answers(models=["sonnet-4-5", "eu.anthropic.claude-nothing-1"])
+        self.refuses(3, "unknown_model")
+        self.assertEqual(self.requests(), [])
+
+    def test_id_that_only_the_account_offers_is_used(self):
+        # The table does not have this older model; the emulator's account has.
+        self.write_answers(region="us-east-1", models=["us.anthropic.claude-opus-4-1-20250805-v1:0"])
+        self.emulator.prepare(usual_answers() + [availability("anthropic.claude-opus-4-1-20250805-v1:0")])
+        self.deploys("--only", "federation")
+        stack = self.stacks(region="us-east-1")[FEDERATION]
+        self.assertIn("us.anthropic.claude-opus-4-1-20250805-v1:0", stack["parameters"]["InferenceProfileArns"])
+
+    def test_existing_provider_is_used_and_stays(self):
+        provider = f"arn:aws:iam::{self.account}:oidc-provider/acme.okta.com"
+        self.iam("CreateOpenIDConnectProvider", Url="https://acme.okta.com", **{"ClientIDList.member.1": "theirs"})
+        self.write_answers()
+        dry = self.deploys("--only", "federation", "--dry-run")
+        self.assertIn(f"The client ID 0oa1b2c3d4 will be added to {provider}", dry.out)
+        self.assertNotIn("0oa1b2c3d4", self.iam("GetOpenIDConnectProvider", OpenIDConnectProviderArn=provider))
+        self.deploys("--only", "federation")
+        self.assertEqual(self.stacks()[FEDERATION]["parameters"]["ExistingProviderArn"], provider)
+        clients = self.iam("GetOpenIDConnectProvider", OpenIDConnectProviderArn=provider)
+        self.assertIn("theirs", clients)
+        self.assertIn("0oa1b2c3d4", clients)
+        self.assertIn(provider, self.deploys("--remove", "--yes").out)
+        self.assertIn("theirs", self.iam("GetOpenIDConnectProvider", OpenIDConnectProviderArn=provider))
+
+    def test_provider_of_the_own_stack_is_no_existing_one(self):
+        self.write_answers(issuer="https://acme.eu.auth0.com/")
+        self.deploys("--only", "federation")
+        self.assertIn("nothing to change", self.deploys("--only", "federation").out)
+        self.assertEqual(self.stacks()[FEDERATION]["parameters"]["ExistingProviderArn"], "")
+
+    def test_failed_stack_shows_the_first_reason_and_what_to_do(self):
+        # The provider appears between the list and the deployment.
+        self.iam("CreateOpenIDConnectProvider", Url="https://acme.okta.com")
+        nothing = "<ListOpenIDConnectProvidersResponse><ListOpenIDConnectProvidersResult/></ListOpenIDConnectProvidersResponse>"
+        self.emulator.prepare(usual_answers() + [answer("iam", "ListOpenIDConnectProviders", nothing)])
+        self.write_answers()
+        result = self.refuses(7, "stack_failed", "--only", "federation")
+        self.assertRegex(result.err, r"IdentityProvider \(AWS::IAM::OIDCProvider\): .*already exists")
+        self.assertIn("delete-stack", self.refuses(7, "stack_failed", "--only", "federation").err)
+
+    def test_removal_deletes_the_stacks_and_leaves_what_it_said(self):
+        self.write_answers()
+        self.deploys()
+        log_group = self.stacks()[GUARD_RAILS]["outputs"]["LogGroupName"]
+        bucket = self.stacks()[GUARD_RAILS]["outputs"]["LogBucketName"]
+        self.deploys("block", "alice")
+        self.refuses(2, "yes", "--remove")
+        dry = self.deploys("--remove", "--dry-run")
+        self.assertEqual(len(self.stacks()), 2)
+        result = self.deploys("--remove", "--yes")
+        for text in (dry.out, result.out):
+            self.assertIn(log_group, text)
+            self.assertIn(bucket, text)
+        self.assertEqual(self.stacks(), {})
+        self.assertIn("nothing to remove", self.deploys("--remove", "--yes").out)
+
+    def test_team_gets_its_profiles_and_its_config(self):
+        self.write_answers(models=["sonnet-4-5", "haiku-4-5"])
+        self.deploys("--team", "ml", "--cost-center", "4711", "--no-logging", "--no-alarms", "--no-trail")
+        stack = self.stacks()["bedrock-sso-team-ml"]
+        self.assertEqual([stack["parameters"][it] for it in ("Team", "CostCenter", "LargeModelArn")], ["ml", "4711", ""])
+        self.assertIn(f"inference-profile/eu.{MODELS['haiku-4-5']}", stack["parameters"]["SmallModelArn"])
+        config = (self.folder / "bedrock-sso.config.toml").read_text()
+        self.assertIn(f'haiku = "{stack["outputs"]["SmallProfileArn"]}"', config)
+        self.deploys("--remove", "--team", "ml", "--yes")
+        self.assertEqual(list(self.stacks()), [FEDERATION])
+
+    def test_second_region_gets_what_differs(self):
+        self.write_answers(failover_region="eu-west-1", monthly_budget="100", alert="ops@acme.com")
+        self.deploys()
+        first, second = self.stacks(), self.stacks(region="eu-west-1")
+        self.assertEqual(list(second), [GUARD_RAILS])
+        chosen = ("MonthlyBudget", "Trail")
+        self.assertEqual([first[GUARD_RAILS]["parameters"][it] for it in chosen], ["100", "yes"])
+        self.assertEqual([second[GUARD_RAILS]["parameters"][it] for it in chosen], ["0", "no"])
+        self.assertIn(f"arn:aws:bedrock:eu-west-1:{self.account}:", first[FEDERATION]["parameters"]["InferenceProfileArns"])
+        config = (self.folder / "bedrock-sso.config.toml").read_text()
+        self.assertIn('default_profile = "claude"', config)
+        profile = config.partition("[profiles.claude-failover]")[2]
+        self.assertIn('region = "eu-west-1"', profile)
+        self.assertIn("[profiles.claude-failover.claude_code]", profile)
+        self.assertNotIn(f'region = "{REGION}"', profile)
+        self.deploys("--remove", "--yes")
+        self.assertEqual(self.stacks(region="eu-west-1"), {})
+
+    def test_guardrail_reaches_the_federation_in_one_run(self):
+        self.write_answers(guardrail=True)
+        self.assertIn("one more update", self.deploys().out)
+        guardrail = self.stacks()[GUARD_RAILS]["outputs"]["GuardrailArn"]
+        self.assertEqual(self.stacks()[FEDERATION]["parameters"]["GuardrailArns"], guardrail)
+
+    def test_dedicated_account_gets_the_far_end(self):
+        dedicated = str(int(self.account) + 100000000000)
+        self.write_answers(account=dedicated)
+        self.deploys()
+        near, far = self.stacks(), self.stacks(account=dedicated)
+        self.assertEqual((list(near), sorted(far)), ([FEDERATION], [FEDERATION, GUARD_RAILS]))
+        self.assertEqual(near[FEDERATION]["parameters"]["DedicatedRoleArns"], f"arn:aws:iam::{dedicated}:role/{FEDERATION}-user")
+        self.assertEqual(near[FEDERATION]["parameters"]["InferenceProfileArns"], "")
+        self.assertEqual(far[FEDERATION]["parameters"]["SourceRoleArn"], f"arn:aws:iam::{self.account}:role/{FEDERATION}-user")
+        self.assertIn(f":{dedicated}:inference-profile/", far[FEDERATION]["parameters"]["InferenceProfileArns"])
+        self.assertIn(f"arn:aws:iam::{dedicated}:role/{FEDERATION}-user", (self.folder / "bedrock-sso.config.toml").read_text())
+        self.deploys("block", "alice")
+        self.assertEqual((self.blocked(), self.blocked(dedicated)), ({"alice": None}, {"alice": None}))
+        self.assertEqual(self.deploys("who").out.count("alice"), 2)
+        self.deploys("unblock", "alice")
+        self.assertEqual((self.blocked(), self.blocked(dedicated)), ({}, {}))
+        self.deploys("--remove", "--yes")
+        self.assertEqual(self.stacks(account=dedicated), {})
+
+
+class Access(DeployTest):
+    def test_missing_access_is_named_with_the_page(self):
+        lacking = [answer("bedrock", "GET /use-case-for-model-access", {"__type": "ResourceNotFoundException", "message": "no form"}, 404)]
+        lacking += [availability(MODELS["sonnet-4-5"], agreementAvailability={"status": "NOT_AVAILABLE"})]
+        self.emulator.prepare(lacking + usual_answers() + [availability("anthropic.claude-opus-5-5")])
+        # The emulator's account has no profile of the third one.
+        self.write_answers(models=["sonnet-4-5", "haiku-4-5", "opus-5-5"])
+        result = self.deploys("--only", "team", "--team", "ml", "--dry-run")
+        page = r"\n.*https://eu-central-1\.console\.aws\.amazon\.com/bedrock"
+        self.assertRegex(result.out, "Missing: Anthropic's form" + ".*" + page)
+        self.assertRegex(result.out, "Missing: the agreement .*sonnet-4-5" + page)
+        self.assertIn("eu.anthropic.claude-opus-5-5 is not offered in eu-central-1", result.out)
+        self.assertEqual(result.out.count("Missing: "), 3)
+
+    def test_request_access_accepts_offers_and_sends_the_form(self):
+        lacking = [answer("bedrock", "GET /use-case-for-model-access", {"__type": "ResourceNotFoundException", "message": "no form"}, 404)]
+        lacking += [availability(MODELS["sonnet-4-5"], agreementAvailability={"status": "NOT_AVAILABLE"})]
+        terms = {"legalTerm": {"url": "https://terms.example/1"}, "supportTerm": {}, "usageBasedPricingTerm": {"rateCard": []}}
+        offers = {"modelId": MODELS["sonnet-4-5"], "offers": [{"offerToken": "token-1", "termDetails": terms}]}
+        lacking += [answer("bedrock", f"GET /list-foundation-model-agreement-offers/{MODELS['sonnet-4-5']}", offers)]
+        lacking += [answer("bedrock", "POST /create-foundation-model-agreement", {"modelId": MODELS["sonnet-4-5"]}, 202)]
+        lacking += [answer("bedrock", "POST /use-case-for-model-access", {}, 201)]
+        self.use_deployed_account()
+        self.emulator.prepare(lacking + usual_answers())
+        self.write_answers()
+        (self.folder / "form.json").write_text('{"companyName": "Acme"}')
+        sent = {"POST /create-foundation-model-agreement", "POST /use-case-for-model-access"}
+        arguments = ("--only", "federation", "--request-access", "--use-case", "form.json")
+        before = self.requests()
+        self.assertIn("https://terms.example/1", self.deploys(*arguments, "--dry-run").out)
+        self.assertEqual(set(self.requests()[len(before) :]) & sent, set())
+        self.deploys(*arguments)
+        self.assertEqual(set(self.requests()[len(before) :]) & sent, sent)
+
+    def test_foreign_text_cannot_control_the_terminal(self):
+        error = {"__type": "AccessDeniedException", "message": "\x1b]0;title\x07\x1b[31mred\u202e"}
+        self.emulator.prepare([answer("servicequotas", "ListServiceQuotas", error, 400)])
+        self.write_answers()
+        result = self.refuses(7, "denied", "quotas", "--people", "10")
+        self.assertRegex(result.err, r"\A[\n -~]*\Z")
+        self.assertIn("red", result.err)
+
+
+class Quotas(DeployTest):
+    def setUp(self):
+        super().setUp()
+        self.write_answers(models=["sonnet-4-5", "haiku-4-5"])
+
+    def test_quotas_are_compared_with_what_people_need(self):
+        result = self.deploys("quotas", "--people", "200")
+        rows = [line.split() for line in result.out.splitlines()]
+        self.assertIn(["sonnet-4-5", "tokens", "200000", "4000000", "no"], rows)
+        self.assertIn(["sonnet-4-5", "requests", "10000", "94", "yes"], rows)
+        self.assertIn(["haiku-4-5", "tokens", "90000000", "4000000", "yes"], rows)
+        self.assertIn(["haiku-4-5", "requests", "10", "94", "no"], rows)
+        self.assertEqual(self.requests(), [])
+
+    def test_missing_quota_is_unknown(self):
+        self.write_answers(models=["sonnet-4-6"])
+        self.assertRegex(self.deploys("quotas", "--people", "200").out, r"sonnet-4-6 +tokens +- +4000000 +unknown")
+
+    def test_request_asks_for_what_is_missing_and_adjustable(self):
+        pending = answer("servicequotas", "ListRequestedServiceQuotaChangeHistoryByQuota", {"RequestedQuotas": []})
+        accepted = answer("servicequotas", "RequestServiceQuotaIncrease", {"RequestedQuota": {"Status": "PENDING"}})
+        self.emulator.prepare(usual_answers() + [pending, accepted])
+        result = self.deploys("quotas", "--people", "200", "--request")
+        self.assertEqual(self.requests(), ["RequestServiceQuotaIncrease"])
+        self.assertIn("sonnet-4-5: 4000000 tokens a minute requested (L-00000001, PENDING)", result.out)
+        self.assertRegex(result.out, r"haiku-4-5: .*AWS Support")
+        pending["body"] = {"RequestedQuotas": [{"Status": "PENDING", "DesiredValue": 4000000.0}]}
+        self.emulator.prepare(usual_answers() + [pending, accepted])
+        self.deploys("quotas", "--people", "200", "--request")
+        self.assertEqual(self.requests(), ["RequestServiceQuotaIncrease"])
+
+
+class Blocks(DeployTest):
+    def setUp(self):
+        super().setUp()
+        self.use_deployed_account()
+        self.write_answers()
+        self.template_document = self.policy_document()
+
+    def test_last_unblock_restores_the_document_to_the_byte(self):
+        self.deploys("block", "alice@acme.com")
+        self.assertEqual(self.blocked(), {"alice@acme.com": None})
+        self.deploys("block", "Bob_=,.+-")
+        self.assertEqual(self.blocked(), {"alice@acme.com": None, "Bob_=,.+-": None})
+        denied, template = (json.loads(it)["Statement"][0] for it in (self.policy_document(), self.template_document))
+        for key in ("Effect", "Action", "Resource"):
+            self.assertEqual(denied[key], template[key])
+        self.deploys("unblock", "alice@acme.com")
+        self.assertEqual(self.blocked(), {"Bob_=,.+-": None})
+        self.assertIn("was not blocked", self.deploys("unblock", "alice@acme.com").out)
+        self.deploys("unblock", "Bob_=,.+-")
+        self.assertEqual(self.policy_document(), self.template_document)
+        self.assertEqual(list(self.policy_versions()), ["v1"])
+        self.assertIn("Nobody is blocked", self.deploys("who").out)
+
+    def test_each_shell_blocks_and_unblocks(self):
+        for shell in SHELLS:
+            self.deploys("block", "alice", "--until", "2099-12-24", shell=shell)
+            self.assertEqual(self.blocked(), {"alice": "2099-12-24T00:00:00Z"})
+            self.deploys("unblock", "alice", shell=shell)
+            self.assertEqual(self.policy_document(), self.template_document)
+
+    def test_never_more_than_five_versions(self):
+        for number in range(4):
+            self.write_policy(self.statement([f"person{number}"]))
+        self.assertEqual(len(self.policy_versions()), 5)
+        for name in ("alice", "bob"):
+            self.deploys("block", name)
+            # One place stays free for an update by CloudFormation.
+            self.assertEqual(len(self.policy_versions()), 4)
+        self.assertEqual(self.blocked(), {"person3": None, "alice": None, "bob": None})
+        self.assertEqual(self.policy_document(version="v1"), self.template_document)
+
+    def test_block_with_an_end_has_a_statement_of_its_own(self):
+        self.deploys("block", "carol")
+        self.deploys("block", "alice", "--until", "2099-12-24")
+        self.deploys("block", "bob", "--until", "2h")
+        blocked = self.blocked()
+        self.assertEqual((blocked["carol"], blocked["alice"]), (None, "2099-12-24T00:00:00Z"))
+        end = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 7200))
+        self.assertIn(blocked["bob"][:16], (end, time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 7140))))
+        statements = json.loads(self.policy_document())["Statement"]
+        self.assertEqual(len({it["Sid"] for it in statements}), 3)
+        out = self.deploys("who").out
+        self.assertRegex(out, r"alice +2099-12-24T00:00:00Z")
+        self.assertRegex(out, r"carol +no end")
+        self.deploys("block", "alice")
+        self.assertEqual(self.blocked()["alice"], None)
+
+    def write_policy(self, *statements):
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        self.iam("CreatePolicyVersion", PolicyArn=self.blocked_policy(), PolicyDocument=document, SetAsDefault="true")
+
+    @staticmethod
+    def statement(names, until=None, sid="DeployBlocks"):
+        condition = {"StringLike": {"aws:userid": [f"*:{name}" for name in names]}}
+        if until:
+            condition["DateLessThan"] = {"aws:CurrentTime": until}
+        return {"Sid": sid, "Effect": "Deny", "Action": ["bedrock:*"], "Resource": "*", "Condition": condition}
+
+    def test_expired_blocks_disappear_at_the_next_write(self):
+        self.write_policy(self.statement(["old"], "2020-01-01T00:00:00Z", "DeployBlocksUntil1"), self.statement(["alice"]))
+        self.assertNotIn("old", self.deploys("who").out)
+        self.deploys("block", "bob")
+        self.assertEqual(self.blocked(), {"alice": None, "bob": None})
+
+    def test_document_that_grows_too_long_is_refused(self):
+        people = [f"somebody{number:03}@acme.example" for number in range(220)]
+        self.write_policy(self.statement(people))
+        result = self.refuses(3, "too_many_blocks", "block", "one.more@acme.example")
+        self.assertIn("6144", result.err)
+        self.assertEqual(len(self.blocked()), 220)
+
+    def test_block_survives_an_update_that_replaces_the_policy(self):
+        # The first version does not survive this, so the next test needs another account.
+        self.emulator.deployed_account = None
+        self.deploys("block", "alice")
+        # An update of the stack that changes no policy leaves the block.
+        tags = str(time.time_ns())
+        self.deploys("--only", "federation", "--session-tags", tags)
+        self.assertEqual(self.blocked(), {"alice": None})
+        # CloudFormation writes a new version when the template's document changes.
+        self.iam("CreatePolicyVersion", PolicyArn=self.blocked_policy(), PolicyDocument=self.template_document + "\n", SetAsDefault="true")
+        self.assertEqual(self.blocked(), {})
+        self.assertIn("written again", self.deploys("--only", "federation", "--session-tags", tags).out)
+        self.assertEqual(self.blocked(), {"alice": None})
+        self.deploys("unblock", "alice")
+        self.assertEqual(self.policy_document(), self.template_document + "\n")
+
+    def test_policy_of_the_terraform_module_needs_no_stack(self):
+        self.iam("CreatePolicy", PolicyName="other-federation-you-are-blocked-ask-your-administrator", PolicyDocument=self.template_document)
+        self.deploys("block", "alice", "--name", "other")
+        self.assertEqual(self.blocked(), {})
+        policy = f"arn:aws:iam::{self.account}:policy/other-federation-you-are-blocked-ask-your-administrator"
+        self.assertIn("alice", self.iam("GetPolicyVersion", PolicyArn=policy, VersionId="v2"))
+
+    def test_block_without_a_stack_names_what_is_missing(self):
+        self.refuses(3, "no_stack", "block", "alice", "--name", "another")
+
+
+class IdentityPool(DeployTest):
+    def test_people_cannot_be_blocked_by_name(self):
+        self.write_answers(federation="identity-pool")
+        self.deploys("--only", "federation")
+        result = self.refuses(3, "identity_pool", "block", "alice")
+        self.assertIn("CognitoIdentityCredentials", result.err)
+
+
+class AtATerminal(DeployTest):
+    def test_wizard_asks_once_and_stores_the_answers(self):
+        terminal = Terminal(self, "--only", "federation", AWS_REGION=REGION)
+        terminal.answer("Region of the stacks", "")
+        terminal.answer("Identity provider", "oktaa")
+        terminal.expect("Please give one of")
+        terminal.answer("Identity provider", "okta")
+        terminal.answer("issuer", "")
+        terminal.expect("needed")
+        terminal.answer("issuer", "acme.okta.com")
+        terminal.expect("Please give an https address")
+        terminal.answer("issuer", "https://acme.okta.com")
+        terminal.answer("Client ID", "0oa1b2c3d4")
+        terminal.answer("Where models run", "")
+        terminal.answer("Models", "sonnet-4-5, haiku-4-5")
+        terminal.answer("Dedicated account", "")
+        terminal.answer("Budget", "100")
+        terminal.answer("Address for alarms", "ops@acme.com")
+        terminal.answer("Limit for each person", "")
+        terminal.answer("Second Region", "")
+        terminal.answer("Make these changes? [y/N]", "y")
+        code, text = terminal.end()
+        self.assertEqual(code, 0, text)
+        stored = (self.folder / "bedrock-sso.deploy.toml").read_text()
+        for line in ('issuer = "https://acme.okta.com"', 'models = ["sonnet-4-5", "haiku-4-5"]', 'monthly_budget = "100"', f'region = "{REGION}"', 'geography = "eu"'):
+            self.assertIn(line, stored.splitlines())
+        self.assertEqual(self.stacks()[FEDERATION]["status"], "CREATE_COMPLETE")
+        code, text = Terminal(self, "--only", "federation").end()
+        self.assertIn("nothing to change", text)
+        self.assertEqual((self.folder / "bedrock-sso.deploy.toml").read_text(), stored)
+
+    def test_ctrl_c_in_the_wizard_leaves_nothing(self):
+        terminal = Terminal(self, AWS_REGION=REGION)
+        terminal.answer("Region of the stacks", "")
+        terminal.answer("Identity provider", "okta")
+        terminal.expect("issuer")
+        terminal.press(b"\x03")
+        self.assertEqual(terminal.end()[0], 130)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_no_leaves_no_change_set(self):
+        self.write_answers()
+        terminal = Terminal(self, "--only", "team", "--team", "ml")
+        terminal.answer("Make these changes? [y/N]", "n")
+        self.assertEqual(terminal.end()[0], 0)
+        self.assertEqual(self.stacks(), {})
+
+    def test_ctrl_c_at_the_question_leaves_no_change_set(self):
+        self.write_answers()
+        terminal = Terminal(self, "--only", "team", "--team", "ml")
+        terminal.expect("Make these changes? [y/N]")
+        terminal.press(b"\x03")
+        self.assertEqual(terminal.end()[0], 130)
+        self.assertEqual(self.stacks(), {})
+
+    def test_new_answers_leave_the_rest_of_the_file(self):
+        (self.folder / "bedrock-sso.deploy.toml").write_text('# ours\nissuer = "https://acme.okta.com" # Okta\nregion = "eu-central-1"\nmodels = ["sonnet-4-5"]\n')
+        terminal = Terminal(self, "--only", "team", "--team", "ml", "--dry-run")
+        terminal.answer("Client ID", "0oa1b2c3d4")
+        for question in ("Where models run", "Dedicated account", "Budget", "Limit for each person", "Second Region"):
+            terminal.answer(question, "")
+        self.assertEqual(terminal.end()[0], 0)
+        stored = (self.folder / "bedrock-sso.deploy.toml").read_text()
+        self.assertTrue(stored.startswith('# ours\nissuer = "https://acme.okta.com" # Okta\n'))
+        self.assertIn('client_id = ["0oa1b2c3d4"]\n', stored)
+
+
+class Laptop(DeployTest):
+    def setUp(self):
+        super().setUp()
+        self.use_deployed_account()
+        self.write_answers(failover_region="eu-west-1")
+
+    def test_failover_test_blocks_the_first_region(self):
+        self.program("bedrock-sso", 'printf "%s\\n" "$*" "$HTTPS_PROXY" "$NO_PROXY" >"$HOME/call"; cat "$4" >"$HOME/config"; echo "ok  converse  eu.model answers"')
+        result = self.deploys("failover-test")
+        arguments, proxy, direct = (self.folder / "call").read_text().splitlines()
+        self.assertTrue(arguments.startswith("doctor --live --config "))
+        self.assertEqual(proxy, "http://127.0.0.1:9")
+        self.assertIn("acme.okta.com", direct.split(","))
+        self.assertIn(".eu-west-1.amazonaws.com", direct.split(","))
+        self.assertNotIn(REGION, direct)
+        config = (self.folder / "config").read_text()
+        self.assertIn('region = "eu-west-1"', config)
+        self.assertNotIn(f'region = "{REGION}"', config)
+        self.assertRegex(result.out, r"Proved: .*eu-central-1")
+        self.assertIn("Not proved", result.out)
+
+    def test_failover_test_that_fails_proves_nothing(self):
+        self.program("bedrock-sso", "echo 'bad  discovery'; exit 9")
+        self.refuses(9, "failover", "failover-test")
+        self.program("bedrock-sso", "echo 'skipped  exchange  not signed in'")
+        self.refuses(4, "failover", "failover-test")
+
+    def test_failover_test_needs_the_program(self):
+        self.refuses(3, "no_program", "failover-test")
+
+    def test_bundle_has_configuration_and_packages(self):
+        packages = self.folder / "packages"
+        packages.mkdir()
+        for name in ("bedrock-sso_1.0_amd64.deb", "bedrock-sso-1.0.pkg", "bedrock-sso-1.0.msi", "other.deb"):
+            (packages / name).write_text(name)
+        self.program("bedrock-sso", 'mkdir -p "$3" && cp "$5" "$3/config.toml"')
+        self.deploys("--only", "federation", "--bundle", "out", "--packages", "packages")
+        found = sorted(str(it.relative_to(self.folder / "out")) for it in (self.folder / "out").rglob("*") if it.is_file())
+        self.assertEqual(
+            found,
+            ["configuration/config.toml", "packages/linux/bedrock-sso_1.0_amd64.deb", "packages/macos/bedrock-sso-1.0.pkg", "packages/windows/bedrock-sso-1.0.msi"],
+        )
+        self.assertEqual((self.folder / "out/configuration/config.toml").read_text(), (self.folder / "bedrock-sso.config.toml").read_text())
+
+    def test_bundle_without_the_program_says_what_to_run(self):
+        # Everything is as it should be, so nothing is asked and nothing changes.
+        self.write_answers()
+        result = self.deploys("--only", "federation", "--bundle", "out")
+        self.assertIn("setup --fleet configuration --config bedrock-sso.config.toml", result.out)
+
+
+if __name__ == "__main__":
+    sys.exit(run_all(sys.modules[__name__], sys.argv[1:]))

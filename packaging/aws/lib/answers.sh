@@ -164,7 +164,7 @@ one_of() {
     for allowed in "$@"; do
         if [ "$value" = "$allowed" ]; then return 0; fi
     done
-    reject_value "one of: $*"
+    reject_value "one of $(printf '%s' "$*" | sed 's/ /, /g')"
 }
 
 # accept_flag KEY VALUE: stores the value of a flag, or ends the program.

@@ -63,9 +63,11 @@ find_team_stacks() {
     fi
 }
 
+# Only team.yaml has the parameter Team. An installation whose name begins with this one's is not taken for a team.
 find_all_team_stacks() {
+    named="starts_with(StackName, '$stack_prefix-team-')"
     ask_aws 'list the stacks' cloudformation describe-stacks \
-        --query "Stacks[?starts_with(StackName, '$stack_prefix-team-')].[StackName]"
+        --query "Stacks[?$named && Parameters[?ParameterKey=='Team']].[StackName]"
     for stack in $reply; do found_stacks="$found_stacks$aws_account $aws_region $stack$newline"; done
 }
 
@@ -75,10 +77,7 @@ note_what_stays() {
     printf '%s' "$found_stacks" >"$scratch/found"
     while read -r aws_account aws_region stack; do
         case $stack in
-            *-guardrails)
-                note_output "$stack" LogGroupName 'the log group'
-                note_output "$stack" LogBucketName 'the bucket'
-                ;;
+            *-guardrails) note_stored_data "$stack" ;;
             *-federation)
                 for parameter in ExistingProviderArn ExistingCiProviderArn; do
                     read_stack_parameter "$stack" "$parameter"
@@ -95,7 +94,12 @@ note_what_stays() {
     fi
 }
 
-note_output() {
-    read_stack_output "$1" "$2"
-    if [ -n "$reply" ]; then staying="$staying  $3 $reply in $aws_region$newline"; fi
+# The log groups and buckets of a stack of guard rails, which CloudFormation leaves.
+note_stored_data() {
+    ask_aws "describe the stack $1" cloudformation describe-stacks --stack-name "$1" \
+        --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]'
+    data=$(printf '%s\n' "$reply" | awk -F '\t' -v region="$aws_region" '
+        $1 == "LogGroupName" || $1 == "TelemetryLogGroupName" { print "  the log group " $2 " in " region }
+        $1 == "LogBucketName" || $1 == "TrailBucketName" { print "  the bucket " $2 " in " region }')
+    if [ -n "$data" ]; then staying=$staying$data$newline; fi
 }

@@ -13,7 +13,8 @@ import re
 import sys
 import time
 
-from deploy_world import ANSWERS, MODELS, REGION, SHELLS, DeployTest, Terminal, answer, availability, run_all, usual_answers
+from deploy_world import ANSWERS, MODELS, PROBE, REGION, SHELLS
+from deploy_world import DeployTest, Terminal, answer, availability, compare_with_golden, run_all, usual_answers
 
 FEDERATION = "bedrock-sso-federation"
 GUARD_RAILS = "bedrock-sso-guardrails"
@@ -547,6 +548,8 @@ class AtATerminal(DeployTest):
         terminal.answer("Make these changes? [y/N]", "y")
         code, text = terminal.end()
         self.assertEqual(code, 0, text)
+        recording = self.generalize(terminal.whole)
+        self.assertEqual(compare_with_golden("wizard.txt", recording), "")
         stored = (self.folder / "bedrock-sso.deploy.toml").read_text()
         for line in ('issuer = "https://acme.okta.com"', 'models = ["sonnet-4-5", "haiku-4-5"]', 'monthly_budget = "100"', f'region = "{REGION}"', 'geography = "eu"'):
             self.assertIn(line, stored.splitlines())
@@ -640,6 +643,25 @@ class Laptop(DeployTest):
         self.write_answers()
         result = self.deploys("--only", "federation", "--bundle", "out")
         self.assertIn("setup --fleet configuration --config bedrock-sso.config.toml", result.out)
+
+
+class Probe(DeployTest):
+    def test_probe_only_reads_unless_writing_is_said(self):
+        result = self.deploys("--region", REGION, program=PROBE)
+        self.assertEqual(self.requests(), [])
+        self.assertGreaterEqual(result.out.count("\n?"), 6)
+
+    def test_probe_deletes_what_it_created(self):
+        # The session's call is refused, so the probe does not wait for blocks.
+        refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+        self.emulator.prepare([answer("iam", "ListAccountAliases", refusal, 403)])
+        result = self.deploys("--region", REGION, "--write", program=PROBE)
+        self.assertIn("yes  values of Sub are not substituted again: the output is <${AWS::Region}>", result.out)
+        self.assertIn("CreateRole", self.requests())
+        self.assertEqual(self.stacks(), {})
+        for list_of, name in (("ListRoles", "RoleName"), ("ListPolicies", "PolicyName")):
+            self.assertNotIn(f"<{name}>bedrock-sso-probe-", self.iam(list_of))
+        self.assertNotIn("not deleted", result.out)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ def create(client, it, text):
     try:
         client.create_stack(StackName=it.stack, TemplateBody=text, Parameters=parameters, Capabilities=CAPABILITIES, OnFailure="DO_NOTHING")
         while (stack := client.describe_stacks(StackName=it.stack)["Stacks"][0])["StackStatus"] == "CREATE_IN_PROGRESS":
+            # CloudFormation reports the end of a stack only to those who ask.
             time.sleep(0.01)
     except botocore.exceptions.ClientError as error:
         return str(error)

@@ -429,7 +429,7 @@ def created(response):
 
 
 def alarm(original):
-    """ministack refuses alarms on expressions, so these are stubs."""
+    """ministack refuses alarms on expressions, so these exist only as their properties."""
 
     def create(logical_id, properties, stack):
         return (on_expression if properties.get("Metrics") else original)["create"](logical_id, properties, stack)
@@ -443,11 +443,11 @@ def alarm(original):
         if not properties.get("Metrics"):
             original["delete"](physical_id, properties)
 
-    on_expression = stub(lambda properties, name, arn: (properties.get("AlarmName", name), {"Arn": arn("cloudwatch", "alarm")}))
+    on_expression = properties_only(lambda properties, name, arn: (properties.get("AlarmName", name), {"Arn": arn("cloudwatch", "alarm")}))
     return {**original, "create": create, "update": update, "delete": delete}
 
 
-def stub(identify):
+def properties_only(identify):
     """A resource that exists only as its properties. `identify` returns what Ref returns, and the attributes."""
     from ministack.core import responses
 
@@ -542,8 +542,8 @@ def prepare():
     handlers["AWS::Bedrock::ApplicationInferenceProfile"] = application_profile()
     handlers["AWS::Bedrock::Guardrail"] = guardrail()
     for name, identify in STUBS.items():
-        assert name not in handlers, f"ministack has {name} now: remove its stub"
-        handlers[name] = stub(identify)
+        assert name not in handlers, f"ministack has {name} now: remove its stand-in"
+        handlers[name] = properties_only(identify)
 
 
 # HTTP

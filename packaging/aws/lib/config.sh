@@ -68,7 +68,7 @@ show_config() {
     say ''
     say 'config.toml for the laptops:'
     say ''
-    sed 's/^./    &/' "$scratch/config.toml" | tr -c '[:print:]\n' '?'
+    sed 's/^./    &/' "$scratch/config.toml" | tr -c ' -~\n' '?'
     say ''
     if cp "$scratch/config.toml" "$config_file" 2>/dev/null; then
         say "It is stored in $config_file. On a pilot's laptop, with this file:"

@@ -33,7 +33,7 @@ test_failover() {
     # Port 9 is "discard"; nothing listens there.
     env HTTPS_PROXY=http://127.0.0.1:9 NO_PROXY="$(direct_hosts)" bedrock-sso doctor \
         --live --config "$scratch/failover.toml" >"$scratch/doctor" 2>&1 || code=$?
-    tr -c '[:print:]\n' '?' <"$scratch/doctor"
+    tr -c ' -~\n' '?' <"$scratch/doctor"
     say ''
     judge_failover
 }

@@ -51,8 +51,9 @@ check_profile_exists() {
 }
 
 # find_model NAME: the line of the table with this short name or ID.
+# shellcheck disable=SC2018,SC2019 # The `tr` of busybox has no classes, and legal names have ASCII letters only.
 find_model() {
-    model_table | awk -F '\t' -v wanted="$(printf '%s' "${1#claude-}" | tr '[:upper:]' '[:lower:]')" \
+    model_table | awk -F '\t' -v wanted="$(printf '%s' "${1#claude-}" | tr 'A-Z' 'a-z')" \
         '$1 == wanted || $2 == wanted { print; exit }'
 }
 

@@ -10,7 +10,8 @@ assume_yes=no
 say() { printf '%s\n' "$*"; }
 
 # printable TEXT: the text on one line, with a question mark in place of each character that is not printable ASCII.
-printable() { printf '%s' "$1" | tr '\n\r\t' '   ' | tr -c '[:print:]' '?'; }
+# The `tr` of busybox has no classes such as [:print:].
+printable() { printf '%s' "$1" | tr '\n\r\t' '   ' | tr -c ' -~' '?'; }
 
 # fail CODE SLUG WHAT HINT: ends the program. The codes are those of bedrock-sso.
 fail() {

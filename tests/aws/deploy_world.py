@@ -24,6 +24,8 @@ import unittest
 import urllib.parse
 import urllib.request
 
+from resident_cli import ResidentCli
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "packaging/aws/deploy"
 PROBE = ROOT / "packaging/aws/probe"
@@ -132,9 +134,9 @@ class Result:
 
 
 class DeployTest(unittest.TestCase):
-    """A test with an account of its own. The runner sets `emulator` and `aws_cli`."""
+    """A test with an account of its own. The runner sets `emulator`, and the programs `aws_cli` and `quick_aws_cli`."""
 
-    emulator = aws_cli = None
+    emulator = aws_cli = quick_aws_cli = None
     accounts = itertools.count(100000000001)
 
     def setUp(self):
@@ -147,7 +149,7 @@ class DeployTest(unittest.TestCase):
 
     def environment(self, **changes):
         # Programs of the test go before those of the machine, and a `bedrock-sso` of the machine must not be found.
-        path = f"{self.folder}/bin:{os.path.dirname(self.aws_cli)}:/usr/bin:/bin"
+        path = f"{self.folder}/bin:{os.path.dirname(self.quick_aws_cli)}:/usr/bin:/bin"
         variables = {
             "PATH": path,
             "HOME": str(self.folder),
@@ -312,7 +314,10 @@ def run_all(module, patterns):
     suite = unittest.defaultTestLoader.loadTestsFromModule(module)
     tests = [test for case in suite for test in case if not patterns or any(it in test.id() for it in patterns)]
     DeployTest.aws_cli = find_aws_cli()
-    workers = min(len(tests), os.cpu_count() or 2)
+    resident = ResidentCli(DeployTest.aws_cli)
+    DeployTest.quick_aws_cli = resident.folder / "aws"
+    # `deploy` waits for AWS half of the time, so more tests run than there are processors.
+    workers = min(len(tests), 2 * (os.cpu_count() or 2))
     emulators = queue.Queue()
     running = [Emulator() for _ in range(workers)]
     for emulator in running:
@@ -336,8 +341,8 @@ def run_all(module, patterns):
         traceback.print_exc()
         return 1
     finally:
-        for emulator in running:
-            emulator.end()
+        for server in (resident, *running):
+            server.end()
     for test, problems in zip(tests, outcomes):
         for text in problems:
             print(f"\n=== {test.id()}\n{text}")

@@ -1,23 +1,26 @@
 #!/bin/sh
 # What the chosen resources cost a month if nobody calls a model.
 
-# Prices of us-east-1 in USD from the price pages of AWS. Other Regions are up to twice as dear.
+# Prices of us-east-1 in USD, without AWS's free allowances, compared on this day with the source beside each. The pages
+# of AWS load their amounts by script and could be read without them only, so each amount is from AWS's price list
+# (usage type in parentheses), as public repositories quote it.
 prices_date=2026-11-30
+# An endpoint in one availability zone for an hour: aws.amazon.com/privatelink/pricing (USE1-VpcEndpoint-Hours).
 price_of_endpoint_hour=0.01
-price_of_alarm=0.10
+# A metric that an alarm watches for a month: aws.amazon.com/cloudwatch/pricing (CW:AlarmMonitorUsage). An alarm on a
+# query costs as much for each metric that the query reads, and is never free (CW:MetricInsightAlarmUsage).
+price_of_alarm_metric=0.10
 hours_of_month=730
 
 # What guardrails.yaml creates in each Region.
 count_endpoints() { if is_on mantle; then echo 3; else echo 2; fi; }
 
-count_alarms() {
-    if ! is_on alarms; then
-        echo 0
-    elif [ "$(answer output_tokens_per_hour)" -gt 0 ]; then
-        echo 4
-    else
-        echo 3
-    fi
+# The alarms for throttling, slow answers and spending read one metric of each model, the alarm on the quota one metric.
+count_alarm_metrics() {
+    queries=2
+    if [ "$(answer output_tokens_per_hour)" -gt 0 ]; then queries=3; fi
+    models=$(printf '%s' "$chosen_models" | grep -c .) || true
+    echo $((queries * models + 1))
 }
 
 show_idle_cost() {
@@ -30,14 +33,22 @@ show_idle_cost() {
     } | awk -F '\t' -v OFS='\t' '{ print; if (NR > 1) sum += $4 } END { printf "all\t\t\t%.2f\n", sum }' | print_table
 }
 
+# Free: the first copy of management events (aws.amazon.com/cloudtrail/pricing), budgets, and the first two budgets with
+# an action; further ones cost 0.10 a day (aws.amazon.com/aws-cost-management/aws-budgets/pricing).
 print_guard_rails_costs() {
     regions=1
     if [ -n "$(answer failover_region)" ]; then regions=2; fi
     if is_on logging; then print_cost 'invocation log: by the GB when used' 1 0 "$regions"; fi
     if is_on trail; then print_cost 'trail: free if it is the first one of the account' 1 0 1; fi
     if is_on guardrail; then print_cost 'guardrail: by the text unit when used' 1 0 "$regions"; fi
-    if [ "$(answer monthly_budget)" -gt 0 ]; then print_cost 'budget: the first two of an account' 1 0 1; fi
-    print_cost 'alarms' "$(count_alarms)" "$price_of_alarm" "$regions"
+    if [ "$(answer monthly_budget)" -gt 0 ]; then
+        if is_on budget_action; then
+            print_cost 'budget with an action: free if the account has one more at most' 1 0 1
+        else
+            print_cost 'budget' 1 0 1
+        fi
+    fi
+    if is_on alarms; then print_cost 'alarms: metrics' "$(count_alarm_metrics)" "$price_of_alarm_metric" "$regions"; fi
     if [ -n "$(answer vpc_id)" ]; then
         zones=$(list_items "$(answer subnets)" | grep -c .) || true
         endpoints=$(count_endpoints)

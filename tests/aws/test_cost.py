@@ -1,0 +1,60 @@
+"""What `deploy` says that the resources cost a month: the table of packaging/aws/lib/cost.sh for chosen answers."""
+
+import pathlib
+import subprocess
+import unittest
+
+LIBRARY = pathlib.Path(__file__).parents[2] / "packaging/aws/lib"
+NOTHING = {"logging": "no", "trail": "no", "alarms": "no"}
+
+
+def rows_of_cost(answers, models=("sonnet-5-5", "haiku-5-5"), team="", only=""):
+    """The rows as {what: [number, price, a month]}; the row `all` has the sum only."""
+    stored = "".join(f"store_answer {key} {value}\n" for key, value in answers.items())
+    script = f"""set -eu
+for name in output answers cost; do . "$1/$name.sh"; done
+wants() {{ [ -z "$only" ] || [ "$only" = "$1" ]; }}
+team='{team}' only='{only}' chosen_models='{"".join(model + chr(10) for model in models)}'
+{stored}show_idle_cost
+"""
+    table = subprocess.run(["sh", "-c", script, "sh", LIBRARY], check=True, capture_output=True, text=True).stdout
+    cells = [[cell for cell in line.strip().split("  ") if cell] for line in table.splitlines()[2:]]
+    return {what.strip(): [float(number) for number in numbers] for what, *numbers in cells}
+
+
+class Cost(unittest.TestCase):
+    def test_alarms_cost_by_the_metrics_that_they_read(self):
+        """Two queries read a metric of each model; the alarm on the quota is a metric of its own."""
+        rows = rows_of_cost({**NOTHING, "alarms": "yes"})
+        self.assertEqual(rows["alarms: metrics"], [5, 0.10, 0.50])
+        rows = rows_of_cost({**NOTHING, "alarms": "yes", "output_tokens_per_hour": "9"}, ["a", "b", "c"])
+        self.assertEqual(rows["alarms: metrics"], [10, 0.10, 1.00])
+        self.assertNotIn("alarms: metrics", rows_of_cost(NOTHING))
+
+    def test_endpoints_cost_by_hour_and_subnet(self):
+        network = {**NOTHING, "vpc_id": "vpc-1", "subnets": "a,b,c"}
+        rows = rows_of_cost(network)
+        self.assertEqual(rows["VPC endpoints: 2 in 3 subnets, 730 hours"], [4380, 0.01, 43.80])
+        rows = rows_of_cost({**network, "mantle": "yes", "subnets": "a"})
+        self.assertEqual(rows["VPC endpoints: 3 in 1 subnets, 730 hours"], [2190, 0.01, 21.90])
+
+    def test_second_region_doubles_what_each_region_has(self):
+        rows = rows_of_cost({"failover_region": "eu-west-1", "monthly_budget": "9", "vpc_id": "vpc-1", "subnets": "a"})
+        for what, number in (("alarms: metrics", 10), ("VPC endpoints: 2 in 1 subnets, 730 hours", 2920)):
+            self.assertEqual(rows[what][0], number)
+        for what in ("trail: free if it is the first one of the account", "budget"):
+            self.assertEqual(rows[what][0], 1)
+
+    def test_sum_is_that_of_the_rows(self):
+        rows = rows_of_cost({"monthly_budget": "9", "budget_action": "yes", "guardrail": "yes"}, team="ml")
+        self.assertIn("budget with an action: free if the account has one more at most", rows)
+        self.assertIn("inference profiles of a team", rows)
+        self.assertEqual(rows.pop("all"), [round(sum(row[2] for row in rows.values()), 2)])
+
+    def test_only_the_wanted_stacks_are_counted(self):
+        self.assertEqual(set(rows_of_cost({}, only="federation")), {"IAM: provider, roles, policies", "all"})
+        self.assertNotIn("IAM: provider, roles, policies", rows_of_cost({}, only="guardrails"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import traceback
 import unittest
 import urllib.parse
@@ -168,7 +169,7 @@ class DeployTest(unittest.TestCase):
     def deploy(self, *arguments, shell=None, program=DEPLOY, **environment):
         command = [*SHELLS[shell or self.shell], str(program), *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment(**environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+            command, cwd=self.folder, env=self.environment(**environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -241,6 +242,15 @@ class DeployTest(unittest.TestCase):
     def blocked_policy(self, account=None):
         return f"arn:aws:iam::{account or self.account}:policy/bedrock-sso-federation-you-are-blocked-ask-your-administrator"
 
+    def profile_of_outputs(self):
+        """The profile that the configurations in outputs.json make together. Later ones add to earlier ones."""
+        profile = {}
+        for stack in json.loads((self.folder / "outputs.json").read_text())["Stacks"]:
+            for output in stack["Outputs"]:
+                if output["OutputKey"] == "BedrockSsoConfig":
+                    profile |= tomllib.loads(output["OutputValue"])["profiles"]["claude"]
+        return profile
+
     def policy_versions(self, account=None):
         """{version: whether it is the default}"""
         text = self.iam("ListPolicyVersions", account, PolicyArn=self.blocked_policy(account))
@@ -275,7 +285,7 @@ class Terminal:
             os.chdir(test.folder)
             os.execvpe(SHELLS[test.shell][0], [*SHELLS[test.shell], str(DEPLOY), *arguments], test.environment(TERM="xterm", **environment))
 
-    def expect(self, text, seconds=120):
+    def expect(self, text, seconds=300):
         """Waits until the text has appeared after everything that was expected before."""
         end = time.monotonic() + seconds
         while text not in self.text:
@@ -300,7 +310,7 @@ class Terminal:
     def press(self, byte):
         os.write(self.terminal, byte)
 
-    def end(self, seconds=300):
+    def end(self, seconds=900):
         """Reads to the end. Returns the exit code and the rest of the text."""
         end = time.monotonic() + seconds
         while self.read(end):

@@ -44,6 +44,9 @@ MODELS = {
     "anthropic.claude-opus-4-5-20251101-v1:0": ["us", "eu", "global"],
     "anthropic.claude-opus-4-6-v1": ["us", "eu", "au", "global"],
     "anthropic.claude-sonnet-4-6": ["us", "eu", "au", "global"],
+    "anthropic.claude-opus-5-5": ["us", "eu", "au", "jp", "global"],
+    "anthropic.claude-sonnet-5-5": ["us", "eu", "us-gov", "global"],
+    "anthropic.claude-haiku-5-5": ["us", "eu", "au", "jp", "us-gov", "global"],
 }
 
 
@@ -268,6 +271,7 @@ def offer_models():
     offered |= MODELS
     bedrock._INFERENCE_PROFILE_PREFIXES = tuple(sorted({prefix for prefixes in offered.values() for prefix in prefixes}))
     original_list, original_get = bedrock._list_inference_profiles, bedrock._get_inference_profile
+    original_models = bedrock._list_foundation_models
 
     def is_offered(profile):
         prefix, _, model = profile["inferenceProfileId"].partition(".")
@@ -290,8 +294,15 @@ def offer_models():
         summary = original_summary(model, *facts)
         return {**summary, "InferenceTypesSupported": ["INFERENCE_PROFILE"]} if model in MODELS else summary
 
+    def list_models(query):
+        """AWS offers these models through inference profiles only, so the list of ON_DEMAND lacks them."""
+        status, headers, body = original_models(query)
+        wanted = (query.get("byInferenceType") or [None])[0]
+        found = [it for it in json.loads(body)["modelSummaries"] if not wanted or wanted in it["inferenceTypesSupported"]]
+        return status, headers, json.dumps({"modelSummaries": found}).encode()
+
     bedrock._list_inference_profiles, bedrock._get_inference_profile = list_profiles, get_profile
-    bedrock._model_summary = model_summary
+    bedrock._model_summary, bedrock._list_foundation_models = model_summary, list_models
 
 
 def complete_iam():

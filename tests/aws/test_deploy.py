@@ -12,6 +12,7 @@ import pathlib
 import re
 import sys
 import time
+import tomllib
 
 from deploy_world import ANSWERS, MODELS, PROBE, REGION, SHELLS
 from deploy_world import DeployTest, Terminal, answer, availability, compare_with_golden, run_all, usual_answers
@@ -187,6 +188,7 @@ class Deployment(DeployTest):
         for line in (f'role_arn = "arn:aws:iam::{self.account}:role/{FEDERATION}-user"', 'session_name = ["sub"]', f'sonnet = "eu.{MODELS["sonnet-4-5"]}"'):
             self.assertIn(line, config)
             self.assertIn(line, result.out)
+        self.assertEqual(self.profile_of_outputs(), tomllib.loads(config)["profiles"]["claude"])
         for arguments, seen in (([], "nothing to change"), (["--dry-run", "--models", "haiku-4-5", "--only", "federation"], "Permissions")):
             before = self.requests()
             self.assertIn(seen, self.deploys(*arguments).out)
@@ -199,7 +201,8 @@ class Deployment(DeployTest):
         self.write_answers(vpc_id="vpc-0a1b2c3d", subnets=subnets, security_groups=["sg-0a1b2c3d"])
         result = self.deploys("--dry-run")
         self.assertIn("AWS::IAM::Role", result.out)
-        self.assertRegex(result.out, r"alarms +3 +0\.10 +0\.30")
+        # Two alarms on one model, and one on the quota.
+        self.assertRegex(result.out, r"alarms: metrics +3 +0\.10 +0\.30")
         # Two endpoints in two subnets for 730 hours at a cent.
         self.assertRegex(result.out, r"VPC endpoints.* 2920 +0\.01 +29\.20")
         self.assertRegex(result.out, r"all +29\.50")
@@ -287,6 +290,7 @@ class Deployment(DeployTest):
         self.assertIn(f"inference-profile/eu.{MODELS['haiku-4-5']}", stack["parameters"]["SmallModelArn"])
         config = (self.folder / "bedrock-sso.config.toml").read_text()
         self.assertIn(f'haiku = "{stack["outputs"]["SmallProfileArn"]}"', config)
+        self.assertEqual(self.profile_of_outputs(), tomllib.loads(config)["profiles"]["claude"])
         self.deploys("--remove", "--team", "ml", "--yes")
         self.assertEqual(list(self.stacks()), [FEDERATION])
 
@@ -324,7 +328,10 @@ class Deployment(DeployTest):
         self.assertEqual(near[FEDERATION]["parameters"]["InferenceProfileArns"], "")
         self.assertEqual(far[FEDERATION]["parameters"]["SourceRoleArn"], f"arn:aws:iam::{self.account}:role/{FEDERATION}-user")
         self.assertIn(f":{dedicated}:inference-profile/", far[FEDERATION]["parameters"]["InferenceProfileArns"])
-        self.assertIn(f"arn:aws:iam::{dedicated}:role/{FEDERATION}-user", (self.folder / "bedrock-sso.config.toml").read_text())
+        profile = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        self.assertEqual(profile["role_chain"], [f"arn:aws:iam::{dedicated}:role/{FEDERATION}-user"])
+        # The stacks of both accounts.
+        self.assertEqual(self.profile_of_outputs(), {**profile, "role_chain": [{"role_arn": profile["role_chain"][0]}]})
         self.deploys("block", "alice")
         self.assertEqual((self.blocked(), self.blocked(dedicated)), ({"alice": None}, {"alice": None}))
         self.assertEqual(self.deploys("who").out.count("alice"), 2)
@@ -338,15 +345,16 @@ class Access(DeployTest):
     def test_missing_access_is_named_with_the_page(self):
         lacking = [answer("bedrock", "GET /use-case-for-model-access", {"__type": "ResourceNotFoundException", "message": "no form"}, 404)]
         lacking += [availability(MODELS["sonnet-4-5"], agreementAvailability={"status": "NOT_AVAILABLE"})]
-        self.emulator.prepare(lacking + usual_answers() + [availability("anthropic.claude-opus-5-5")])
+        self.emulator.prepare(lacking + usual_answers() + [availability("anthropic.claude-opus-4-8")])
         # The emulator's account has no profile of the third one.
-        self.write_answers(models=["sonnet-4-5", "haiku-4-5", "opus-5-5"])
+        self.write_answers(models=["sonnet-4-5", "haiku-4-5", "opus-4-8"])
         result = self.deploys("--only", "team", "--team", "ml", "--dry-run")
         page = r"\n.*https://eu-central-1\.console\.aws\.amazon\.com/bedrock"
         self.assertRegex(result.out, "Missing: Anthropic's form" + ".*" + page)
         self.assertRegex(result.out, "Missing: the agreement .*sonnet-4-5" + page)
-        self.assertIn("eu.anthropic.claude-opus-5-5 is not offered in eu-central-1", result.out)
+        self.assertIn("eu.anthropic.claude-opus-4-8 is not offered in eu-central-1", result.out)
         self.assertEqual(result.out.count("Missing: "), 3)
+        self.assertIn("All else can be deployed without that", result.out)
 
     def test_request_access_accepts_offers_and_sends_the_form(self):
         lacking = [answer("bedrock", "GET /use-case-for-model-access", {"__type": "ResourceNotFoundException", "message": "no form"}, 404)]
@@ -527,6 +535,8 @@ class IdentityPool(DeployTest):
 
 class AtATerminal(DeployTest):
     def test_wizard_asks_once_and_stores_the_answers(self):
+        # The AWS CLI itself, started for each call.
+        self.quick_aws_cli = self.aws_cli
         terminal = Terminal(self, "--only", "federation", AWS_REGION=REGION)
         terminal.answer("Region of the stacks", "")
         terminal.answer("Identity provider", "oktaa")
@@ -539,11 +549,18 @@ class AtATerminal(DeployTest):
         terminal.answer("issuer", "https://acme.okta.com")
         terminal.answer("Client ID", "0oa1b2c3d4")
         terminal.answer("Where models run", "")
+        # What contradicts earlier answers is not stored.
+        terminal.answer("Models", "sonet-4-5")
+        terminal.expect("sonnet-4-5")
         terminal.answer("Models", "sonnet-4-5, haiku-4-5")
-        terminal.answer("Dedicated account", "")
+        terminal.answer("Dedicated account", self.account)
+        terminal.expect("cannot be the dedicated account too")
+        terminal.answer("Dedicated account", "none")
         terminal.answer("Budget", "100")
         terminal.answer("Address for alarms", "ops@acme.com")
         terminal.answer("Limit for each person", "")
+        terminal.answer("Second Region", "us-east-1")
+        terminal.expect("does not offer")
         terminal.answer("Second Region", "")
         terminal.answer("Make these changes? [y/N]", "y")
         code, text = terminal.end()
@@ -566,6 +583,14 @@ class AtATerminal(DeployTest):
         terminal.press(b"\x03")
         self.assertEqual(terminal.end()[0], 130)
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_wizard_without_credentials_asks_no_more_questions(self):
+        terminal = Terminal(self, AWS_REGION=REGION, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+        terminal.answer("Region of the stacks", "")
+        code, text = terminal.end()
+        self.assertEqual(code, 4)
+        self.assertIn("[deploy/no_credentials]", text)
+        self.assertNotIn("Identity provider", text)
 
     def test_no_leaves_no_change_set(self):
         self.write_answers()
@@ -629,20 +654,27 @@ class Laptop(DeployTest):
         packages.mkdir()
         for name in ("bedrock-sso_1.0_amd64.deb", "bedrock-sso-1.0.pkg", "bedrock-sso-1.0.msi", "other.deb"):
             (packages / name).write_text(name)
-        self.program("bedrock-sso", 'mkdir -p "$3" && cp "$5" "$3/config.toml"')
-        self.deploys("--only", "federation", "--bundle", "out", "--packages", "packages")
+        self.program("bedrock-sso", 'mkdir -p "$3" && cp "$5" "$3/config.toml" && echo "where to" >&2')
+        result = self.deploys("--only", "federation", "--bundle", "out", "--packages", "packages")
+        self.assertIn("where to", result.out)
         found = sorted(str(it.relative_to(self.folder / "out")) for it in (self.folder / "out").rglob("*") if it.is_file())
         self.assertEqual(
             found,
-            ["configuration/config.toml", "packages/linux/bedrock-sso_1.0_amd64.deb", "packages/macos/bedrock-sso-1.0.pkg", "packages/windows/bedrock-sso-1.0.msi"],
+            ["config.toml", "configuration/config.toml", "packages/linux/bedrock-sso_1.0_amd64.deb", "packages/macos/bedrock-sso-1.0.pkg", "packages/windows/bedrock-sso-1.0.msi"],
         )
-        self.assertEqual((self.folder / "out/configuration/config.toml").read_text(), (self.folder / "bedrock-sso.config.toml").read_text())
+        pilot, fleet = (tomllib.loads((self.folder / it).read_text()) for it in ("bedrock-sso.config.toml", "out/configuration/config.toml"))
+        self.assertEqual(list(fleet["profiles"]), ["claude", "claude-failover"])
+        for name, profile in fleet["profiles"].items():
+            # Nobody in a fleet runs `setup`, so the first sign-in must add the AWS profile.
+            self.assertEqual(profile.pop("aws_profile"), name)
+        self.assertEqual(fleet, pilot)
 
     def test_bundle_without_the_program_says_what_to_run(self):
         # Everything is as it should be, so nothing is asked and nothing changes.
         self.write_answers()
         result = self.deploys("--only", "federation", "--bundle", "out")
-        self.assertIn("setup --fleet configuration --config bedrock-sso.config.toml", result.out)
+        self.assertIn("setup --fleet configuration --config config.toml", result.out)
+        self.assertIn('aws_profile = "claude"\n', (self.folder / "out/config.toml").read_text())
 
 
 class Probe(DeployTest):

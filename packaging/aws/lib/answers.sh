@@ -26,7 +26,7 @@ subjects|patterns||only these subjects; * matches any text
 amr|words||a sign-in must have used one of these methods, such as mfa
 google_organization|number||only users of this organisation, with provider = "google"
 models|models||models that may be called: short names such as sonnet-5-5, or Bedrock's IDs
-geography|geography||where models run: us, eu, apac, jp, au, us-gov or global; empty: by the Region
+geography|geography||where models run: us, eu, jp, au, in, apac, us-gov or global; empty: by the Region
 bearer_tokens|switch|no|allow short-term Bedrock API keys
 mantle|switch|no|allow Bedrock's second endpoint, bedrock-mantle
 laptop_telemetry|switch|no|allow laptops to write telemetry to CloudWatch
@@ -92,16 +92,17 @@ check_answer() {
     case $kind in
         name)
             matches "$2" '[A-Za-z][A-Za-z0-9-]{0,31}' ||
-                reject_value 'letters, digits and dashes, at most 32, first a letter'
+                reject_value 'at most 32 letters, digits and dashes, and a letter first'
             ;;
         region) matches "$2" '[a-z]{2,4}(-[a-z]+)+-[0-9]' || reject_value 'a Region such as eu-central-1' ;;
         provider) one_of "$2" auto okta entra auth0 cognito google generic ;;
         issuer)
             matches "$2" 'https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?' ||
-                reject_value 'an https address without a query'
+                reject_value 'an https address without a query, such as https://acme.okta.com'
             ;;
         client_ids)
-            each_matches "$2" '[A-Za-z0-9._:/-]{1,255}' || reject_value 'letters, digits and the characters . _ : / -'
+            each_matches "$2" '[A-Za-z0-9._:/-]{1,255}' ||
+                reject_value 'IDs of letters, digits and . _ : / -, separated by commas'
             ;;
         federation) one_of "$2" oidc identity-pool identity-center ;;
         instance)
@@ -112,22 +113,28 @@ check_answer() {
         tag) matches "$2" '[A-Za-z0-9_.:=+@-]{1,128}' || reject_value 'the key of a session tag, such as Email' ;;
         tags) each_matches "$2" '[A-Za-z0-9_.:=+@/-]{1,128}' || reject_value 'keys of session tags, such as Team' ;;
         claim) matches "$2" '[A-Za-z0-9_.:/-]{1,128}' || reject_value 'the name of a claim, such as email' ;;
-        patterns) each_matches "$2" '[A-Za-z0-9._:/|@+=*-]+' || reject_value 'subjects, in which * matches any text' ;;
+        patterns) 
+            each_matches "$2" '[A-Za-z0-9._:/|@+=*-]+' ||
+                reject_value 'subjects of letters, digits and . _ : / | @ + = -, in which * matches any text'
+            ;;
         words) each_matches "$2" '[A-Za-z0-9._:-]+' || reject_value 'words such as mfa' ;;
         number) matches "$2" '[0-9]{1,20}' || reject_value 'a number' ;;
         retention)
             one_of "$2" 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653
             ;;
-        models) each_matches "$2" '[A-Za-z0-9._:/-]+' || reject_value 'names such as sonnet-5-5' ;;
-        geography) one_of "$2" us eu apac jp au us-gov global ;;
+        models) each_matches "$2" '[A-Za-z0-9._:/-]+' || reject_value 'names such as sonnet-5-5,haiku-5-5' ;;
+        geography) one_of "$2" us eu jp au in apac us-gov global ;;
         switch) one_of "$2" yes no ;;
         ci_subjects)
             each_matches "$2" '[a-z_]+:[A-Za-z0-9@_.-]+[/:][A-Za-z0-9@_./:*=-]+' ||
                 reject_value 'subjects that name at least the organisation, such as repo:acme/app:*'
             ;;
         account) matches "$2" '[0-9]{12}' || reject_value 'an account number of 12 digits' ;;
-        role) matches "$2" '[A-Za-z0-9_+=.@/-]{1,128}' || reject_value 'the name of a role' ;;
-        email) matches "$2" '[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]+' || reject_value 'an e-mail address' ;;
+        role) matches "$2" '[A-Za-z0-9_+=.@/-]{1,128}' || reject_value 'the name of a role, such as Admin' ;;
+        email) 
+            matches "$2" '[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]+' ||
+                reject_value 'an e-mail address such as ops@acme.com'
+            ;;
         amount) matches "$2" '[0-9]{1,9}' || reject_value 'a whole number' ;;
         vpc) matches "$2" 'vpc-[0-9a-f]{8,17}' || reject_value 'a VPC such as vpc-0a1b2c3d' ;;
         subnets) each_matches "$2" 'subnet-[0-9a-f]{8,17}' || reject_value 'subnets such as subnet-0a1b2c3d' ;;
@@ -170,7 +177,7 @@ one_of() {
 # accept_flag KEY VALUE: stores the value of a flag, or ends the program.
 accept_flag() {
     value=$(normalize_value "$1" "$2")
-    check_answer "$1" "$value" || fail_usage value "--$(flag_of "$1") has the value \"$2\"" "give $problem"
+    check_answer "$1" "$value" || fail_usage value "--$(flag_of "$1") cannot be \"$2\"" "give $problem"
     if is_answered "$1"; then
         fail_usage twice "--$(flag_of "$1") is given twice" 'give it once; separate several values with commas'
     fi
@@ -190,13 +197,14 @@ normalize_value() {
 read_answers() {
     if ! [ -f "$1" ] || ! [ -r "$1" ]; then
         fail_configuration no_file "there is no readable file $1" \
-            'name your answers with --config FILE, or leave the flag out'
+            'correct the name after --config, or leave the flag out to answer at a terminal'
     fi
     parse_answers "$1" >"$scratch/answers" || fail_internal "awk could not read $1"
     seen=' '
     while IFS="$tab" read -r line key value; do
         [ "$key" != '!' ] ||
-            fail_configuration syntax "$1:$line is not a line of the form KEY = \"VALUE\"" \
+            fail_configuration syntax \
+                "$1:$line is not KEY = \"TEXT\", KEY = [\"TEXT\", \"TEXT\"] or KEY = true, on one line" \
                 "correct this line: ${value:-it is empty}"
         answer_keys | grep -qxF -e "$key" ||
             fail_configuration unknown_key "$1:$line has the key \"$key\", which does not exist" \
@@ -208,8 +216,10 @@ read_answers() {
         esac
         seen="$seen$key "
         value=$(normalize_value "$key" "$value")
-        check_answer "$key" "$value" ||
-            fail_configuration value "$1:$line: $key has the value \"$value\"" "write $problem"
+        if ! check_answer "$key" "$value"; then
+            if is_switch "$key"; then problem='true or false'; fi
+            fail_configuration value "$1:$line: $key cannot be \"$value\"" "write $problem"
+        fi
         store_answer "$key" "$value"
     done <"$scratch/answers"
 }
@@ -343,15 +353,15 @@ provider_of_issuer() {
     esac
 }
 
-# The geography whose inference profiles the Region offers. Empty: none is obvious, so the administrator chooses.
+# The geography whose inference profiles the Region offers. Empty: it has none of its own, so the administrator chooses.
 geography_of_region() {
     case $1 in
         us-gov-*) echo us-gov ;;
-        us-*) echo us ;;
+        us-* | ca-*) echo us ;;
         eu-*) echo eu ;;
         ap-northeast-1 | ap-northeast-3) echo jp ;;
         ap-southeast-2 | ap-southeast-4) echo au ;;
-        ap-*) echo apac ;;
+        ap-south-*) echo in ;;
         *) echo ;;
     esac
 }
@@ -405,13 +415,15 @@ check_answers() {
     if is_on agent_role; then
         case $federation/$(answer account) in
             identity-center/* | identity-pool/)
-                fail_usage agent_role "$federation issues one role only" \
+                fail_usage agent_role \
+                    "$federation gives people one role only, so coding agents cannot have a role of their own" \
                     'remove --agent-role, or choose --federation oidc'
                 ;;
         esac
     fi
     if is_on mantle && [ -n "$(answer limit)" ] && ! is_on unmetered; then
-        fail_usage unmetered "the limit $(answer limit) cannot see what is used through bedrock-mantle" \
+        fail_usage unmetered \
+            "nothing counts the use through bedrock-mantle, so the limit $(answer limit) would not hold" \
             'leave out --mantle, or say --unmetered if this use may go uncounted'
     fi
     if [ -n "$(answer ci_issuer)" ]; then
@@ -425,7 +437,8 @@ check_answers() {
             'add --ci-issuer, for example https://token.actions.githubusercontent.com'
     fi
     if [ "$(answer monthly_budget)" -gt 0 ] && [ -z "$(answer alert)" ]; then
-        fail_usage alert 'a budget needs somebody who learns that it is spent' 'add --alert with an e-mail address'
+        fail_usage alert 'a budget needs an address that AWS notifies when it is spent' \
+            'add --alert with an e-mail address'
     fi
     if is_on budget_action && [ "$(answer monthly_budget)" -eq 0 ]; then
         fail_usage budget '--budget-action needs a budget' 'add --monthly-budget with an amount in USD'
@@ -467,7 +480,7 @@ check_issuer() {
 check_failover_region() {
     first=$(answer region) second=$(answer failover_region)
     [ "$first" != "$second" ] ||
-        fail_usage failover "$second is the first Region too" 'name another one with --failover-region'
+        fail_usage failover "$second is already the first Region" 'name another one with --failover-region'
     if [ "$(answer geography)" != global ] && [ "$(geography_of_region "$second")" != "$(answer geography)" ]; then
         fail_usage failover "$second does not offer the inference profiles of the geography $(answer geography)" \
             'name a Region of that geography with --failover-region, or choose --geography global'

@@ -2,8 +2,10 @@
 # Calls of the AWS CLI: the account and the Region that they go to, and what to say when one fails.
 # shellcheck disable=SC2016 # Backticks in a message mark a command.
 
-# Calls go to `aws_region`, and into the account of the caller or into the dedicated account.
+# Calls go to `aws_region`, and into the account of the caller or into the dedicated account. Answers are text, unless a
+# function sets another format for its call.
 aws_region=
+aws_format=text
 aws_account=main
 dedicated_key='' dedicated_secret='' dedicated_token=''
 
@@ -34,7 +36,7 @@ run_aws() {
         export AWS_ACCESS_KEY_ID="$dedicated_key" AWS_SECRET_ACCESS_KEY="$dedicated_secret"
         export AWS_SESSION_TOKEN="$dedicated_token"
     fi
-    exec aws "$@" --region "$aws_region" --output text </dev/null
+    exec aws "$@" --region "$aws_region" --output "$aws_format" </dev/null
 }
 
 # aws_refused_with CODE …: whether the last call failed with one of these error codes or texts.
@@ -78,11 +80,11 @@ fail_for_aws() {
 
 account_id=
 
-# Reads who calls: `account_id`, `caller_arn` and `partition`, and `bedrock_account_id`, where Bedrock is called.
-identify_caller() {
+# Reads who calls: `account_id`, `caller_arn` and `partition`.
+read_caller() {
     [ -z "$account_id" ] || return 0
     use_signin_account
-    ask_aws 'say who calls' sts get-caller-identity --query '[Account,Arn]'
+    ask_aws 'say whose credentials these are' sts get-caller-identity --query '[Account,Arn]'
     account_id=$(first_word "$reply")
     caller_arn=$(second_word "$reply")
     partition=${caller_arn#arn:}
@@ -98,16 +100,29 @@ identify_caller() {
             "the Region $aws_region is not in the partition $partition of account $account_id" \
             'name a Region of that partition with --region'
     fi
-    bedrock_account_id=$account_id
+}
+
+bedrock_account_id=
+
+# Reads who calls, and `bedrock_account_id`, where Bedrock is called. A dedicated account is entered.
+identify_caller() {
+    [ -z "$bedrock_account_id" ] || return 0
+    read_caller
+    use_signin_account
     if [ -n "$(answer account)" ]; then
-        if [ "$(answer account)" = "$account_id" ]; then
-            fail_configuration same_account \
-                "$account_id is the account of these credentials, so it cannot be the dedicated account too" \
-                'leave out --account, or use credentials of the sign-in account'
-        fi
+        check_account
         bedrock_account_id=$(answer account)
         enter_dedicated_account
+    else
+        bedrock_account_id=$account_id
     fi
+}
+
+check_account() {
+    [ "$(answer account)" != "$account_id" ] ||
+        fail_configuration same_account \
+            "$account_id is the account of these credentials, so it cannot be the dedicated account too" \
+            'leave out the dedicated account, or use credentials of the account in which people sign in'
 }
 
 # Gets credentials in the dedicated account, for one hour, through the role that its organisation made there.

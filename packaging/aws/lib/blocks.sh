@@ -17,7 +17,8 @@ check_person() {
         '') fail_usage person 'no person is named' \
             "run: deploy $command PERSON, with the name that \`bedrock-sso status\` shows on the person's laptop" ;;
         *[!A-Za-z0-9_=,.@+-]*)
-            fail_usage person "\"$1\" is not a session name" 'use letters, digits and the characters _ = , . @ + - only'
+            fail_usage person "\"$1\" is not a session name" \
+                "give the name that \`bedrock-sso status\` shows: letters, digits and _ = , . @ + - only"
             ;;
     esac
     if [ "${#1}" -lt 2 ] || [ "${#1}" -gt 64 ]; then
@@ -191,7 +192,7 @@ write_blocks() {
     if [ "${#document}" -gt "$longest_document" ]; then
         fail_configuration too_many_blocks \
             "the policy would have ${#document} characters, and IAM accepts $longest_document" \
-            'unblock persons who have left the company at the identity provider, or give blocks an end with --until'
+            'unblock persons whom the identity provider refuses anyway, or give blocks an end with --until'
     fi
     delete_old_versions "$most_versions"
     ask_aws 'accept the new version of the policy Blocked' iam create-policy-version --policy-arn "$policy" \

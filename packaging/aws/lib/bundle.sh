@@ -2,18 +2,26 @@
 # What a fleet gets: the configuration for each kind of device management beside the packages of each system.
 
 make_bundle() {
+    made=no
     [ -f "$scratch/config.toml" ] || write_config "$scratch/config.toml"
     mkdir -p "$bundle" || fail 10 deploy/write "cannot create the folder $bundle" 'name another folder with --bundle'
+    write_fleet_config "$bundle/config.toml" ||
+        fail 10 deploy/write "cannot write $bundle/config.toml" 'name another folder with --bundle'
     say ''
     say "For the fleet, in $bundle:"
+    say '  config.toml     the configuration, from which the next folder is made'
     if command -v bedrock-sso >/dev/null; then
-        bedrock-sso setup --fleet "$bundle/configuration" --config "$scratch/config.toml" ||
+        if ! bedrock-sso setup --fleet "$bundle/configuration" --config "$bundle/config.toml" \
+            >/dev/null 2>"$scratch/fleet"; then
+            cat "$scratch/fleet" >&2
             fail 3 deploy/bundle "bedrock-sso setup --fleet failed for $bundle/configuration" \
                 'follow its hint, then run this again'
+        fi
         say '  configuration/  config.toml and settings of Claude Code for each kind of device management'
+        made=yes
     else
-        say '  The configuration is missing, because bedrock-sso is not on PATH here. On a computer that has it, run:'
-        say "    bedrock-sso setup --fleet configuration --config $config_file"
+        say '  configuration/  is missing, because bedrock-sso is not on PATH here. On a computer that has it, run in'
+        say '                  this folder: bedrock-sso setup --fleet configuration --config config.toml'
     fi
     if [ -n "$packages" ]; then
         copy_packages linux deb rpm apk tar.gz
@@ -23,7 +31,11 @@ make_bundle() {
     else
         say '  The packages are missing: name the folder that has them with --packages, or take them from the release.'
     fi
-    say '  What goes where: docs/fleet.md'
+    if [ "$made" = yes ]; then
+        say ''
+        sed 's/^/  /' "$scratch/fleet"
+    fi
+    say '  More about it: docs/fleet.md'
 }
 
 # copy_packages SYSTEM ENDING …

@@ -1,8 +1,10 @@
 #!/bin/sh
-# The config.toml for the laptops: what the stacks print, the models of Claude Code, and the second Region.
+# The config.toml for the laptops: what the stacks print, the models of Claude Code, and the second Region. Beside it
+# the outputs of the stacks, from which `bedrock-sso setup` makes a configuration too.
 # shellcheck disable=SC2016 # Backticks in a message mark a command.
 
 config_file=bedrock-sso.config.toml
+outputs_file=outputs.json
 
 # write_config FILE: the whole file, from the outputs of the stacks.
 write_config() {
@@ -63,15 +65,65 @@ print_models_table() {
     say "models = { default = ${default%,}$models }"
 }
 
+# write_fleet_config FILE: the same for a fleet, whose users never run `setup`: the first sign-in adds the AWS profile
+# that the configuration names. Only an administrator's file may do that, so the file for the pilot does not.
+write_fleet_config() {
+    awk '
+        { print }
+        /^\[profiles\.[^].]*\]$/ { name = $0; sub(/^\[profiles\./, "", name); sub(/\]$/, "", name)
+            print "aws_profile = \"" name "\"" }' "$scratch/config.toml" >"$1"
+}
+
+# write_outputs FILE: the answer of `aws cloudformation describe-stacks` for the stacks that configure a laptop, also if
+# they are in two accounts. Which models Claude Code uses follows as an output without a stack, because the federation's
+# stack does not know that.
+write_outputs() {
+    {
+        say '{ "Stacks": ['
+        use_signin_account
+        if [ "$(answer federation)" = identity-center ]; then
+            use_bedrock_account
+        elif [ -n "$(answer account)" ]; then
+            print_stack_as_json
+            say ','
+            use_bedrock_account
+        fi
+        print_stack_as_json
+        say ','
+        models_config=$(say 'version = 1' && say '' && print_models_table)
+        say "{ \"Outputs\": [{ \"OutputKey\": \"BedrockSsoConfig\","
+        say "\"OutputValue\": $(json_lines "$models_config") }] }"
+        say '] }'
+    } >"$1"
+}
+
+print_stack_as_json() {
+    aws_format=json
+    ask_aws "describe the stack $stack_prefix-federation" cloudformation describe-stacks \
+        --stack-name "$stack_prefix-federation" \
+        --query 'Stacks[0].{StackId: StackId, StackName: StackName, Outputs: Outputs}'
+    aws_format=text
+    printf '%s\n' "$reply"
+}
+
+# json_lines TEXT: the text, which has several lines, as one JSON string.
+json_lines() {
+    printf '%s\n' "$1" | awk '
+        { gsub(/[\\"]/, "\\\\&"); text = text $0 "\\n" }
+        END { printf "\"%s\"\n", text }'
+}
+
 show_config() {
     write_config "$scratch/config.toml"
+    write_outputs "$scratch/outputs.json"
     say ''
     say 'config.toml for the laptops:'
     say ''
     sed 's/^./    &/' "$scratch/config.toml" | tr -c ' -~\n' '?'
     say ''
-    if cp "$scratch/config.toml" "$config_file" 2>/dev/null; then
-        say "It is stored in $config_file. On a pilot's laptop, with this file:"
+    if cp "$scratch/config.toml" "$config_file" 2>/dev/null && cp "$scratch/outputs.json" "$outputs_file"; then
+        say "It is stored in $config_file, and the outputs of the stacks in $outputs_file."
+        say "On a pilot's laptop, with the first file:"
     else
         say "Store it as $config_file. On a pilot's laptop, with this file:"
     fi

@@ -68,7 +68,7 @@ rank_of_model() {
 # The ID of an inference profile begins with a geography, which must be the chosen one.
 check_geography_of_model() {
     case $1 in
-        us.* | eu.* | apac.* | jp.* | au.* | us-gov.* | global.*)
+        us.* | eu.* | jp.* | au.* | in.* | apac.* | us-gov.* | global.*)
             [ "${1%%.*}" = "$geography" ] ||
                 fail_configuration geography \
                     "$1 is an inference profile of the geography ${1%%.*}, but the chosen one is $geography" \
@@ -78,8 +78,9 @@ check_geography_of_model() {
 }
 
 fail_unknown_model() {
+    list_profiles="aws bedrock list-inference-profiles --region $(answer region)"
     fail_configuration unknown_model "the model \"$1\" is not known" \
-        "use one of $(model_table | cut -f 1 | nearest_names "${1#claude-}"), or an ID that the account offers"
+        "use one of $(model_table | cut -f 1 | nearest_names "${1#claude-}"), or an ID that this lists: $list_profiles"
 }
 
 # The inference profiles that AWS defines for this account in the Region, one a line. Empty: the list cannot be read.

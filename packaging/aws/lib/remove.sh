@@ -3,7 +3,8 @@
 
 remove_stacks() {
     if [ "$assume_yes$dry_run" = nono ] && ! [ -t 0 ]; then
-        fail_usage yes 'without a terminal nothing is deleted unasked' 'add --yes'
+        fail_usage yes 'without a terminal, --remove needs --yes' \
+            'read what "deploy --remove --dry-run" shows, then add --yes'
     fi
     with_region remove_found_stacks
 }

@@ -218,8 +218,13 @@ fail_stack() {
         { any = $1 " (" $2 "): " $3 }
         $4 == token { own = $1 " (" $2 "): " $3 }
         END { print own != "" ? own : any }')
+    cure='correct that, then run the same command again: finished steps are not repeated'
+    # A stack that could not be created stays as an empty one, which blocks the next attempt.
+    if [ "$stack_status" = ROLLBACK_COMPLETE ]; then
+        cure="correct that, run: aws cloudformation delete-stack --region $aws_region --stack-name $1, then this again"
+    fi
     fail 7 deploy/stack_failed "the stack $1 in $aws_region failed ($stack_status): ${reason:-AWS gives no reason}" \
-        'correct that, then run the same command again: finished steps are not repeated'
+        "$cure"
 }
 
 # delete_stack STACK: deletes it and waits. No such stack is no failure.

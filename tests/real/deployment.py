@@ -15,6 +15,7 @@ from bench import HERE, TIMEOUT, Home, Server
 
 TEMPLATES = HERE.parent.parent / "packaging/aws"
 ACCOUNT, SIGN_IN, MODELS = "123456789012", "111111111111", "222222222222"
+COMMAND = "333333333333"  # where the command `deploy` deploys
 NEAR, FAR = (SIGN_IN, "federation"), (MODELS, "federation")
 REGION = "us-east-1"
 MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -2,11 +2,12 @@
 permissions."""
 
 import json
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 from bedrock import ANSWER
 from bench import HERE
-from deployment import ACCOUNT, FAR, MODEL, MODELS, NEAR, OTHER_CLIENT, OTHER_MODEL, PROFILE, REGION, SIGN_IN
+from deployment import ACCOUNT, COMMAND, FAR, MODEL, MODELS, NEAR, OTHER_CLIENT, OTHER_MODEL, PROFILE, REGION, SIGN_IN
 from scenarios.world import document, expect, failure_lines, only_visit, scenario
 
 LIVE_ROWS = ["exchange", "identity", "bedrock-models", "bedrock-profiles", "converse", "streaming", "converse-sonnet", "streaming-sonnet"]
@@ -66,6 +67,30 @@ def deployed_role_accepts_a_person_by_name(world):
     expect(status["role_arn"] == world.deployment.outputs[ACCOUNT, "federation"]["RoleArn"], f"status shows {status}")
     exchange = world.deployment.sts.events(status=200, session="alice@example.com")
     expect(exchange, f"STS saw {world.deployment.sts.events()}")
+
+
+@scenario
+def deploy_prints_what_the_program_reads(world):
+    """The command `deploy`, in an account of its own, with the program on the administrator's PATH."""
+    deployment = world.deployment
+    folder = deployment.administrator
+    (folder / "bin/bedrock-sso").symlink_to(world.bench.binary)
+    sign_in = ["--issuer", deployment.provider.address, "--client-id", "bedrock-sso", "--session-name", "tag"]
+    deployment.deploy_command(COMMAND, "--only", "federation", *sign_in, "--models", "sonnet-4-5", "--bundle", "fleet")
+    [pilot] = tomllib.loads((folder / "bedrock-sso.config.toml").read_text())["profiles"].values()
+    laptop = deployment.home("deployed by command", **pilot)
+    document(laptop.credentials())
+    expect(document(laptop.ours("status", "--json"))["role_arn"] == f"arn:aws:iam::{COMMAND}:role/bedrock-sso-federation-user", "another role")
+    deployment.run(COMMAND, world.bench.binary, "setup", "--fleet", "from-outputs", "--from", "outputs.json")
+    expected = {"claude": {**pilot, "aws_profile": "claude"}}
+    for made in ("fleet/configuration", "from-outputs"):
+        profiles = tomllib.loads((folder / made / "config.toml").read_text())["profiles"]
+        expect(profiles == expected, f"{made}: {profiles}, not {expected}")
+        pinned = json.loads((folder / made / "linux/managed-settings.json").read_text())["env"]
+        expect(pinned["AWS_PROFILE"] == "claude", f"{made}: {pinned}")
+    deployment.run(COMMAND, world.bench.binary, "setup", "--yes", "--from", "outputs.json")
+    profiles = tomllib.loads((folder / ".config/bedrock-sso/config.toml").read_text())["profiles"]
+    expect(profiles == {"claude": pilot}, f"{profiles}, not {pilot}")
 
 
 @scenario

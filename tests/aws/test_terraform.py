@@ -109,6 +109,13 @@ def typed(parameter, text):
     return text == "yes" if parameter.get("AllowedValues") == ["yes", "no"] else str(text)
 
 
+def capabilities(resources):
+    """What AWS demands from the caller for a template that makes rights, and more for one that names them."""
+    of_iam = [each for each in resources if each["Type"].startswith("AWS::IAM::")]
+    named = any(key in each.get("Properties", {}) for each in of_iam for key in ("RoleName", "ManagedPolicyName"))
+    return [["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"][named]] if of_iam else None
+
+
 def write_configuration(folder, *parts):
     """A main.tf.json of these parts, which have different blocks."""
     merged = {}
@@ -420,7 +427,7 @@ class Resources(unittest.TestCase):
             tofu(folder, "apply", "-auto-approve", **stand_in())
             modules = json.loads(tofu(folder, "show", "-json", **stand_in()))["values"]["root_module"]["child_modules"]
             self.assertEqual(len(modules), len(sets))
-            needs_rights = any(each["Type"].startswith("AWS::IAM::") for each in known["Resources"].values())
+            rights = capabilities(known["Resources"].values())
             for module in modules:
                 (resource,) = module["resources"]
                 each, values = module["address"].split('"')[1], resource["values"]
@@ -429,7 +436,7 @@ class Resources(unittest.TestCase):
                     expected = {key: given.get(key, it.get("Default", "")) for key, it in known["Parameters"].items()}
                     self.assertEqual(values["parameters"], {key: str(value) for key, value in expected.items()})
                     self.assertEqual(values["template_body"], (AWS / f"{name}.yaml").read_text())
-                    self.assertEqual(values["capabilities"], ["CAPABILITY_IAM"] if needs_rights else None)
+                    self.assertEqual(values["capabilities"], rights)
                     self.assertRegex(values["name"], "^[A-Za-z][A-Za-z0-9-]{0,127}$")
 
     def test_examples_apply_and_a_block_survives(self):

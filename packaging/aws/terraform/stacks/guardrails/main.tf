@@ -2,7 +2,7 @@
 resource "aws_cloudformation_stack" "this" {
   name          = "${var.name}-guardrails"
   template_body = file("${path.module}/../../../guardrails.yaml")
-  capabilities  = ["CAPABILITY_IAM"]
+  capabilities  = ["CAPABILITY_NAMED_IAM"]
 
   parameters = {
     InvocationLogging        = var.invocation_logging ? "yes" : "no"

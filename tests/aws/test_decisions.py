@@ -14,7 +14,7 @@ import re
 import tomllib
 import unittest
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployed import HERE, documents_in, everything
 from evaluate import as_list, parse
@@ -37,8 +37,10 @@ EXCEPTIONS = {
 EQUIVALENT = {
     "Role trust of chain far subject: any principal": "aws:PrincipalArn names the account too",
     "Role trust of chain far tag: any principal": "aws:PrincipalArn names the account too",
+    "Role trust of far end of a permission set: any principal": "aws:PrincipalArn names the account too",
     "TrailBucketPolicy policy of defaults aws: TrailFindsBucket: any resource": "a bucket's policy is about this bucket only",
     "ModelCalls policy of everything: ApplyGuardrails: any resource": "the permissions boundary limits it too",
+    "ModelCalls policy of required guardrails of two Regions: ApplyGuardrails: any resource": "the permissions boundary limits it too",
 }
 
 
@@ -438,7 +440,7 @@ def page():
         "",
         "The last column names the statement that decides, by its `Sid`. For a refusal it names what the request does not fulfill:",
         "without that condition, AWS would allow the request. If nothing is named, no statement comes near to allowing it.",
-        "[Notes on the templates](../security/aws-templates.md) give the threat that each statement meets.",
+        "[The security review](security-review.md) gives the threats that they meet.",
     ]
     obstacles = {}
     for name, changed in changed_by_mutants().items():
@@ -453,11 +455,15 @@ def page():
 
 
 def reason(table, row, obstacles):
-    decisions = [decide(it) for it in questions(table, row, deployed_documents())]
+    asked = questions(table, row, deployed_documents())
+    if table["kind"] == "chain" and "administrator" in asked[0].policies:
+        # The caller may assume every role, so the trust policy decides.
+        asked = [replace(it, policies={}) for it in asked]
+    decisions = [decide(it) for it in asked]
     decision = next((it for it in decisions if not it.allowed), decisions[-1])
     if decision.outcome == "no allow":
         return ", ".join(sorted(set(obstacles))) or ("the permissions boundary" if decision.kind == "permissions boundary" else "")
-    return f"`{decision.statement}`"
+    return "the caller's own policies" if decision.statement == "Everything" else f"`{decision.statement}`"
 
 
 def obstacle(mutant):

@@ -185,7 +185,7 @@ variable "dedicated_role_arns" {
 }
 
 variable "source_role_arn" {
-  description = "With chained, the role of the near end. For a permission set of IAM Identity Center, its role with * in place of the sixteen characters at the end."
+  description = "With chained, the role of the near end. For a permission set of IAM Identity Center, its role with ? in place of each of the sixteen characters at the end, which change when it is assigned again. The Region before AWSReservedSSO_ may be *."
   type        = string
   default     = ""
 }

@@ -116,7 +116,7 @@ variable "existing_provider_arn" {
   default     = ""
 
   validation {
-    condition     = can(regex("^$|^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/\\S+$", var.existing_provider_arn))
+    condition     = can(regex("^$|^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?$", var.existing_provider_arn))
     error_message = "This is not the ARN of an IAM OIDC provider."
   }
   validation {
@@ -344,6 +344,10 @@ variable "require_guardrail" {
     condition     = !var.require_guardrail || length(var.guardrail_arns) > 0
     error_message = "require_guardrail needs guardrail_arns."
   }
+  validation {
+    condition     = !var.require_guardrail || !var.mantle
+    error_message = "Calls of bedrock-mantle have no guardrail, so require_guardrail and mantle exclude each other."
+  }
 }
 
 variable "vpc_endpoints" {
@@ -369,13 +373,13 @@ variable "dedicated_role_arns" {
 }
 
 variable "source_role_arn" {
-  description = "With chained, the role of the near end. For a permission set of IAM Identity Center, its role with * in place of the sixteen characters at the end."
+  description = "With chained, the role of the near end. For a permission set of IAM Identity Center, its role with ? in place of each of the sixteen characters at the end, which change when it is assigned again. The Region before AWSReservedSSO_ may be *."
   type        = string
   default     = ""
 
   validation {
-    condition     = can(regex("^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/*-]+$", var.source_role_arn))
-    error_message = "This is not the ARN of a role."
+    condition     = can(regex("^$|^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]+|aws-reserved/sso\\.amazonaws\\.com/(\\*|[a-z0-9-]+/)?AWSReservedSSO_[A-Za-z0-9_+=,.@-]+_\\?{16})$", var.source_role_arn))
+    error_message = "This is neither the ARN of one role, nor that of a permission set's role with ? in place of each of the sixteen characters at its end."
   }
   validation {
     condition     = (var.federation == "chained") == (var.source_role_arn != "")
@@ -456,7 +460,7 @@ variable "existing_ci_provider_arn" {
   default     = ""
 
   validation {
-    condition     = can(regex("^$|^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/\\S+$", var.existing_ci_provider_arn))
+    condition     = can(regex("^$|^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?$", var.existing_ci_provider_arn))
     error_message = "This is not the ARN of an IAM OIDC provider."
   }
   validation {

@@ -85,7 +85,7 @@ fn count_duration(text: &str) -> usize {
     let number = count_start(text, |letter| letter.is_ascii_digit());
     let Some(after) = text[number..].strip_prefix(' ').filter(|_| number > 0) else { return 0 };
     let unit = count_start(after, char::is_alphanumeric);
-    if !["s", "min", "h", "d"].contains(&&after[..unit]) {
+    if !["s", "min", "h", "d", "days"].contains(&&after[..unit]) {
         return 0;
     }
     let length = number + 1 + unit;

@@ -13,7 +13,6 @@ pub(super) struct CallbackResponse {
 
 impl CallbackResponse {
     /// A page, with a policy that permits no script and nothing from another host.
-    /// A page, with a policy that permits no script and nothing from another host.
     pub(super) fn from_page(status: &'static str, page: HtmlPage) -> Self {
         let fields = vec![
             ("Content-Type", "text/html; charset=utf-8".to_owned()),

@@ -100,6 +100,12 @@ pub enum CliCommand {
     Export,
     /// Print user attributes as headers for Claude Code's otelHeadersHelper
     OtelHeaders,
+    /// Show what you have used of your limits, and when they reset (no prompts)
+    Quota {
+        /// Print JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the ID token as an HTTP header, for MCP servers (no prompts)
     Token {
         /// Print only the token, without the JSON object

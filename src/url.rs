@@ -72,6 +72,18 @@ impl SecureUrl {
         Self(url)
     }
 
+    /// The URL with another last segment of the path, and without a query.
+    #[must_use]
+    pub fn replace_last_segment(&self, segment: &str) -> Self {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        // It fails only for URLs without a host, which `parse` rejects.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().pop().push(segment);
+        }
+        Self(url)
+    }
+
     /// The host, with the port if the URL names one, for messages.
     pub fn authority(&self) -> &str {
         self.0.authority()
@@ -130,6 +142,17 @@ mod tests {
         for bad in ["http://a.example", "http://127.0.0.1.example", "http://10.0.0.1", "ftp://localhost", "file:///etc"]
         {
             assert_eq!(SecureUrl::parse(bad), Err(SecureUrlError::NotSecure), "{bad}");
+        }
+    }
+
+    #[test]
+    fn last_segment_is_replaced() {
+        for (url, expected) in [
+            ("https://a.example/check", "https://a.example/me"),
+            ("https://a.example/check/", "https://a.example/me"),
+            ("https://a.example/v1/check?stage=prod", "https://a.example/v1/me"),
+        ] {
+            assert_eq!(SecureUrl::parse(url).unwrap().replace_last_segment("me").as_str(), expected);
         }
     }
 

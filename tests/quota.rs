@@ -28,6 +28,24 @@ fn denied_answer() -> Value {
 }
 
 #[test]
+fn denial_of_an_hour_or_a_block_says_until_when() {
+    let world = World::new();
+    let desk = desk(&world, "");
+    for (reason, slug, sentence) in [
+        ("hourly_cost_exceeded", "quota/hourly_cost_exceeded", "this hour's quota is used up"),
+        ("blocked", "quota/blocked", "your administrator has blocked you"),
+    ] {
+        let mut answer = denied_answer();
+        answer["reason"] = json!(reason);
+        answer["resets_at"] = json!("2100-01-01T00:00:00Z");
+        world.set(Knob::Quota, answer);
+        let failed = desk.run(["credentials"]).fails_without_golden(8, slug);
+        failed.message_has(&[sentence]);
+        failed.hint_has(&["until", "2100-01-01"]);
+    }
+}
+
+#[test]
 fn quota_check_precedes_aws_and_caps_the_expiration() {
     let world = World::new();
     let desk = desk(&world, "interval = \"30m\"");
@@ -190,4 +208,48 @@ fn background_refresh_checks_the_quota_first() {
     desk.run(["credentials"]).expect_code(0);
     desk.settle();
     assert_eq!((world.count(Endpoint::Quota), world.count(Endpoint::Assume)), (2, 1));
+}
+
+#[test]
+fn limits_are_shown_with_what_is_used() {
+    let world = World::new();
+    let desk = desk(&world, "");
+    desk.run(["credentials"]).expect_code(0);
+    let overview = json!({
+        "version": 1, "person": "demo@example.com", "blocked": null,
+        "limits": [{ "scope": "default", "period": "month", "unit": "usd", "limit": 200, "used": 171.25,
+                     "resets_at": "2030-01-01T00:00:00Z", "action": "block" }],
+    });
+    world.set(Knob::QuotaOverview, overview.clone());
+    let shown = desk.run(["quota"]).expect_code(0);
+    assert!(shown.stdout.contains("this month  171.25 of 200.00 USD  █"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("86 %  resets 20"), "{}", shown.stdout);
+    assert_eq!(shown.stderr, "");
+    world.set(Knob::QuotaOverview, overview.clone());
+    let printed = desk.run(["quota", "--json"]).expect_code(0).document();
+    assert_eq!(printed["limits"][0]["limit"], 200.0);
+    assert_eq!(printed["person"], overview["person"]);
+}
+
+#[test]
+fn sample_without_limits_of_its_own_address_shows_the_usage_of_its_check() {
+    let world = World::new();
+    let desk = desk(&world, "");
+    desk.run(["credentials"]).expect_code(0);
+    world.set(Knob::Quota, denied_answer());
+    let shown = desk.run(["quota"]).expect_code(0);
+    assert!(shown.stdout.starts_with("this month  1030 of 1000 tokens"), "{}", shown.stdout);
+}
+
+#[test]
+fn limits_need_a_sign_in_a_service_and_its_answer() {
+    let world = World::new();
+    let desk = desk(&world, "timeout = \"1s\"");
+    desk.run(["quota"]).fails_without_golden(4, "sign-in/not_allowed");
+    assert_eq!(world.count(Endpoint::Quota), 0);
+    desk.run(["credentials"]).expect_code(0);
+    world.set(Knob::QuotaFault, Fault::Status(503));
+    desk.run(["quota"]).fails_without_golden(9, "quota/no_answer");
+    let plain = Desk::new(&world, PROGRAM);
+    plain.run(["quota"]).fails(3, "config/no_quota_service");
 }

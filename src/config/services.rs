@@ -48,6 +48,13 @@ pub struct QuotaSettings {
     pub on_error: QuotaErrorPolicy,
 }
 
+impl QuotaSettings {
+    /// The address at which the service of this project reports a user's own limits: `/me`, beside the check.
+    pub fn overview_address(&self) -> SecureUrl {
+        self.endpoint.replace_last_segment("me")
+    }
+}
+
 /// What the program does if the quota service does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaErrorPolicy {

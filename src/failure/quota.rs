@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use crate::{
+    config::Profile,
     failure::{Exit, Failure},
     host::{Environment, format_local_time},
     quota::{NoQuotaAnswer, QuotaDenied, QuotaError, QuotaPeriod},
+    text::sanitize_line,
     time::{Timestamp, format_duration},
 };
 
@@ -18,16 +20,30 @@ impl Failure {
     pub fn from_quota_error(error: QuotaError, now: Timestamp) -> Self {
         match error {
             QuotaError::Denied(refusal) => describe_exceeded_quota(&refusal, now),
-            QuotaError::NoAnswer(silence) => describe_missing_answer(silence),
+            QuotaError::NoAnswer(silence) => describe_missing_answer(silence, "the required quota check failed"),
         }
+    }
+
+    /// The service reported no limits. No credentials depend on that, so the exit code is the network's.
+    pub fn from_missing_overview(silence: NoQuotaAnswer) -> Self {
+        describe_missing_answer(silence, "your limits are unknown").with_exit(Exit::Network)
+    }
+
+    /// The profile names no quota service, so there is nothing to show.
+    pub fn from_missing_quota_service(profile: &Profile) -> Self {
+        let what = format!("the profile \"{}\" names no quota service", sanitize_line(&profile.name));
+        let hint = "nothing here limits what you spend; an administrator can set quota.endpoint";
+        Self::new(Exit::Configuration, "config/no_quota_service", what, hint)
     }
 }
 
 /// The service denied the user. The message has all facts that the administrator needs to raise a limit: how much was
 /// used, which limit it was, and the service's own sentence. Its texts are foreign and are escaped.
 fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
-    let QuotaDenied { reason, message, usage, policy, period } = refusal;
+    let QuotaDenied { reason, message, usage, policy, period, resets_at } = refusal;
     let mut what = match period {
+        QuotaPeriod::Hour => "this hour's quota is used up".to_owned(),
+        QuotaPeriod::Blocked => "your administrator has blocked you".to_owned(),
         QuotaPeriod::Day => "today's quota is used up".to_owned(),
         QuotaPeriod::Month => "this month's quota is used up".to_owned(),
         QuotaPeriod::NotPeriodic => format!("the quota service denied access ({})", reason.to_safe_line()),
@@ -42,7 +58,10 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
         what.push_str(&format!("; {}", message.to_safe_line()));
     }
     // A new sign-in would not help: the service counts by user, not by session.
-    let hint = match compute_reset(*period, now) {
+    let hint = match resets_at.or_else(|| compute_reset(*period, now)) {
+        Some(end) if *period == QuotaPeriod::Blocked => {
+            format!("wait until the block ends on {}, or ask your administrator", format_local_time(end, &Environment::Process))
+        }
         Some(reset) => {
             let (span, at) = (format_days(reset.duration_since(now)), format_local_time(reset, &Environment::Process));
             format!("wait {span} until the quota resets on {at}, or ask your administrator for more")
@@ -61,14 +80,16 @@ fn slug_from_reason(reason: &str) -> String {
     format!("quota/{}", if is_word { reason } else { "refused" })
 }
 
-/// When the next day or month begins in UTC, because the service counts in UTC. `None` if the limit has no period.
+/// When the next day or month begins in UTC, because AWS's guidance sample counts in UTC. `None` if the limit has no
+/// such period.
 fn compute_reset(period: QuotaPeriod, now: Timestamp) -> Option<Timestamp> {
     use chrono::{Datelike as _, Days, Months, NaiveTime};
     let today = now.to_utc().date_naive();
     let begins = match period {
         QuotaPeriod::Day => today.checked_add_days(Days::new(1))?,
         QuotaPeriod::Month => today.with_day(1)?.checked_add_months(Months::new(1))?,
-        QuotaPeriod::NotPeriodic => return None,
+        // A service that has hours and blocks says when they end.
+        QuotaPeriod::Hour | QuotaPeriod::Blocked | QuotaPeriod::NotPeriodic => return None,
     };
     Some(Timestamp::from_unix(begins.and_time(NaiveTime::MIN).and_utc().timestamp()))
 }
@@ -81,7 +102,7 @@ fn format_days(span: Duration) -> String {
 
 /// The profile requires an approval, and the service gave none. A network failure has its own hint, since the user may
 /// be able to solve it. Everything else is for the administrator of the service.
-fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
+fn describe_missing_answer(silence: NoQuotaAnswer, subject: &str) -> Failure {
     let later = "try again in a minute; if it fails again, ask your administrator";
     let (slug, what, hint) = match silence {
         NoQuotaAnswer::Network(error) => {
@@ -105,7 +126,7 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
             "check quota.endpoint, or ask your administrator".into(),
         ),
     };
-    Failure::new(Exit::OverQuota, slug, format!("the required quota check failed: {what}"), hint)
+    Failure::new(Exit::OverQuota, slug, format!("{subject}: {what}"), hint)
 }
 
 #[cfg(test)]
@@ -124,6 +145,7 @@ mod tests {
             usage: Some(usage),
             policy: Some(UntrustedText::new("group engineering")),
             period: scope,
+            resets_at: None,
         }))
     }
 

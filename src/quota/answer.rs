@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::QuotaUsage;
-use crate::{http, text::UntrustedText};
+use crate::{http, text::UntrustedText, time::Timestamp};
 
 /// A valid answer: an approval with the usage that the service reported, or a denial.
 pub(super) type QuotaAnswer = Result<Option<QuotaUsage>, QuotaDenied>;
@@ -21,13 +21,18 @@ pub struct QuotaDenied {
     /// The user, group or organization that the limit is for, such as `group engineering`.
     pub policy: Option<UntrustedText>,
     pub period: QuotaPeriod,
+    /// When the limit starts again, or the block ends. AWS's guidance sample does not say it.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// The period after which a limit starts again from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaPeriod {
+    Hour,
     Day,
     Month,
+    /// An administrator has blocked the user.
+    Blocked,
     /// The denial has another reason, such as an unknown user. Waiting does not help.
     NotPeriodic,
 }
@@ -39,6 +44,7 @@ struct QuotaAnswerBody {
     message: Option<String>,
     usage: Option<QuotaUsage>,
     policy: Option<QuotaPolicy>,
+    resets_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +56,7 @@ struct QuotaPolicy {
 
 /// Parses a body; `None` if it is not a valid answer.
 pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
-    let QuotaAnswerBody { allowed, reason, message, usage, policy } = http::parse_json_object(body)?;
+    let QuotaAnswerBody { allowed, reason, message, usage, policy, resets_at } = http::parse_json_object(body)?;
     if allowed {
         return Some(Ok(usage));
     }
@@ -60,6 +66,7 @@ pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
         reason: UntrustedText::new(reason),
         message: UntrustedText::new(message.unwrap_or_default()),
         usage,
+        resets_at: resets_at.as_deref().and_then(Timestamp::from_rfc3339),
         policy: policy.and_then(QuotaPolicy::display_name).map(UntrustedText::new),
     }))
 }
@@ -67,6 +74,8 @@ pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
 /// The codes of AWS's guidance sample begin with the period.
 fn parse_period(reason: &str) -> QuotaPeriod {
     match reason {
+        "blocked" => QuotaPeriod::Blocked,
+        reason if reason.starts_with("hourly_") => QuotaPeriod::Hour,
         reason if reason.starts_with("daily_") => QuotaPeriod::Day,
         reason if reason.starts_with("monthly_") => QuotaPeriod::Month,
         _ => QuotaPeriod::NotPeriodic,

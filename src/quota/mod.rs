@@ -6,6 +6,7 @@
 //! denial.
 
 mod answer;
+mod overview;
 mod usage;
 
 use ::http::{Request, StatusCode, header};
@@ -14,7 +15,8 @@ use tokio::time::timeout;
 use self::answer::{QuotaAnswer, parse_answer};
 pub use self::{
     answer::{QuotaDenied, QuotaPeriod},
-    usage::QuotaUsage,
+    overview::{QuotaBlock, QuotaLimit, QuotaOverview, fetch_overview},
+    usage::{QuotaUnit, QuotaUsage},
 };
 use crate::{
     config::{QuotaErrorPolicy, QuotaSettings},
@@ -24,6 +26,7 @@ use crate::{
     secret::Secret,
     text::UntrustedText,
     time::Timestamp,
+    url::SecureUrl,
 };
 
 /// The approval to spend, for one ID token. The exchange with AWS takes the token out of it, so an approval cannot be
@@ -108,16 +111,28 @@ pub async fn request_clearance<'t>(
     Ok(Clearance { token, until, usage })
 }
 
-/// Sends the request and parses the answer, within the timeout of the profile.
+/// Asks whether the user may spend.
 async fn ask_service(
     client: &Client,
     service: &QuotaSettings,
     token: &VerifiedToken,
 ) -> Result<QuotaAnswer, NoQuotaAnswer> {
-    let host = service.endpoint.authority().to_owned();
-    let request = Request::get(service.endpoint.as_str())
+    let body = get_body(client, service, &service.endpoint, token.raw()).await?;
+    parse_answer(&body).ok_or_else(|| NoQuotaAnswer::Malformed { host: service.endpoint.authority().to_owned() })
+}
+
+/// Sends a request with the token as bearer, and returns the body of an answer with status 200, within the timeout of
+/// the profile.
+async fn get_body(
+    client: &Client,
+    service: &QuotaSettings,
+    address: &SecureUrl,
+    token: &Secret,
+) -> Result<Vec<u8>, NoQuotaAnswer> {
+    let host = address.authority().to_owned();
+    let request = Request::get(address.as_str())
         .header(header::ACCEPT, "application/json")
-        .header(header::AUTHORIZATION, format!("Bearer {}", token.raw().expose()))
+        .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()))
         .body(Vec::new())
         .expect("an address that was parsed, and a token of printable characters, make a request");
     let Ok(answer) = timeout(service.timeout, client.send(request)).await else {
@@ -125,7 +140,7 @@ async fn ask_service(
     };
     let answer = answer.map_err(NoQuotaAnswer::Network)?;
     match answer.status {
-        StatusCode::OK => parse_answer(&answer.body).ok_or(NoQuotaAnswer::Malformed { host }),
+        StatusCode::OK => Ok(answer.body),
         status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             Err(NoQuotaAnswer::Unauthorized { host, status })
         }

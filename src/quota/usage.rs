@@ -11,6 +11,11 @@ const WARNING_PERCENT: f64 = 80.0;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QuotaUsage {
+    pub hourly_tokens: Option<f64>,
+    pub hourly_limit: Option<f64>,
+    pub hourly_percent: Option<f64>,
+    pub hourly_cost: Option<f64>,
+    pub hourly_cost_limit: Option<f64>,
     pub monthly_tokens: Option<f64>,
     pub monthly_limit: Option<f64>,
     pub monthly_percent: Option<f64>,
@@ -27,10 +32,22 @@ pub struct QuotaUsage {
 impl Eq for QuotaUsage {}
 
 /// What a limit counts.
-#[derive(Clone, Copy)]
-enum QuotaUnit {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QuotaUnit {
+    #[serde(rename = "tokens")]
     Tokens,
+    #[serde(rename = "usd")]
     Dollars,
+}
+
+impl QuotaUnit {
+    /// How much of a limit is used: `2.1 M of 5.0 M tokens`, `12.50 of 200.00 USD`.
+    pub fn describe_use(self, used: f64, limit: f64) -> String {
+        match self {
+            Self::Tokens => format!("{} of {} tokens", format_tokens(used), format_tokens(limit)),
+            Self::Dollars => format!("{used:.2} of {limit:.2} USD"),
+        }
+    }
 }
 
 /// One limit, as far as the service reported it.
@@ -51,11 +68,8 @@ impl LimitUsage {
     fn describe(&self) -> Option<String> {
         let (share, period) = (self.share()?, self.period);
         Some(match (self.used.zip(self.limit), self.unit) {
-            (Some((used, limit)), QuotaUnit::Tokens) => {
-                format!("{} of {} tokens {period} ({share:.0} %)", format_tokens(used), format_tokens(limit))
-            }
-            (Some((used, limit)), QuotaUnit::Dollars) => {
-                format!("{used:.2} of {limit:.2} USD {period} ({share:.0} %)")
+            (Some((used, limit)), unit) => {
+                format!("{} {period} ({share:.0} %)", unit.describe_use(used, limit))
             }
             (None, QuotaUnit::Tokens) => format!("{share:.0} % of the tokens {period}"),
             (None, QuotaUnit::Dollars) => format!("{share:.0} % of the budget {period}"),
@@ -64,16 +78,18 @@ impl LimitUsage {
 }
 
 impl QuotaUsage {
-    fn list_limits(&self) -> [LimitUsage; 4] {
+    fn list_limits(&self) -> [LimitUsage; 6] {
         use QuotaUnit::{Dollars, Tokens};
         let limit =
             |period, unit, [used, limit, percent]: [Option<f64>; 3]| LimitUsage { period, unit, used, limit, percent };
-        let (month, day) = ("this month", "today");
+        let (month, day, hour) = ("this month", "today", "this hour");
         [
             limit(month, Tokens, [self.monthly_tokens, self.monthly_limit, self.monthly_percent]),
             limit(day, Tokens, [self.daily_tokens, self.daily_limit, self.daily_percent]),
+            limit(hour, Tokens, [self.hourly_tokens, self.hourly_limit, self.hourly_percent]),
             limit(month, Dollars, [self.monthly_cost, self.monthly_cost_limit, None]),
             limit(day, Dollars, [self.daily_cost, self.daily_cost_limit, None]),
+            limit(hour, Dollars, [self.hourly_cost, self.hourly_cost_limit, None]),
         ]
     }
 

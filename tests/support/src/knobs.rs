@@ -55,6 +55,8 @@ pub enum Knob {
     SigninFault,
     /// What the quota service answers; within the limits by default.
     Quota,
+    /// The answer to `GET /me`. Without it the service has no such address, like that of AWS's guidance sample.
+    QuotaOverview,
     /// Seconds by which the provider's and AWS's clocks are ahead of this machine's: `Date`, token times, expirations.
     Clock,
     /// Seconds by which the provider's clock is ahead, on top of `Clock`.

@@ -23,11 +23,14 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
 
 fn answer(world: &Common, request: &Request) -> Reply {
     let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    if (request.method.as_str(), request.target.as_str()) != ("GET", "/check") {
-        return Reply::json(404, &json!({ "message": "Not Found" }));
-    }
+    let document = match (request.method.as_str(), request.target.as_str()) {
+        ("GET", "/check") => Some(world.knobs.take(Knob::Quota).unwrap_or_else(within_limits)),
+        ("GET", "/me") => world.knobs.take(Knob::QuotaOverview),
+        _ => None,
+    };
+    let Some(document) = document else { return Reply::json(404, &json!({ "message": "Not Found" })) };
     match token.map(|token| sts::verify_token(world, token)) {
-        Some(Ok(_)) => Reply::json(200, &world.knobs.take(Knob::Quota).unwrap_or_else(within_limits)),
+        Some(Ok(_)) => Reply::json(200, &document),
         _ => Reply::json(401, &json!({ "message": "Unauthorized" })),
     }
 }

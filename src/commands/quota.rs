@@ -1,0 +1,182 @@
+//! `quota`: shows what the user has used, their limits, and when these start again.
+//!
+//! It asks the quota service, which counts. It never prompts, since scripts run it too.
+
+use super::{
+    CommandContext,
+    color::{Palette, Tone},
+    to_json_line, write_stdout,
+};
+use crate::{
+    config::CallerKind,
+    failure::Failure,
+    host::{Environment, format_local_time},
+    http::{self, Client},
+    quota::{QuotaBlock, QuotaLimit, QuotaOverview, fetch_overview},
+    text::sanitize_line,
+    time::Timestamp,
+};
+
+/// From this share of a limit on, the bar has a warning's colour.
+const NEARLY_USED_PERCENT: f64 = 80.0;
+
+const BAR_WIDTH: usize = 20;
+
+/// Prints the limits as a table with bars, or as the service's JSON document.
+///
+/// Fails with exit code 4 if the user has to sign in first, and with exit code 3 if the profile names no service.
+pub(super) fn run_quota(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
+    let work = context.load_profile(CallerKind::NonInteractive)?;
+    let Some(service) = &work.profile.quota else { return Err(Failure::from_missing_quota_service(&work.profile)) };
+    let token = work.worker_client().token()?;
+    let environment = &context.host.environment;
+    let client = Client::new(work.profile.network_settings(environment))?;
+    let asked = http::block_on(fetch_overview(&client, service, &token)).map_err(Failure::from_runtime_error)?;
+    let overview = asked.map_err(Failure::from_missing_overview)?;
+    if as_json {
+        return write_stdout(to_json_line(&overview).as_bytes());
+    }
+    write_stdout(format_overview(&overview, environment, Palette::for_stdout(environment)).as_bytes())
+}
+
+fn format_overview(overview: &QuotaOverview, environment: &Environment, palette: Palette) -> String {
+    let mut text = String::new();
+    if let Some(person) = &overview.person {
+        text.push_str(&format!("{}\n", sanitize_line(person)));
+    }
+    if let Some(block) = &overview.blocked {
+        text.push_str(&palette.paint(Tone::Bad, &describe_block(block, environment)));
+        text.push('\n');
+    }
+    if overview.limits.is_empty() {
+        text.push_str("There is no limit for you.\n");
+    }
+    let rows: Vec<LimitRow> = overview.limits.iter().map(|limit| LimitRow::new(limit, environment)).collect();
+    let width = |column: fn(&LimitRow) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
+    let (span, amount) = (width(|row| &row.span), width(|row| &row.amount));
+    for row in &rows {
+        let bar = palette.paint(row.tone, &draw_bar(row.percent));
+        let line =
+            format!("{:<span$}  {:<amount$}  {bar}  {:>5.0} %  {}", row.span, row.amount, row.percent, row.remark);
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// One line of the table.
+struct LimitRow {
+    span: String,
+    amount: String,
+    percent: f64,
+    tone: Tone,
+    /// When the limit starts again, and what is special about it.
+    remark: String,
+}
+
+impl LimitRow {
+    fn new(limit: &QuotaLimit, environment: &Environment) -> Self {
+        let percent = limit.used_percent();
+        let span = match limit.period.as_str() {
+            "hour" => "this hour".to_owned(),
+            "day" => "today".to_owned(),
+            "month" => "this month".to_owned(),
+            other => sanitize_line(other),
+        };
+        let mut remarks = Vec::new();
+        if let Some(reset) = limit.resets_at.as_deref().and_then(Timestamp::from_rfc3339) {
+            remarks.push(format!("resets {}", format_local_time(reset, environment)));
+        }
+        if let Some(model) = &limit.model {
+            remarks.push(format!("models {}", sanitize_line(model)));
+        }
+        let only_warns = limit.action.as_deref() == Some("warn");
+        if only_warns {
+            remarks.push("only a warning".to_owned());
+        }
+        Self {
+            span,
+            amount: limit.unit.describe_use(limit.used, limit.limit),
+            percent,
+            tone: match percent {
+                _ if percent >= 100.0 && !only_warns => Tone::Bad,
+                _ if percent >= NEARLY_USED_PERCENT => Tone::Warning,
+                _ => Tone::Good,
+            },
+            remark: remarks.join(", "),
+        }
+    }
+}
+
+/// The used share as a bar. More than everything is a full bar.
+fn draw_bar(percent: f64) -> String {
+    let share = (percent / 100.0).clamp(0.0, 1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number from 0 to the width")]
+    #[expect(clippy::cast_precision_loss, reason = "the width is small")]
+    let filled = (share * BAR_WIDTH as f64).round() as usize;
+    format!("{}{}", "█".repeat(filled), "░".repeat(BAR_WIDTH - filled))
+}
+
+fn describe_block(block: &QuotaBlock, environment: &Environment) -> String {
+    let moment = |text: &String| match Timestamp::from_rfc3339(text) {
+        Some(time) => format_local_time(time, environment),
+        None => sanitize_line(text),
+    };
+    let until = match &block.until {
+        Some(until) => format!("until {}", moment(until)),
+        None => "until your administrator ends it".to_owned(),
+    };
+    let reason = block.reason.as_ref().map(|reason| format!(": {}", sanitize_line(reason))).unwrap_or_default();
+    format!("You are blocked {until}{reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const UTC: [(&str, &str); 1] = [("TZ", "UTC0")];
+
+    fn show(overview: &serde_json::Value, palette: Palette) -> String {
+        let overview = serde_json::from_value(overview.clone()).unwrap();
+        format_overview(&overview, &Environment::fixed(UTC), palette)
+    }
+
+    #[test]
+    fn limits_are_a_table_with_bars() {
+        let limits = json!({ "version": 1, "person": "alice@example.com", "blocked": null, "limits": [
+            { "scope": "default", "period": "day", "unit": "tokens", "limit": 5_000_000, "used": 4_200_000,
+              "resets_at": null, "action": "block" },
+            { "scope": "person", "period": "month", "unit": "usd", "limit": 200, "used": 260.5,
+              "resets_at": null, "action": "warn", "model": "*opus*" },
+            { "scope": "group", "period": "hour", "unit": "usd", "limit": 10, "used": 0,
+              "resets_at": null, "action": "block" },
+        ]});
+        assert_eq!(
+            show(&limits, Palette::NONE),
+            "alice@example.com\n\
+             today       4.2 M of 5.0 M tokens  █████████████████░░░     84 %\n\
+             this month  260.50 of 200.00 USD   ████████████████████    130 %  models *opus*, only a warning\n\
+             this hour   0.00 of 10.00 USD      ░░░░░░░░░░░░░░░░░░░░      0 %\n"
+        );
+        let coloured = show(&limits, Palette::COLOURS);
+        assert_eq!(coloured.matches("\x1b[33m").count(), 2, "{coloured}");
+    }
+
+    #[test]
+    fn block_is_said_first() {
+        let block = json!({ "version": 1, "person": null, "limits": [],
+            "blocked": { "since": null, "until": null, "reason": "\u{1b}[2Jbudget" } });
+        let shown = show(&block, Palette::NONE);
+        assert!(shown.starts_with("You are blocked until your administrator ends it: "), "{shown}");
+        assert!(!shown.contains('\u{1b}') && shown.ends_with("There is no limit for you.\n"), "{shown}");
+    }
+
+    #[test]
+    fn bar_is_never_longer_than_its_width() {
+        for percent in [-5.0, 0.0, 2.4, 2.6, 99.0, 100.0, 1e9, f64::INFINITY, f64::NAN] {
+            assert_eq!(draw_bar(percent).chars().count(), BAR_WIDTH, "{percent}");
+        }
+    }
+}

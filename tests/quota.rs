@@ -232,7 +232,7 @@ fn limits_are_shown_with_what_is_used() {
 }
 
 #[test]
-fn sample_without_limits_of_its_own_address_shows_the_usage_of_its_check() {
+fn sample_shows_the_usage_that_its_check_reports() {
     let world = World::new();
     let desk = desk(&world, "");
     desk.run(["credentials"]).expect_code(0);
@@ -249,7 +249,7 @@ fn limits_need_a_sign_in_a_service_and_its_answer() {
     assert_eq!(world.count(Endpoint::Quota), 0);
     desk.run(["credentials"]).expect_code(0);
     world.set(Knob::QuotaFault, Fault::Status(503));
-    desk.run(["quota"]).fails_without_golden(9, "quota/no_answer");
+    desk.run(["quota"]).fails_without_golden(8, "quota/no_answer");
     let plain = Desk::new(&world, PROGRAM);
     plain.run(["quota"]).fails(3, "config/no_quota_service");
 }

@@ -24,9 +24,9 @@ impl Failure {
         }
     }
 
-    /// The service reported no limits. No credentials depend on that, so the exit code is the network's.
+    /// The service did not report the user's limits.
     pub fn from_missing_overview(silence: NoQuotaAnswer) -> Self {
-        describe_missing_answer(silence, "your limits are unknown").with_exit(Exit::Network)
+        describe_missing_answer(silence, "your limits are unknown")
     }
 
     /// The profile names no quota service, so there is nothing to show.
@@ -60,7 +60,10 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
     // A new sign-in would not help: the service counts by user, not by session.
     let hint = match resets_at.or_else(|| compute_reset(*period, now)) {
         Some(end) if *period == QuotaPeriod::Blocked => {
-            format!("wait until the block ends on {}, or ask your administrator", format_local_time(end, &Environment::Process))
+            format!(
+                "wait until the block ends on {}, or ask your administrator",
+                format_local_time(end, &Environment::Process)
+            )
         }
         Some(reset) => {
             let (span, at) = (format_days(reset.duration_since(now)), format_local_time(reset, &Environment::Process));

@@ -18,7 +18,7 @@ use crate::{
     secret::Secret,
 };
 
-/// The limits of one user. The texts come from outside: whoever prints them escapes them.
+/// The limits of one user. The texts come from outside, so they are escaped when they are printed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuotaOverview {
     version: u32,

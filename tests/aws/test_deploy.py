@@ -640,6 +640,16 @@ class Laptop(DeployTest):
         self.assertRegex(result.out, r"Proved: .*eu-central-1")
         self.assertIn("Not proved", result.out)
 
+    def test_failover_test_needs_no_aws_on_a_pilots_laptop(self):
+        claude = 'provider = "okta"\nregion = "{}"\n\n[profiles.{}.claude_code]\nmodels = {{ default = "eu.model" }}\n'
+        profiles = [f"[profiles.{name}]\n{claude.format(region, name)}" for name, region in (("claude", REGION), ("claude-failover", "eu-west-1"))]
+        text = 'version = 1\ndefault_profile = "claude"\n\n' + "\n# The second Region\n".join(profiles)
+        (self.folder / "bedrock-sso.config.toml").write_text(text)
+        self.program("bedrock-sso", 'cat "$4" >"$HOME/config"; echo "ok  converse  eu.model answers"')
+        self.program("aws", "exit 1")
+        self.deploys("failover-test")
+        self.assertEqual(tomllib.loads((self.folder / "config").read_text()), {"version": 1, "profiles": {"claude": tomllib.loads(text)["profiles"]["claude-failover"]}})
+
     def test_failover_test_that_fails_proves_nothing(self):
         self.program("bedrock-sso", "echo 'bad  discovery'; exit 9")
         self.refuses(9, "failover", "failover-test")

@@ -25,9 +25,10 @@ write_config() {
     } >"$1"
 }
 
-# The profile of $scratch/config, under another name and in another Region.
+# The profile `claude` of $scratch/config, under another name and in another Region.
 print_profile_in_region() {
     awk -v region="$1" -v name="$2" '
+        /^\[/ || /^#/ { printing = 0 }
         /^\[profiles\.claude[].]/ { printing = 1; sub(/^\[profiles\.claude/, "[profiles." name) }
         printing && /^region = / { print "region = \"" region "\""; next }
         printing { print }' "$scratch/config"

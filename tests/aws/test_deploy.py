@@ -312,6 +312,20 @@ class Deployment(DeployTest):
         self.deploys("--remove", "--yes")
         self.assertEqual(self.stacks(region="eu-west-1"), {})
 
+    def test_identity_center_gets_a_permission_set(self):
+        instance = "arn:aws:sso:::instance/ssoins-0123456789abcdef"
+        instances = {"Instances": [{"InstanceArn": instance, "IdentityStoreId": "d-9967012345"}]}
+        self.emulator.prepare(usual_answers() + [answer("sso", "ListInstances", instances)])
+        self.write_answers(federation="identity-center", issuer=None, client_id=None)
+        self.deploys("--only", "federation")
+        stack = self.stacks()[FEDERATION]
+        self.assertEqual(stack["parameters"]["IdentityCenterInstanceArn"], instance)
+        self.assertIn("AWS::SSO::PermissionSet", {it["type"] for it in stack["resources"].values()})
+        profile = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        place = {"start_url": "https://d-9967012345.awsapps.com/start", "account_id": self.account, "permission_set": "bedrock-sso"}
+        self.assertEqual(profile["identity_center"], place)
+        self.assertEqual(self.profile_of_outputs(), profile)
+
     def test_guardrail_reaches_the_federation_in_one_run(self):
         self.write_answers(guardrail=True)
         self.assertIn("one more update", self.deploys().out)

@@ -119,7 +119,7 @@ variable "max_session_duration" {
 }
 
 variable "inference_profile_arns" {
-  description = "The inference profiles that may be called, of one geography (us, eu, apac, jp, au, global). The Region in the ARN may be *."
+  description = "The inference profiles that may be called, of one geography (us, eu, apac, jp, au, in, us-gov, global). The Region in the ARN may be *."
   type        = list(string)
   default     = []
 }

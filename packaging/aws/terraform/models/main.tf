@@ -18,12 +18,12 @@ variable "names" {
 }
 
 variable "geography" {
-  description = "Where a call may be computed: us, eu, apac, jp, au, us-gov or global. It is the first part of the inference profiles' ids."
+  description = "Where a call may be computed: us, eu, apac, jp, au, in, us-gov or global. It is the first part of the inference profiles' ids."
   type        = string
 
   validation {
-    condition     = contains(["us", "eu", "apac", "jp", "au", "us-gov", "global"], var.geography)
-    error_message = "geography is us, eu, apac, jp, au, us-gov or global."
+    condition     = contains(["us", "eu", "apac", "jp", "au", "in", "us-gov", "global"], var.geography)
+    error_message = "geography is us, eu, apac, jp, au, in, us-gov or global."
   }
   validation {
     condition     = alltrue([for name in var.names : contains(try(local.known[name].geographies, [var.geography]), var.geography)])

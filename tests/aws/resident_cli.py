@@ -8,7 +8,7 @@ that this module writes into a folder for PATH is such a caller.
 import json
 import os
 import pathlib
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -53,7 +53,7 @@ class ResidentCli:
     def end(self):
         self.process.kill()
         self.process.wait()
-        subprocess.run(["rm", "-rf", self.folder], check=True)
+        shutil.rmtree(self.folder)
 
 
 def awscli_initialize(_events):
@@ -69,18 +69,21 @@ def awscli_initialize(_events):
     os.dup2(silent, 2)
     awscli.clidriver.create_clidriver().main(["iam", "list-roles", "--endpoint-url", "http://127.0.0.1:9", "--region", "us-east-1", "--query", "Roles"])
     os.dup2(error, 2)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    calls = 0
     while True:
         call, _ = listener.accept()
         if not os.fork():
             listener.close()
             os._exit(answer(call, awscli.clidriver.main))
         call.close()
+        calls += 1
+        # Waiting for those that have ended also adds their processor time to this process.
+        while calls and os.waitpid(-1, os.WNOHANG)[0]:
+            calls -= 1
 
 
 def answer(call, main):
     """Runs one call in this process, which was forked for it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, files, _, _ = socket.recv_fds(call, 10, 3)
     request = b""
     while len(request) < int(length):

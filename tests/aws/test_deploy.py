@@ -229,9 +229,9 @@ class Deployment(DeployTest):
 
     def test_id_that_only_the_account_offers_is_used(self):
         # The table does not have this older model; the emulator's account has.
-        self.write_answers(region="us-east-1", models=["us.anthropic.claude-opus-4-1-20250805-v1:0"])
+        self.write_answers(region="us-east-1", models=["us.anthropic.claude-opus-4-1-20250805-v1:0", "fable-5"])
         self.emulator.prepare(usual_answers() + [availability("anthropic.claude-opus-4-1-20250805-v1:0")])
-        self.deploys("--only", "federation")
+        self.assertIn("for fable-5, AWS's model card demands the data retention mode aws_review", self.deploys("--only", "federation").out)
         stack = self.stacks(region="us-east-1")[FEDERATION]
         self.assertIn("us.anthropic.claude-opus-4-1-20250805-v1:0", stack["parameters"]["InferenceProfileArns"])
 

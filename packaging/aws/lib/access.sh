@@ -19,6 +19,11 @@ check_model_access() {
     printf '%s' "$chosen_models" >"$scratch/models"
     while IFS="$tab" read -r name base profile _; do
         check_agreement "$name" "$base" "$profile"
+        case $base in
+            *.claude-fable-*)
+                say "Note: for $name, AWS's model card demands the data retention mode aws_review. It is not checked."
+                ;;
+        esac
     done <"$scratch/models"
 }
 

@@ -35,7 +35,7 @@ make_bundle() {
         say ''
         sed 's/^/  /' "$scratch/fleet"
     fi
-    say '  More about it: docs/fleet.md'
+    say '  More about it: docs/fleet.md in the sources of bedrock-sso'
 }
 
 # copy_packages SYSTEM ENDING …

@@ -598,6 +598,17 @@ class AtATerminal(DeployTest):
         self.assertEqual(terminal.end()[0], 130)
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_wizard_finds_an_issuer_that_does_not_fit_the_provider(self):
+        terminal = Terminal(self, AWS_REGION=REGION)
+        terminal.answer("Region of the stacks", "")
+        terminal.answer("Identity provider", "auth0")
+        terminal.answer("issuer", "https://acme.eu.auth0.com")
+        terminal.expect("give https://acme.eu.auth0.com/")
+        terminal.answer("issuer", "https://acme.eu.auth0.com/")
+        terminal.expect("Client ID")
+        terminal.press(b"\x03")
+        self.assertEqual(terminal.end()[0], 130)
+
     def test_wizard_without_credentials_asks_no_more_questions(self):
         terminal = Terminal(self, AWS_REGION=REGION, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
         terminal.answer("Region of the stacks", "")

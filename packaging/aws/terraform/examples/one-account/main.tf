@@ -30,7 +30,7 @@ module "federation" {
   source = "../../federation"
 
   identity_provider = "okta"
-  issuer_url        = "https://acme.okta.com"
+  issuer_url        = "https://acme.okta.com/oauth2/default"
   client_ids        = ["0oa1b2c3d4"]
 
   # Okta's custom authorization servers let you put the address into the token as a session tag. Without it, use "subject".

@@ -72,10 +72,11 @@ def models(account, partition="aws", geography=None):
 
 
 def sign_in(provider, partition="aws", **more):
-    return {"Provider": provider, "IssuerUrl": issuer(provider, partition), "ClientIds": CLIENT, **more}
+    chosen = {"Provider": provider, "IssuerUrl": issuer(provider, partition), "ClientIds": CLIENT, "SessionName": "free"}
+    return {**chosen, **more}
 
 
-NOBODY_SIGNS_IN = {"IssuerUrl": "", "ClientIds": ""}
+NOBODY_SIGNS_IN = {"IssuerUrl": "", "ClientIds": "", "SessionName": "free"}
 NO_MODELS = {"InferenceProfileArns": "", "FoundationModelArns": ""}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import reference
 from cfnlint.api import ManualArgs, lint
+from cfnlint.decode import decode_str
 from deployed import TEMPLATES, documents_in, everything
 from evaluate import as_list, parse, statements
 from parameter_sets import CLIENT, issuer
@@ -66,6 +67,16 @@ class Files(unittest.TestCase):
     def test_no_template_needs_a_bucket(self):
         for path in sorted(TEMPLATES.glob("*.yaml")):
             self.assertLess(path.stat().st_size, TEMPLATE_BYTES, path.name)
+
+    def test_what_no_default_can_decide_has_none(self):
+        chosen = {
+            "federation": {"IssuerUrl", "ClientIds", "SessionName", "InferenceProfileArns", "FoundationModelArns"},
+            "guardrails": set(),
+            "team": {"Team"},
+        }
+        for name, expected in chosen.items():
+            parameters = decode_str((TEMPLATES / f"{name}.yaml").read_text())[0]["Parameters"]
+            self.assertEqual({key for key, it in parameters.items() if "Default" not in it}, expected, name)
 
 
 class Deployments(unittest.TestCase):

@@ -181,7 +181,6 @@ variable "session_name" {
     it was. With chained, subject means the name of the session at the near end, and tag its name_tag.
   EOT
   type        = string
-  default     = "free"
 
   validation {
     condition     = contains(["subject", "tag", "free"], var.session_name)

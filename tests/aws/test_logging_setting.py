@@ -9,7 +9,6 @@ import http.server
 import json
 import os
 import pathlib
-import sys
 import textwrap
 import threading
 import types
@@ -36,37 +35,6 @@ def function_source():
             break
         lines.append(line)
     return textwrap.dedent("\n".join(lines)) + "\n"
-
-
-def botocore_or_substitute():
-    """Lambda's Python has botocore. Where a machine has not, a signature that nobody checks will do."""
-    try:
-        import botocore.auth  # noqa: F401
-        return {}
-    except ImportError:
-        pass
-
-    class Request:
-        def __init__(self, method, url, data=None, headers=None):
-            self.headers = dict(headers)
-
-    class Signer:
-        def __init__(self, credentials, service, region):
-            self.scope = f"{region}/{service}/aws4_request"
-
-        def add_auth(self, request):
-            request.headers["Authorization"] = f"AWS4-HMAC-SHA256 Credential=x/20260101/{self.scope}"
-
-    class Session:
-        def get_credentials(self):
-            return None
-
-    modules = {name: types.ModuleType(name) for name in
-               ("botocore", "botocore.auth", "botocore.awsrequest", "botocore.session")}
-    modules["botocore.auth"].SigV4Auth = Signer
-    modules["botocore.awsrequest"].AWSRequest = Request
-    modules["botocore.session"].Session = Session
-    return modules
 
 
 class Services(http.server.BaseHTTPRequestHandler):
@@ -135,7 +103,6 @@ class LoggingSetting(unittest.TestCase):
         }
         self.enterContext(mock.patch.dict(os.environ, environment))
         os.environ.pop("AWS_ENDPOINT_URL", None)
-        self.enterContext(mock.patch.dict(sys.modules, botocore_or_substitute()))
         self.enterContext(mock.patch("builtins.print"))
         self.function = {}
         exec(compile(function_source(), str(TEMPLATE), "exec"), self.function)

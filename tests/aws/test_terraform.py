@@ -43,7 +43,7 @@ TEMPLATES = {
     "policies": (
         "federation",
         NOT_IN_DOCUMENTS,
-        {"stack_name", "partition", "region", "account_id", "identity_pool_id"},
+        {"partition", "region", "account_id", "identity_pool_id"},
     ),
     "federation": ("federation", set(), {"name"}),
     "stacks/guardrails": ("guardrails", set(), {"name"}),
@@ -380,7 +380,7 @@ def unresolved_policy_variables(each):
             values[name] = f"{arn}{values[issuer].removeprefix('https://')}"
     pool = f"us-east-1:{POOL}" if values["federation"] == "identity-pool" else ""
     places = {"partition": partition_of(each.region), "account_id": each.account, "region": each.region}
-    return {**values, **places, "stack_name": each.stack, "identity_pool_id": pool}
+    return {**values, **places, "identity_pool_id": pool}
 
 
 def concerns_federation_only(each):

@@ -128,7 +128,6 @@ REFUSED = {
 # The same for variables that no template has, by module.
 REFUSED_VARIABLES = {
     "policies": [
-        ("stack_name", {"stack_name": "a b"}),
         ("partition", {"partition": "aws-moon"}),
         ("account_id", {"account_id": "*"}),
         ("identity_pool_id", {"identity_pool_id": "us-east-1:00000000-1111-2222-3333-444444444444"}),

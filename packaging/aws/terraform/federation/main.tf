@@ -37,7 +37,6 @@ locals {
 module "policies" {
   source = "../policies"
 
-  stack_name       = local.stack_name
   partition        = data.aws_partition.current.partition
   region           = data.aws_region.current.region
   account_id       = data.aws_caller_identity.current.account_id

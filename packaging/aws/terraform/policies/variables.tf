@@ -1,17 +1,6 @@
 # The parameters of ../../federation.yaml in snake_case, with the same defaults and limits. Lists replace texts with commas,
 # and true and false replace yes and no.
 
-variable "stack_name" {
-  description = "The prefix of all names. It takes the place of the template's stack name."
-  type        = string
-  default     = "bedrock-sso-federation"
-
-  validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,42}$", var.stack_name))
-    error_message = "The name consists of at most 43 letters, digits and hyphens, and begins with a letter."
-  }
-}
-
 variable "partition" {
   description = "AWS's partition: aws, aws-us-gov, aws-cn or aws-eusc."
   type        = string

@@ -1,9 +1,9 @@
 #!/bin/sh
 # What the chosen resources cost a month if nobody calls a model.
 
-# Prices of us-east-1 in USD, without AWS's free allowances, compared on this day with the source beside each. The pages
-# of AWS load their amounts by script and could be read without them only, so each amount is from AWS's price list
-# (usage type in parentheses), as public repositories quote it.
+# Prices of us-east-1 in USD, without AWS's free allowances, compared on this day with the source beside each. AWS's
+# pages say what is charged, but they load the amounts by script, and no copy has them. So each amount is from AWS's
+# price list (its usage type is in parentheses), as public repositories quote it.
 prices_date=2026-11-30
 # An endpoint in one availability zone for an hour: aws.amazon.com/privatelink/pricing (USE1-VpcEndpoint-Hours).
 price_of_endpoint_hour=0.01

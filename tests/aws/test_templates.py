@@ -361,6 +361,34 @@ CHECKOV_EXCEPTIONS = {
 }
 
 
+class Examples(unittest.TestCase):
+    """The policies that an administrator can copy have the statements of the templates."""
+
+    PAGE = TEMPLATES.parents[1] / "docs/organisation/least-privilege.md"
+    # Service control policies, which no template has.
+    OWN = {"NoLongTermBedrockKeys", "LogsOfInvocationsStayOn"}
+
+    def shape(self, statement):
+        """All but the values: those of the page are another organization's."""
+        conditions = {
+            operator: sorted(re.sub(r"^(?!aws:|sts:|bedrock:).*:", "HOST:", key) for key in keys)
+            for operator, keys in statement.get("Condition", {}).items()
+        }
+        return json.dumps([statement["Effect"], sorted(as_list(statement["Action"])), conditions], sort_keys=True)
+
+    def test_each_statement_of_the_page_is_one_of_a_template(self):
+        known = collections.defaultdict(set)
+        for _, document in policies():
+            for statement in document["Statement"]:
+                known[statement["Sid"]].add(self.shape(statement))
+        blocks = re.findall(r"```json\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
+        written = [statement for block in blocks for statement in json.loads(block)["Statement"]]
+        self.assertGreater(len(written), 10)
+        for statement in written:
+            if statement["Sid"] not in self.OWN:
+                self.assertIn(self.shape(statement), known[statement["Sid"]], statement["Sid"])
+
+
 class Checkov(unittest.TestCase):
     """checkov cannot read a trust policy in a string with intrinsics, so it gets the deployed resources."""
 

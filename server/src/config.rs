@@ -1,0 +1,290 @@
+//! The configuration: one TOML file, or its text in a variable where there are no files.
+//!
+//! Every value is checked when it is read, so that the server does not start with a configuration that would fail later.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use bedrock_sso::{secret::Secret, text::display_path, url::SecureUrl};
+use serde::Deserialize;
+
+use crate::{calendar::Calendar, failure::Failure};
+
+/// The configuration, with paths that count from its own folder.
+#[derive(Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// `None` only on loopback.
+    pub tls: Option<TlsFiles>,
+    pub store: StoreLocation,
+    pub calendar: Calendar,
+    /// The administrator's prices; `None` for those that ship with the program.
+    pub prices: Option<PathBuf>,
+    pub group_rule: GroupRule,
+    pub issuers: Vec<TrustedIssuer>,
+    /// The bearer of `POST /ingest`; `None` if nobody may send records.
+    pub ingest_token: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreLocation {
+    File(PathBuf),
+    DynamoDb { table: String },
+}
+
+/// Which limit holds for a person of several groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupRule {
+    #[default]
+    Strictest,
+    MostGenerous,
+}
+
+/// An issuer whose ID tokens are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    pub issuer: SecureUrl,
+    pub audiences: Vec<String>,
+    /// The claims that name the person, in order of preference, as `session_name` of the client's profile.
+    pub person: Vec<String>,
+    pub group_claims: Vec<String>,
+    pub department_claims: Vec<String>,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    version: u32,
+    #[serde(default = "default_listen")]
+    listen: SocketAddr,
+    tls: Option<TlsTable>,
+    store: String,
+    #[serde(default)]
+    time_zone: Option<String>,
+    #[serde(default)]
+    prices: String,
+    #[serde(default)]
+    groups: GroupRule,
+    #[serde(default)]
+    issuer: Vec<IssuerTable>,
+    #[serde(default)]
+    ingest: IngestTable,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8787))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerTable {
+    issuer: String,
+    audience: Vec<String>,
+    #[serde(default = "default_person")]
+    person: Vec<String>,
+    #[serde(default)]
+    claims: BTreeMap<KnownClaim, Vec<String>>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KnownClaim {
+    Groups,
+    Department,
+}
+
+/// The client's default `session_name`.
+fn default_person() -> Vec<String> {
+    ["email", "preferred_username", "upn", "sub"].map(str::to_owned).into()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IngestTable {
+    token_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the file.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::configuration(
+                format!("the configuration {} cannot be read: {error}", display_path(path)),
+                "name a file with --config; docs/organisation/server.md has a complete one",
+            )
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).map_err(|what| {
+            Failure::configuration(
+                format!("{}: {what}", display_path(path)),
+                "correct the file; docs/organisation/server.md explains each key",
+            )
+        })
+    }
+
+    /// Parses the text of a file in this folder, and reads the file of the ingest token. The error is one line.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        let file: ConfigFile = toml::from_str(text).map_err(|error| describe_syntax(text, &error))?;
+        if file.version != 1 {
+            return Err(format!("version = {} is not known to this program, which knows version 1", file.version));
+        }
+        let tls = file.tls.map(|tls| TlsFiles { certificate: folder.join(tls.certificate), key: folder.join(tls.key) });
+        if tls.is_none() && !file.listen.ip().is_loopback() {
+            return Err(format!("listen = \"{}\" is not a loopback address, and needs [tls]", file.listen));
+        }
+        let zone = file.time_zone.as_deref().unwrap_or("UTC");
+        Ok(Self {
+            listen: file.listen,
+            tls,
+            store: parse_store(&file.store, folder)?,
+            calendar: zone
+                .parse()
+                .map_err(|_| format!("time_zone = \"{zone}\" is not a name such as Europe/Berlin"))?,
+            prices: (!file.prices.is_empty()).then(|| folder.join(&file.prices)),
+            group_rule: file.groups,
+            issuers: file.issuer.into_iter().map(IssuerTable::check).collect::<Result<_, _>>()?,
+            ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
+        })
+    }
+}
+
+impl IssuerTable {
+    fn check(self) -> Result<TrustedIssuer, String> {
+        let issuer = SecureUrl::parse(&self.issuer)
+            .map_err(|_| format!("issuer = \"{}\" is not an https address", self.issuer))?;
+        if self.audience.is_empty() || self.audience.iter().any(String::is_empty) {
+            return Err(format!(
+                "audience of \"{}\" is empty: every token of the issuer would be believed",
+                self.issuer
+            ));
+        }
+        if self.person.is_empty() {
+            return Err(format!("person of \"{}\" is empty: nobody would have a name", self.issuer));
+        }
+        let mut claims = self.claims;
+        Ok(TrustedIssuer {
+            issuer,
+            audiences: self.audience,
+            person: self.person,
+            group_claims: claims.remove(&KnownClaim::Groups).unwrap_or_else(|| vec!["groups".to_owned()]),
+            department_claims: claims.remove(&KnownClaim::Department).unwrap_or_else(|| vec!["department".to_owned()]),
+        })
+    }
+}
+
+fn parse_store(text: &str, folder: &Path) -> Result<StoreLocation, String> {
+    match text.split_once(':') {
+        Some(("file", path)) if !path.is_empty() => Ok(StoreLocation::File(folder.join(path))),
+        Some(("dynamodb", table)) if !table.is_empty() => Ok(StoreLocation::DynamoDb { table: table.to_owned() }),
+        _ => Err(format!("store = \"{text}\" is neither file:PATH nor dynamodb:TABLE")),
+    }
+}
+
+fn read_token(path: &Path) -> Result<Secret, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|error: io::Error| format!("the token file {} cannot be read: {error}", display_path(path)))?;
+    match text.trim() {
+        "" => Err(format!("the token file {} is empty", display_path(path))),
+        token => Ok(Secret::new(token)),
+    }
+}
+
+/// The error of the parser on one line, with the line of the file.
+fn describe_syntax(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+    format!("line {line}: {}", error.message().replace('\n', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+version = 1
+store = "file:usage.redb"
+[[issuer]]
+issuer = "https://acme.okta.com"
+audience = ["0oa1b2c3d4"]
+"#;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("/etc/limits"))
+    }
+
+    #[test]
+    fn defaults_fill_a_small_file() {
+        let config = parse(SMALL).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8787");
+        assert_eq!(config.store, StoreLocation::File("/etc/limits/usage.redb".into()));
+        assert_eq!(config.group_rule, GroupRule::Strictest);
+        assert_eq!(config.calendar, Calendar::utc());
+        let issuer = &config.issuers[0];
+        assert_eq!(issuer.person, ["email", "preferred_username", "upn", "sub"]);
+        assert_eq!((issuer.group_claims.len(), issuer.department_claims.len()), (1, 1));
+        assert!(config.ingest_token.is_none());
+    }
+
+    #[test]
+    fn the_file_of_the_contract_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ingest.token"), "  secret\n").unwrap();
+        let text = r#"
+version   = 1
+listen    = "127.0.0.1:8787"
+store     = "dynamodb:TABLE"
+time_zone = "Europe/Berlin"
+prices    = "prices.toml"
+groups    = "most-generous"
+[[issuer]]
+issuer   = "https://acme.okta.com"
+audience = ["0oa1b2c3d4"]
+person   = ["email"]
+claims   = { groups = ["groups"], department = ["department"] }
+[ingest]
+token_file = "ingest.token"
+"#;
+        let config = Config::parse(text, folder.path()).unwrap();
+        assert_eq!(config.store, StoreLocation::DynamoDb { table: "TABLE".into() });
+        assert_eq!(config.group_rule, GroupRule::MostGenerous);
+        assert_eq!(config.ingest_token.unwrap().expose(), "secret");
+        assert_eq!(config.prices, Some(folder.path().join("prices.toml")));
+    }
+
+    #[test]
+    fn what_would_fail_later_is_refused() {
+        let refused = |text: &str, expected: &str| {
+            let error = parse(text).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        };
+        refused(&SMALL.replace("version = 1", "version = 2"), "version = 2 is not known");
+        refused(&SMALL.replace("version = 1", "version = 1\nlisten = \"0.0.0.0:1\""), "needs [tls]");
+        refused(&SMALL.replace("file:", "sqlite:"), "neither file:PATH nor dynamodb:TABLE");
+        refused(&SMALL.replace("file:usage.redb", "file:"), "neither file:PATH nor dynamodb:TABLE");
+        refused(&SMALL.replace("https:", "http:"), "is not an https address");
+        refused(&SMALL.replace("[\"0oa1b2c3d4\"]", "[]"), "audience of");
+        refused(&format!("{SMALL}person = []"), "person of");
+        refused(&SMALL.replace("version = 1", "version = 1\ntime_zone = \"Mars\""), "time_zone = \"Mars\"");
+        refused(&SMALL.replace("version = 1", "version = 1\nstores = \"\""), "line 3: unknown field `stores`");
+        refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");
+    }
+}

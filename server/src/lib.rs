@@ -1,0 +1,16 @@
+//! bedrock-sso-server: who may spend how much on Amazon Bedrock.
+//!
+//! The server counts what Bedrock's invocation log says, decides who has reached a limit, and answers the clients'
+//! question whether a person may spend. The modules are listed from top to bottom: each imports only from modules below
+//! it.
+//!
+//! `ingest` turns records of the log into counted calls, `store` remembers them, and `standing` compares them with the
+//! limits. `token` decides whose questions are answered.
+
+pub mod config;
+pub mod failure;
+pub mod store;
+pub mod limits;
+pub mod calendar;
+pub mod usage;
+pub mod person;

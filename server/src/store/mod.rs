@@ -1,0 +1,137 @@
+//! What the server remembers: usage, limits, grants, blocks and people.
+//!
+//! Two stores keep the promises of [`Store`]: a file on one machine, and Amazon DynamoDB. One suite of tests checks both. A
+//! store decides nothing: it counts, remembers and returns. `standing` decides.
+
+use async_trait::async_trait;
+use bedrock_sso::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::PeriodKey,
+    limits::{Block, Grant, Limit, LimitKey, Scope},
+    person::Person,
+    usage::{ModelUsage, Usage},
+};
+
+/// One call to a model, priced, with the periods that it counts in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedCall {
+    /// `requestId` of the invocation log. A call is counted once, however often its record arrives.
+    pub request_id: String,
+    pub person: Person,
+    pub model: String,
+    pub account: String,
+    /// The hour, the day and the month of the call, by the organization's calendar.
+    pub periods: Vec<PeriodKey>,
+    pub usage: Usage,
+    /// Until when the request id is remembered.
+    pub remember_until: Timestamp,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountOutcome {
+    Counted,
+    /// Its request id was counted before, in this batch or earlier. No sum has changed.
+    Repeated,
+}
+
+/// What verified tokens have said about a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRecord {
+    pub issuer: String,
+    pub subject: String,
+    pub groups: Vec<String>,
+    pub department: Option<String>,
+    /// When the latest of these tokens was issued. An older token changes nothing.
+    pub token_issued_at: Timestamp,
+}
+
+/// Everything that decides whether a person may spend, read at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    pub record: Option<PersonRecord>,
+    /// The usage in each of the periods that the caller has named, in their order.
+    pub usage: Vec<ModelUsage>,
+    /// The limits of the person, of the groups in `record`, and the default ones.
+    pub limits: Vec<Limit>,
+    pub grants: Vec<Grant>,
+    pub block: Option<Block>,
+}
+
+/// What ingestion could not count as it should.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngestFaults {
+    /// Records that were rejected, by reason.
+    pub rejected: std::collections::BTreeMap<String, u64>,
+    /// Calls of models without a price, which counted at the dearest known one.
+    pub unknown_models: std::collections::BTreeMap<String, u64>,
+}
+
+/// The store gave no answer, or one that cannot be right. It is never a reason to allow anything.
+#[derive(Debug)]
+pub enum StoreError {
+    /// No answer: the file is locked by another program, or the service does not respond.
+    Unavailable(String),
+    /// The store's content is not what this program writes.
+    Damaged(String),
+}
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Counts calls, each at most once. For each call, its request id and its sums are stored in one transaction. When the
+    /// method returns, the sums survive a crash. An error may have counted some of the calls, so the caller repeats the
+    /// whole batch.
+    async fn count(&self, calls: &[CountedCall]) -> StoreResult<Vec<CountOutcome>>;
+
+    /// Everything about one person. `periods` names the periods whose usage is wanted.
+    async fn load_account(&self, person: &Person, periods: &[PeriodKey]) -> StoreResult<Account>;
+
+    /// The usage of all people in one month, sorted by person.
+    async fn list_usage(&self, month: &PeriodKey) -> StoreResult<Vec<(Person, ModelUsage)>>;
+
+    /// Remembers what a token says, unless a later token is known.
+    async fn save_person(&self, person: &Person, record: &PersonRecord) -> StoreResult<()>;
+
+    /// All people that a token has named, sorted.
+    async fn list_people(&self) -> StoreResult<Vec<(Person, PersonRecord)>>;
+
+    /// Sets a limit, and replaces one with the same key.
+    async fn set_limit(&self, limit: &Limit) -> StoreResult<()>;
+
+    /// Removes limits, and returns how many of them existed.
+    async fn remove_limits(&self, keys: &[LimitKey]) -> StoreResult<usize>;
+
+    /// The limits of one scope, or of all, sorted by key.
+    async fn list_limits(&self, scope: Option<&Scope>) -> StoreResult<Vec<Limit>>;
+
+    async fn add_grant(&self, grant: &Grant) -> StoreResult<()>;
+
+    /// All grants that have not ended, sorted by person.
+    async fn list_grants(&self, now: Timestamp) -> StoreResult<Vec<Grant>>;
+
+    /// Blocks a person, and replaces an earlier block.
+    async fn set_block(&self, block: &Block) -> StoreResult<()>;
+
+    /// Ends a person's block, and returns whether there was one.
+    async fn remove_block(&self, person: &Person) -> StoreResult<bool>;
+
+    /// All blocks that have not ended, sorted by person.
+    async fn list_blocks(&self, now: Timestamp) -> StoreResult<Vec<Block>>;
+
+    /// Claims the right to send a notice: of all callers with the same name, one gets `true`.
+    async fn claim_notice(&self, name: &str, remember_until: Timestamp) -> StoreResult<bool>;
+
+    async fn add_faults(&self, faults: &IngestFaults) -> StoreResult<()>;
+
+    async fn load_faults(&self) -> StoreResult<IngestFaults>;
+
+    /// Forgets request ids, notices, and hours and days of usage that nobody needs any more. Usage of months stays.
+    async fn remove_expired(&self, now: Timestamp) -> StoreResult<()>;
+
+    /// Whether the store answers.
+    async fn check(&self) -> StoreResult<()>;
+}

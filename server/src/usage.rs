@@ -1,0 +1,137 @@
+//! What a call, a person or a month has used: tokens by kind, and money.
+//!
+//! All sums are integers. Money is counted in millionths of a US dollar, and rounded once, when a call is priced.
+
+use std::{collections::BTreeMap, fmt, iter::Sum, ops::AddAssign};
+
+use serde::{Deserialize, Serialize};
+
+/// An amount of money in millionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MicroUsd(pub u64);
+
+impl MicroUsd {
+    pub const PER_USD: u64 = 1_000_000;
+
+    /// The amount in dollars, for documents whose numbers are dollars. It is never used to calculate.
+    #[expect(clippy::cast_precision_loss, reason = "a JSON number of dollars; the sums stay integers")]
+    pub fn as_dollars(self) -> f64 {
+        self.0 as f64 / Self::PER_USD as f64
+    }
+}
+
+impl fmt::Display for MicroUsd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (dollars, fraction) = (self.0 / Self::PER_USD, self.0 % Self::PER_USD);
+        let fraction = format!("{fraction:06}");
+        let digits = fraction.trim_end_matches('0');
+        write!(f, "{dollars}.{digits:0<2} USD")
+    }
+}
+
+/// Tokens by kind, as Bedrock reports and bills them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCounts {
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+}
+
+impl TokenCounts {
+    /// What counts against a limit in tokens, in tenths of a token: tokens that were read from the prompt cache count
+    /// one tenth, all others whole.
+    pub fn weigh_in_tenths(&self) -> u128 {
+        let whole = u128::from(self.input) + u128::from(self.output) + u128::from(self.cache_write);
+        10 * whole + u128::from(self.cache_read)
+    }
+}
+
+/// Tokens and their price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    #[serde(flatten)]
+    pub tokens: TokenCounts,
+    pub cost: MicroUsd,
+}
+
+impl AddAssign for Usage {
+    /// Sums stop at the largest number instead of starting again at zero, so that a limit stays exceeded.
+    fn add_assign(&mut self, other: Self) {
+        let add = |sum: &mut u64, part: u64| *sum = sum.saturating_add(part);
+        add(&mut self.tokens.input, other.tokens.input);
+        add(&mut self.tokens.output, other.tokens.output);
+        add(&mut self.tokens.cache_read, other.tokens.cache_read);
+        add(&mut self.tokens.cache_write, other.tokens.cache_write);
+        add(&mut self.cost.0, other.cost.0);
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |mut sum, part| {
+            sum += part;
+            sum
+        })
+    }
+}
+
+/// Usage by model. The key is `modelId` of the invocation log: a model's id, or the ARN of an inference profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ModelUsage(pub BTreeMap<String, Usage>);
+
+impl ModelUsage {
+    pub fn add(&mut self, model: &str, usage: Usage) {
+        *self.0.entry(model.to_owned()).or_default() += usage;
+    }
+
+    /// The sum of all models.
+    pub fn total(&self) -> Usage {
+        self.0.values().copied().sum()
+    }
+
+    /// The sum of the models for which `selects` is true.
+    pub fn total_of(&self, selects: impl Fn(&str) -> bool) -> Usage {
+        self.0.iter().filter(|(model, _)| selects(model)).map(|(_, usage)| *usage).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_shown_in_dollars_with_at_least_two_digits() {
+        let shown = |micro| MicroUsd(micro).to_string();
+        assert_eq!(shown(0), "0.00 USD");
+        assert_eq!(shown(1), "0.000001 USD");
+        assert_eq!(shown(12_300_000), "12.30 USD");
+        assert_eq!(shown(u64::MAX), "18446744073709.551615 USD");
+    }
+
+    #[test]
+    fn tokens_from_the_cache_weigh_a_tenth() {
+        let counts = TokenCounts { input: 1, output: 2, cache_read: 7, cache_write: 3 };
+        assert_eq!(counts.weigh_in_tenths(), 67);
+    }
+
+    #[test]
+    fn sums_stop_at_the_largest_number() {
+        let huge = Usage { cost: MicroUsd(u64::MAX), ..Usage::default() };
+        let sum: Usage = [huge, huge].into_iter().sum();
+        assert_eq!(sum.cost, MicroUsd(u64::MAX));
+    }
+
+    #[test]
+    fn usage_is_summed_by_model() {
+        let tokens = |input| Usage { tokens: TokenCounts { input, ..TokenCounts::default() }, cost: MicroUsd(input) };
+        let mut usage = ModelUsage::default();
+        usage.add("opus", tokens(3));
+        usage.add("haiku", tokens(4));
+        usage.add("opus", tokens(5));
+        assert_eq!(usage.total(), tokens(12));
+        assert_eq!(usage.total_of(|model| model == "opus"), tokens(8));
+    }
+}

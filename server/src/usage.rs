@@ -77,14 +77,44 @@ impl Sum for Usage {
     }
 }
 
-/// Usage by model. The key is `modelId` of the invocation log: a model's id, or the ARN of an inference profile.
+/// A model, and the account that was billed for it. As a text it is `123456789012/anthropic.claude-…`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccountModel {
+    pub account: String,
+    /// `modelId` of the invocation log: a model's id, or the ARN of an inference profile.
+    pub model: String,
+}
+
+impl fmt::Display for AccountModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.account, self.model)
+    }
+}
+
+impl From<AccountModel> for String {
+    fn from(key: AccountModel) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for AccountModel {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let (account, model) = text.split_once('/').ok_or("the account is missing before the model")?;
+        Ok(Self { account: account.to_owned(), model: model.to_owned() })
+    }
+}
+
+/// Usage by account and model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ModelUsage(pub BTreeMap<String, Usage>);
+pub struct ModelUsage(pub BTreeMap<AccountModel, Usage>);
 
 impl ModelUsage {
-    pub fn add(&mut self, model: &str, usage: Usage) {
-        *self.0.entry(model.to_owned()).or_default() += usage;
+    pub fn add(&mut self, key: &AccountModel, usage: Usage) {
+        *self.0.entry(key.clone()).or_default() += usage;
     }
 
     /// The sum of all models.
@@ -94,7 +124,7 @@ impl ModelUsage {
 
     /// The sum of the models for which `selects` is true.
     pub fn total_of(&self, selects: impl Fn(&str) -> bool) -> Usage {
-        self.0.iter().filter(|(model, _)| selects(model)).map(|(_, usage)| *usage).sum()
+        self.0.iter().filter(|(key, _)| selects(&key.model)).map(|(_, usage)| *usage).sum()
     }
 }
 
@@ -125,12 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_summed_by_model() {
+    fn a_model_in_an_account_is_written_with_a_slash() {
+        let text = "123456789012/arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-6-v1";
+        let key = AccountModel::try_from(text.to_owned()).unwrap();
+        assert_eq!((key.account.as_str(), key.to_string().as_str()), ("123456789012", text));
+        assert!(AccountModel::try_from("model".to_owned()).is_err());
+    }
+
+    #[test]
+    fn usage_is_summed_by_account_and_model() {
         let tokens = |input| Usage { tokens: TokenCounts { input, ..TokenCounts::default() }, cost: MicroUsd(input) };
+        let key = |account: &str, model: &str| AccountModel { account: account.to_owned(), model: model.to_owned() };
         let mut usage = ModelUsage::default();
-        usage.add("opus", tokens(3));
-        usage.add("haiku", tokens(4));
-        usage.add("opus", tokens(5));
+        usage.add(&key("1", "opus"), tokens(2));
+        usage.add(&key("2", "opus"), tokens(1));
+        usage.add(&key("1", "haiku"), tokens(4));
+        usage.add(&key("1", "opus"), tokens(5));
+        assert_eq!(usage.0.len(), 3);
         assert_eq!(usage.total(), tokens(12));
         assert_eq!(usage.total_of(|model| model == "opus"), tokens(8));
     }

@@ -11,7 +11,7 @@ use crate::{
     calendar::PeriodKey,
     limits::{Block, Grant, Limit, LimitKey, Scope},
     person::Person,
-    usage::{ModelUsage, Usage},
+    usage::{AccountModel, ModelUsage, Usage},
 };
 
 /// One call to a model, priced, with the periods that it counts in.
@@ -20,8 +20,8 @@ pub struct CountedCall {
     /// `requestId` of the invocation log. A call is counted once, however often its record arrives.
     pub request_id: String,
     pub person: Person,
-    pub model: String,
-    pub account: String,
+    /// The model, and the account that is billed.
+    pub target: AccountModel,
     /// The hour, the day and the month of the call, by the organization's calendar.
     pub periods: Vec<PeriodKey>,
     pub usage: Usage,

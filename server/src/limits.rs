@@ -37,7 +37,7 @@ pub enum Amount {
 }
 
 /// What happens at a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// The person gets no more credentials, and live sessions are refused.
@@ -130,6 +130,8 @@ impl Amount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnAmount;
 
+impl std::error::Error for NotAnAmount {}
+
 impl fmt::Display for NotAnAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an amount is a number of tokens, such as 200k or 5M, or an amount of money, such as 200USD")
@@ -157,7 +159,7 @@ impl FromStr for Amount {
 }
 
 /// A decimal number times ten to the power of `digits`; `None` if that is no whole number.
-fn parse_decimal(text: &str, digits: usize) -> Option<u64> {
+pub(crate) fn parse_decimal(text: &str, digits: usize) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
     let fraction_value = fraction.trim_end_matches('0');

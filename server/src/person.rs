@@ -1,6 +1,6 @@
 //! Whose usage is counted.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,16 @@ impl fmt::Display for Person {
 impl fmt::Display for NotASessionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a session has 2 to 64 characters: letters, digits and _+=,.@-")
+    }
+}
+
+impl std::error::Error for NotASessionName {}
+
+impl FromStr for Person {
+    type Err = NotASessionName;
+
+    fn from_str(name: &str) -> Result<Self, NotASessionName> {
+        Self::parse(name)
     }
 }
 

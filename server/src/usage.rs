@@ -40,6 +40,11 @@ pub struct TokenCounts {
 }
 
 impl TokenCounts {
+    /// The tokens of the prompt, the cached ones included.
+    pub fn count_prompt(&self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+    }
+
     /// What counts against a limit in tokens, in tenths of a token: tokens that were read from the prompt cache count
     /// one tenth, all others whole.
     pub fn weigh_in_tenths(&self) -> u128 {

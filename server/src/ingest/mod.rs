@@ -1,0 +1,93 @@
+//! Turns Bedrock's invocation log into counted calls.
+//!
+//! Records arrive as they are: one JSON document a line, or in the envelope in which CloudWatch Logs delivers them. A
+//! record that is not what Bedrock writes is rejected and counted, and never stops the others.
+
+mod envelope;
+mod record;
+
+use bedrock_sso::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::{envelope::MAX_UNPACKED_BYTES, record::Rejection};
+use self::{envelope::unpack_lines, record::InvocationRecord};
+use crate::{
+    calendar::{Calendar, Period},
+    prices::PriceList,
+    store::{CountOutcome, CountedCall, IngestFaults, Store, StoreResult},
+    usage::Usage,
+};
+
+/// For how long a request id is remembered. CloudWatch repeats a delivery within hours, an administrator perhaps after
+/// weeks.
+const REMEMBER_SECONDS: u64 = 40 * 86_400;
+
+/// What became of the records of one delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngestSummary {
+    /// Records that were counted now.
+    pub accepted: u64,
+    /// Records whose request id was counted before.
+    pub repeated: u64,
+    pub rejected: u64,
+}
+
+/// What prices and dates the records.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingestion<'a> {
+    pub store: &'a dyn Store,
+    pub prices: &'a PriceList,
+    pub calendar: &'a Calendar,
+    pub now: Timestamp,
+}
+
+impl Ingestion<'_> {
+    /// Counts the records of one delivery. If the store fails, some records may be counted; the sender repeats the
+    /// delivery, and none is counted twice.
+    pub async fn ingest(&self, body: &[u8]) -> StoreResult<IngestSummary> {
+        let mut faults = IngestFaults::default();
+        let mut calls = Vec::new();
+        match unpack_lines(body) {
+            Ok(lines) => {
+                for line in &lines {
+                    match InvocationRecord::parse(line, self.now) {
+                        Ok(record) => calls.push(self.price(record, &mut faults)),
+                        Err(rejection) => count_rejection(&mut faults, rejection),
+                    }
+                }
+            }
+            Err(rejection) => count_rejection(&mut faults, rejection),
+        }
+        let outcomes = if calls.is_empty() { Vec::new() } else { self.store.count(&calls).await? };
+        let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count() as u64;
+        let summary = IngestSummary {
+            accepted: count(CountOutcome::Counted),
+            repeated: count(CountOutcome::Repeated),
+            rejected: faults.rejected.values().sum(),
+        };
+        if faults != IngestFaults::default() {
+            self.store.add_faults(&faults).await?;
+        }
+        Ok(summary)
+    }
+
+    fn price(&self, record: InvocationRecord, faults: &mut IngestFaults) -> CountedCall {
+        let InvocationRecord { request_id, person, target, time, tokens } = record;
+        let priced = self.prices.price_call(&target.model, &tokens);
+        if priced.is_unknown_model {
+            *faults.unknown_models.entry(target.model.clone()).or_default() += 1;
+        }
+        CountedCall {
+            request_id,
+            person,
+            target,
+            periods: Period::ALL.map(|period| self.calendar.key_of(period, time)).into(),
+            usage: Usage { tokens, cost: priced.cost },
+            remember_until: self.now.saturating_add(std::time::Duration::from_secs(REMEMBER_SECONDS)),
+        }
+    }
+}
+
+fn count_rejection(faults: &mut IngestFaults, rejection: Rejection) {
+    *faults.rejected.entry(rejection.name().to_owned()).or_default() += 1;
+}

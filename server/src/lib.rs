@@ -7,9 +7,13 @@
 //! `ingest` turns records of the log into counted calls, `store` remembers them, and `standing` compares them with the
 //! limits. `token` decides whose questions are answered.
 
+pub mod administration;
+pub mod ingest;
+pub mod cli;
 pub mod config;
 pub mod failure;
 pub mod store;
+pub mod prices;
 pub mod limits;
 pub mod calendar;
 pub mod usage;

@@ -1,0 +1,132 @@
+//! The answer to an administrator: rows, as a table or as JSON.
+
+use std::fmt::Write as _;
+
+use bedrock_sso::text::{escape_controls, escape_json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::usage::MicroUsd;
+
+/// One row: names of columns with their values, in the order in which they are shown.
+pub type Row = Vec<(&'static str, Value)>;
+
+/// Rows with the same columns, or rows of different kinds, which each name their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminAnswer {
+    rows: Vec<Vec<(String, Value)>>,
+    /// What to say instead of an empty table.
+    note: Option<String>,
+}
+
+impl AdminAnswer {
+    pub(super) fn new(rows: impl IntoIterator<Item = Row>) -> Self {
+        let own = |row: Row| row.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { rows: rows.into_iter().map(own).collect(), note: None }
+    }
+
+    /// The same answer, with a sentence for the case that it has no rows.
+    pub(super) fn or_note(self, note: &str) -> Self {
+        Self { note: self.rows.is_empty().then(|| note.to_owned()), ..self }
+    }
+
+    /// `{"version":1,"rows":[…]}`, on one line.
+    pub fn to_json(&self) -> String {
+        let rows: Vec<Map<String, Value>> = self.rows.iter().map(|row| row.iter().cloned().collect()).collect();
+        escape_json(json!({ "version": 1, "rows": rows }).to_string())
+    }
+
+    /// A table for a terminal, or the sentence for an empty one.
+    pub fn to_table(&self) -> String {
+        let Some(first) = self.rows.first() else {
+            return self.note.as_deref().map(|note| format!("{note}\n")).unwrap_or_default();
+        };
+        let header: Vec<String> = first.iter().map(|(name, _)| shown_name(name).to_uppercase()).collect();
+        let lines: Vec<Vec<String>> = std::iter::once(header)
+            .chain(self.rows.iter().map(|row| row.iter().map(|(name, value)| show(name, value)).collect()))
+            .collect();
+        let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let is_number =
+            |column: usize| self.rows.iter().filter_map(|row| row.get(column)).all(|(_, value)| value.is_number());
+        let numbers: Vec<bool> = (0..columns).map(is_number).collect();
+        let mut table = String::new();
+        for line in &lines {
+            let cells: Vec<String> = line
+                .iter()
+                .zip(&widths)
+                .zip(&numbers)
+                .map(|((cell, width), is_number)| match is_number {
+                    true => format!("{cell:>width$}"),
+                    false => format!("{cell:<width$}"),
+                })
+                .collect();
+            writeln!(table, "{}", cells.join("  ").trim_end()).expect("a String takes every text");
+        }
+        table
+    }
+}
+
+fn shown_name(name: &str) -> &str {
+    match name {
+        "micro_usd" => "usd",
+        other => other.strip_suffix("_tokens").unwrap_or(other),
+    }
+}
+
+/// A value in a cell. Foreign text cannot control the terminal.
+fn show(name: &str, value: &Value) -> String {
+    match (name, value) {
+        ("micro_usd", Value::Number(micro)) => {
+            let money = MicroUsd(micro.as_u64().unwrap_or_default()).to_string();
+            money.trim_end_matches(" USD").to_owned()
+        }
+        (_, Value::Null) => "-".to_owned(),
+        (_, Value::String(text)) => escape_controls(text),
+        (_, other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_rows() -> AdminAnswer {
+        let row = |person: &str, tokens: u64, micro: u64| -> Row {
+            vec![("person", json!(person)), ("input_tokens", json!(tokens)), ("micro_usd", json!(micro))]
+        };
+        AdminAnswer::new([row("alice@example.com", 5, 12_500_000), row("bo", 12_345, 1)])
+    }
+
+    #[test]
+    fn numbers_stand_at_the_right() {
+        let table = "PERSON             INPUT       USD\n\
+                     alice@example.com      5     12.50\n\
+                     bo                 12345  0.000001\n";
+        assert_eq!(two_rows().to_table(), table);
+    }
+
+    #[test]
+    fn json_has_a_version_and_raw_numbers() {
+        let json: Value = serde_json::from_str(&two_rows().to_json()).unwrap();
+        assert_eq!(json["version"], 1);
+        assert_eq!(json["rows"][1], json!({ "person": "bo", "input_tokens": 12345, "micro_usd": 1 }));
+    }
+
+    #[test]
+    fn an_empty_table_says_so() {
+        let empty = AdminAnswer::new([]).or_note("there are no limits");
+        assert_eq!(empty.to_table(), "there are no limits\n");
+        assert_eq!(empty.to_json(), r#"{"rows":[],"version":1}"#);
+        assert_eq!(two_rows().or_note("unused"), two_rows());
+    }
+
+    #[test]
+    fn foreign_text_cannot_control_the_terminal() {
+        let answer = AdminAnswer::new([vec![("reason", json!("\u{1b}[2Jgone"))]]);
+        assert!(!answer.to_table().contains('\u{1b}'));
+    }
+}

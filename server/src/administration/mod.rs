@@ -1,0 +1,249 @@
+//! What an administrator asks of the store: limits, usage, grants, blocks, and their transfer.
+//!
+//! A command becomes a [`AdminRequest`], which whoever holds the store carries out: the command itself, or the server, to
+//! which the command sends it. Both give the same [`AdminAnswer`].
+
+mod answer;
+pub mod socket;
+mod transfer;
+
+use bedrock_sso::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub use self::{
+    answer::{AdminAnswer, Row},
+    transfer::{TransferRow, parse_transfer},
+};
+use crate::{
+    calendar::{Calendar, Period, PeriodKey},
+    cli::UsageBreakdown,
+    ingest::Ingestion,
+    limits::{Amount, Block, Grant, Limit, LimitKey, Scope},
+    person::Person,
+    prices::PriceList,
+    store::{Store, StoreResult},
+    usage::{AccountModel, ModelUsage, Usage},
+};
+
+/// One request of an administrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum AdminRequest {
+    SetLimits { limits: Vec<Limit> },
+    ListLimits { scope: Option<Scope> },
+    RemoveLimits { scope: Scope, model: Option<String>, periods: Vec<Period> },
+    ShowUsage { scope: Option<Scope>, month: Option<PeriodKey>, by: UsageBreakdown },
+    AddGrant { grant: Grant },
+    SetBlock { block: Block },
+    RemoveBlock { person: Person },
+    Ingest { delivery: Vec<u8> },
+    Export,
+    Import { rows: Vec<TransferRow> },
+}
+
+/// The store, and what its content is read with.
+#[derive(Clone, Copy, Debug)]
+pub struct Administration<'a> {
+    pub store: &'a dyn Store,
+    pub calendar: &'a Calendar,
+    pub prices: &'a PriceList,
+    pub now: Timestamp,
+}
+
+impl Administration<'_> {
+    pub async fn carry_out(&self, request: AdminRequest) -> StoreResult<AdminAnswer> {
+        match request {
+            AdminRequest::SetLimits { limits } => {
+                for limit in &limits {
+                    self.store.set_limit(limit).await?;
+                }
+                Ok(AdminAnswer::new(limits.iter().map(describe_limit)))
+            }
+            AdminRequest::ListLimits { scope } => {
+                let limits = self.store.list_limits(scope.as_ref()).await?;
+                Ok(AdminAnswer::new(limits.iter().map(describe_limit)).or_note("there are no limits"))
+            }
+            AdminRequest::RemoveLimits { scope, model, periods } => self.remove_limits(&scope, model, &periods).await,
+            AdminRequest::ShowUsage { scope, month, by } => self.show_usage(scope.as_ref(), month, by).await,
+            AdminRequest::AddGrant { grant } => {
+                self.store.add_grant(&grant).await?;
+                Ok(AdminAnswer::new([describe_grant(&grant)]))
+            }
+            AdminRequest::SetBlock { block } => {
+                self.store.set_block(&block).await?;
+                Ok(AdminAnswer::new([describe_block(&block)]))
+            }
+            AdminRequest::RemoveBlock { person } => {
+                let was_blocked = self.store.remove_block(&person).await?;
+                let row = vec![("person", json!(person)), ("was_blocked", json!(was_blocked))];
+                Ok(AdminAnswer::new([row]))
+            }
+            AdminRequest::Ingest { delivery } => {
+                let Self { store, calendar, prices, now } = *self;
+                let summary = Ingestion { store, prices, calendar, now }.ingest(&delivery).await?;
+                let row = vec![
+                    ("accepted", json!(summary.accepted)),
+                    ("repeated", json!(summary.repeated)),
+                    ("rejected", json!(summary.rejected)),
+                ];
+                Ok(AdminAnswer::new([row]))
+            }
+            AdminRequest::Export => self.export().await,
+            AdminRequest::Import { rows } => {
+                for row in &rows {
+                    match row {
+                        TransferRow::Limit(limit) => self.store.set_limit(limit).await?,
+                        TransferRow::Grant(grant) => self.store.add_grant(grant).await?,
+                        TransferRow::Block(block) => self.store.set_block(block).await?,
+                    }
+                }
+                Ok(AdminAnswer::new(rows.iter().map(describe_transfer)).or_note("the file contains nothing to import"))
+            }
+        }
+    }
+
+    /// Removes the limits of a scope: all, or those for one pattern of models and for these periods.
+    async fn remove_limits(
+        &self,
+        scope: &Scope,
+        model: Option<String>,
+        periods: &[Period],
+    ) -> StoreResult<AdminAnswer> {
+        let limits = self.store.list_limits(Some(scope)).await?;
+        let selected = limits.into_iter().filter(|limit| {
+            (model.is_none() || limit.model == model) && (periods.is_empty() || periods.contains(&limit.period))
+        });
+        let selected: Vec<Limit> = selected.collect();
+        let keys: Vec<LimitKey> = selected.iter().map(Limit::key).collect();
+        self.store.remove_limits(&keys).await?;
+        Ok(AdminAnswer::new(selected.iter().map(describe_limit)).or_note("there was no such limit"))
+    }
+
+    async fn show_usage(
+        &self,
+        scope: Option<&Scope>,
+        month: Option<PeriodKey>,
+        by: UsageBreakdown,
+    ) -> StoreResult<AdminAnswer> {
+        let month = month.unwrap_or_else(|| self.calendar.key_of(Period::Month, self.now));
+        let mut usage = self.store.list_usage(&month).await?;
+        let needs_people = matches!(scope, Some(Scope::Group(_))) || by == UsageBreakdown::Group;
+        let people = if needs_people { self.store.list_people().await? } else { Vec::new() };
+        let groups_of = |person: &Person| {
+            let found = people.iter().find(|(known, _)| known == person);
+            found.map(|(_, record)| record.groups.clone()).unwrap_or_default()
+        };
+        match scope {
+            Some(Scope::Person(person)) => usage.retain(|(other, _)| other == person),
+            Some(Scope::Group(group)) => usage.retain(|(person, _)| groups_of(person).contains(group)),
+            Some(Scope::Default) | None => {}
+        }
+        let label = |person: &Person, key: &AccountModel| match by {
+            UsageBreakdown::Person => vec![person.to_string()],
+            UsageBreakdown::Group => groups_of(person),
+            UsageBreakdown::Model => vec![key.model.clone()],
+            UsageBreakdown::Account => vec![key.account.clone()],
+        };
+        let sums = sum_by(&usage, label);
+        let column = match by {
+            UsageBreakdown::Person => "person",
+            UsageBreakdown::Group => "group",
+            UsageBreakdown::Model => "model",
+            UsageBreakdown::Account => "account",
+        };
+        let rows = sums.into_iter().map(|(label, usage)| describe_usage(column, &label, &month, &usage));
+        Ok(AdminAnswer::new(rows).or_note("no usage is known"))
+    }
+
+    async fn export(&self) -> StoreResult<AdminAnswer> {
+        let limits = self.store.list_limits(None).await?.into_iter().map(TransferRow::Limit);
+        let grants = self.store.list_grants(self.now).await?.into_iter().map(TransferRow::Grant);
+        let blocks = self.store.list_blocks(self.now).await?.into_iter().map(TransferRow::Block);
+        let rows: Vec<TransferRow> = limits.chain(grants).chain(blocks).collect();
+        Ok(AdminAnswer::new(rows.iter().map(describe_transfer)))
+    }
+}
+
+/// The sums for each label, sorted. A person of two groups counts in both.
+fn sum_by(
+    usage: &[(Person, ModelUsage)],
+    labels: impl Fn(&Person, &AccountModel) -> Vec<String>,
+) -> std::collections::BTreeMap<String, Usage> {
+    let mut sums = std::collections::BTreeMap::<String, Usage>::new();
+    for (person, models) in usage {
+        for (key, part) in &models.0 {
+            for label in labels(person, key) {
+                *sums.entry(label).or_default() += *part;
+            }
+        }
+    }
+    sums
+}
+
+fn describe_usage(column: &'static str, label: &str, month: &PeriodKey, usage: &Usage) -> Row {
+    vec![
+        (column, json!(label)),
+        ("month", json!(month.text)),
+        ("input_tokens", json!(usage.tokens.input)),
+        ("output_tokens", json!(usage.tokens.output)),
+        ("cache_read_tokens", json!(usage.tokens.cache_read)),
+        ("cache_write_tokens", json!(usage.tokens.cache_write)),
+        ("micro_usd", json!(usage.cost)),
+    ]
+}
+
+fn describe_limit(limit: &Limit) -> Row {
+    let (kind, identifier) = match &limit.scope {
+        Scope::Person(person) => ("person", json!(person)),
+        Scope::Group(group) => ("group", json!(group)),
+        Scope::Default => ("default", json!(null)),
+    };
+    vec![
+        ("scope", json!(kind)),
+        ("identifier", identifier),
+        ("model", json!(limit.model)),
+        ("period", json!(limit.period)),
+        ("unit", json!(limit.amount.unit())),
+        ("limit", describe_amount(limit.amount)),
+        ("action", json!(limit.action)),
+    ]
+}
+
+fn describe_grant(grant: &Grant) -> Row {
+    vec![
+        ("person", json!(grant.person)),
+        ("since", json!(grant.since.to_string())),
+        ("until", json!(grant.until.to_string())),
+        ("unit", json!(grant.amount.map(Amount::unit))),
+        ("amount", grant.amount.map_or(json!(null), describe_amount)),
+        ("reason", json!(grant.reason)),
+    ]
+}
+
+fn describe_block(block: &Block) -> Row {
+    vec![
+        ("person", json!(block.person)),
+        ("since", json!(block.since.to_string())),
+        ("until", json!(block.until.map(|until| until.to_string()))),
+        ("reason", json!(block.reason)),
+    ]
+}
+
+/// Tokens as a whole number, money in dollars.
+fn describe_amount(amount: Amount) -> serde_json::Value {
+    match amount {
+        Amount::Tokens(count) => json!(count),
+        Amount::Usd(money) => json!(money.as_dollars()),
+    }
+}
+
+fn describe_transfer(row: &TransferRow) -> Row {
+    let (kind, mut described) = match row {
+        TransferRow::Limit(limit) => ("limit", describe_limit(limit)),
+        TransferRow::Grant(grant) => ("grant", describe_grant(grant)),
+        TransferRow::Block(block) => ("block", describe_block(block)),
+    };
+    described.insert(0, ("kind", json!(kind)));
+    described
+}

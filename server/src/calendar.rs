@@ -98,6 +98,15 @@ impl Calendar {
         end.map_or(moment, |end| Timestamp::from_unix(end.timestamp().as_second()))
     }
 
+    /// The moment as people of the organization write it, with the zone: `2026-12-01 00:00 Europe/Berlin`.
+    pub fn describe(&self, moment: Timestamp) -> String {
+        let local = self.local(moment);
+        match self.0.iana_name() {
+            Some(zone) => format!("{} {zone}", local.strftime("%Y-%m-%d %H:%M")),
+            None => local.strftime("%Y-%m-%d %H:%M %:z").to_string(),
+        }
+    }
+
     fn local(&self, moment: Timestamp) -> Zoned {
         let instant = jiff::Timestamp::from_second(moment.unix_seconds()).unwrap_or_default();
         instant.to_zoned(self.0.clone())
@@ -139,6 +148,13 @@ mod tests {
             ends("Asia/Kolkata", "2028-02-28T18:40:00Z"),
             ["2028-02-28T19:30:00Z", "2028-02-29T18:30:00Z", "2028-02-29T18:30:00Z"]
         );
+    }
+
+    #[test]
+    fn moments_are_described_in_the_zone() {
+        let moment = at("2026-11-30T23:00:00Z");
+        assert_eq!("Europe/Berlin".parse::<Calendar>().unwrap().describe(moment), "2026-12-01 00:00 Europe/Berlin");
+        assert_eq!(Calendar::utc().describe(moment), "2026-11-30 23:00 UTC");
     }
 
     #[test]

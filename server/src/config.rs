@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bedrock_sso::{secret::Secret, text::display_path, url::SecureUrl};
+use bedrock_sso::{config::Issuer, secret::Secret, text::display_path};
 use serde::Deserialize;
 
 use crate::{calendar::Calendar, failure::Failure};
@@ -26,6 +26,8 @@ pub struct Config {
     pub prices: Option<PathBuf>,
     pub group_rule: GroupRule,
     pub issuers: Vec<TrustedIssuer>,
+    /// Whom a person with a spent limit can ask, such as an address or the name of a channel.
+    pub contact: Option<String>,
     /// The bearer of `POST /ingest`; `None` if nobody may send records.
     pub ingest_token: Option<Secret>,
 }
@@ -54,7 +56,8 @@ pub enum GroupRule {
 /// An issuer whose ID tokens are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedIssuer {
-    pub issuer: SecureUrl,
+    /// Compared with `iss` of a token as it is written: a final slash makes another issuer.
+    pub issuer: Issuer,
     pub audiences: Vec<String>,
     /// The claims that name the person, in order of preference, as `session_name` of the client's profile.
     pub person: Vec<String>,
@@ -79,6 +82,7 @@ struct ConfigFile {
     groups: GroupRule,
     #[serde(default)]
     issuer: Vec<IssuerTable>,
+    contact: Option<String>,
     #[serde(default)]
     ingest: IngestTable,
 }
@@ -161,6 +165,7 @@ impl Config {
                 .map_err(|_| format!("time_zone = \"{zone}\" is not a name such as Europe/Berlin"))?,
             prices: (!file.prices.is_empty()).then(|| folder.join(&file.prices)),
             group_rule: file.groups,
+            contact: file.contact.filter(|contact| !contact.trim().is_empty()),
             issuers: file.issuer.into_iter().map(IssuerTable::check).collect::<Result<_, _>>()?,
             ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
         })
@@ -169,8 +174,8 @@ impl Config {
 
 impl IssuerTable {
     fn check(self) -> Result<TrustedIssuer, String> {
-        let issuer = SecureUrl::parse(&self.issuer)
-            .map_err(|_| format!("issuer = \"{}\" is not an https address", self.issuer))?;
+        let issuer =
+            Issuer::parse(&self.issuer).map_err(|_| format!("issuer = \"{}\" is not an https address", self.issuer))?;
         if self.audience.is_empty() || self.audience.iter().any(String::is_empty) {
             return Err(format!(
                 "audience of \"{}\" is empty: every token of the issuer would be believed",
@@ -241,7 +246,9 @@ audience = ["0oa1b2c3d4"]
         let issuer = &config.issuers[0];
         assert_eq!(issuer.person, ["email", "preferred_username", "upn", "sub"]);
         assert_eq!((issuer.group_claims.len(), issuer.department_claims.len()), (1, 1));
-        assert!(config.ingest_token.is_none());
+        assert!(config.ingest_token.is_none() && config.contact.is_none());
+        // Without the slash that a parsed address would have.
+        assert_eq!(issuer.issuer.as_str(), "https://acme.okta.com");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 pub mod administration;
 pub mod ingest;
+pub mod token;
 pub mod cli;
 pub mod config;
 pub mod failure;

@@ -9,6 +9,9 @@
 
 pub mod administration;
 pub mod ingest;
+pub mod me_answer;
+pub mod check_answer;
+pub mod standing;
 pub mod token;
 pub mod cli;
 pub mod config;

@@ -9,6 +9,8 @@
 
 pub mod administration;
 pub mod ingest;
+pub mod serve;
+pub mod api;
 pub mod me_answer;
 pub mod check_answer;
 pub mod standing;

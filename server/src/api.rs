@@ -1,0 +1,285 @@
+//! The HTTP service: which request gets which answer. `serve` has the connections, and AWS Lambda has its own.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bedrock_sso::{host, http::Client, log, secret::Secret, time::Timestamp};
+use ring::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::{
+    calendar::Calendar,
+    check_answer::{AnswerContext, CheckAnswer},
+    config::{Config, GroupRule},
+    me_answer::MeAnswer,
+    person::Person,
+    standing::{Standing, current_periods, evaluate},
+    store::{PersonRecord, Store, StoreError, StoreResult},
+    token::{Caller, TokenError, TokenVerifier},
+};
+
+/// How long one request may take. A client waits five seconds by default; a batch of records takes longer.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Service {
+    pub store: Arc<dyn Store>,
+    pub tokens: TokenVerifier,
+    pub calendar: Calendar,
+    pub group_rule: GroupRule,
+    /// Whom a person can ask for more.
+    pub contact: Option<String>,
+    /// `None` if nobody may send records.
+    pub ingest_token: Option<ExpectedBearer>,
+    pub now: fn() -> Timestamp,
+}
+
+/// Why a request gets no answer about a person.
+#[derive(Debug)]
+enum Refusal {
+    /// There is no bearer token, or several.
+    NoToken,
+    Token(TokenError),
+    Store(StoreError),
+}
+
+/// A secret that a request must present. It is compared in constant time.
+pub struct ExpectedBearer {
+    key: hmac::Key,
+    tag: hmac::Tag,
+}
+
+impl Service {
+    pub fn new(config: &Config, store: Arc<dyn Store>, client: Client) -> Self {
+        Self {
+            store,
+            tokens: TokenVerifier::new(client, &config.issuers),
+            calendar: config.calendar.clone(),
+            group_rule: config.group_rule,
+            contact: config.contact.clone(),
+            ingest_token: config.ingest_token.as_ref().map(ExpectedBearer::new),
+            now: host::now,
+        }
+    }
+
+    /// What holds for a person now. `record` is what the token of this request says; it is remembered if no later token
+    /// is known.
+    pub async fn load_standing(&self, person: &Person, record: Option<&PersonRecord>) -> StoreResult<Standing> {
+        let now = (self.now)();
+        let periods = current_periods(&self.calendar, now);
+        let mut account = self.store.load_account(person, &periods).await?;
+        if let Some(record) = record.filter(|record| is_news(record, account.record.as_ref())) {
+            if let Some(known) = account.record.as_ref().filter(|known| known.subject != record.subject) {
+                log::warn("api", format_args!("{person} has two subjects: {} and {}", known.subject, record.subject));
+            }
+            self.store.save_person(person, record).await?;
+            let known_groups = account.record.as_ref().map_or(&[][..], |known| &known.groups);
+            // The limits of other groups hold from now on.
+            if known_groups != record.groups {
+                account = self.store.load_account(person, &periods).await?;
+            }
+        }
+        evaluate(&account, &self.calendar, self.group_rule, now)
+    }
+
+    async fn identify_caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let token = read_bearer(headers).ok_or(Refusal::NoToken)?;
+        self.tokens.identify_caller(&Secret::new(token), (self.now)()).await.map_err(Refusal::Token)
+    }
+
+    async fn load_caller_standing(&self, headers: &HeaderMap) -> Result<(Person, Standing), Refusal> {
+        let Caller { person, record } = self.identify_caller(headers).await?;
+        let standing = self.load_standing(&person, Some(&record)).await.map_err(Refusal::Store)?;
+        Ok((person, standing))
+    }
+
+    fn answer_context(&self) -> AnswerContext<'_> {
+        AnswerContext { calendar: &self.calendar, contact: self.contact.as_deref() }
+    }
+}
+
+/// Whether a record says something that the store does not know, and no later token is known.
+fn is_news(record: &PersonRecord, known: Option<&PersonRecord>) -> bool {
+    known.is_none_or(|known| record.token_issued_at >= known.token_issued_at && record != known)
+}
+
+/// The bearer token of a request; `None` without one, and if there are several.
+pub fn read_bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (first, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = first.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The routes. Every answer forbids caches to store it, and none takes longer than the deadline.
+pub fn build_router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/check", get(answer_check))
+        .route("/me", get(answer_me))
+        .route("/healthz", get(answer_health))
+        .method_not_allowed_fallback(async || answer_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
+        .fallback(async || answer_error(StatusCode::NOT_FOUND, "Not Found"))
+        .layer(middleware::from_fn(guard_request))
+        .with_state(service)
+}
+
+async fn guard_request(request: Request, next: Next) -> Response {
+    let late = |_| answer_error(StatusCode::SERVICE_UNAVAILABLE, "the request took too long");
+    let mut answer = timeout(REQUEST_DEADLINE, next.run(request)).await.unwrap_or_else(late);
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+async fn answer_check(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    let context = service.answer_context();
+    match service.load_caller_standing(&headers).await {
+        Ok((person, standing)) => Json(CheckAnswer::from_standing(&person, &standing, context)).into_response(),
+        // As the sample answers: the token is true, but nobody can be looked up.
+        Err(Refusal::Token(TokenError::NobodyNamed { claims })) => {
+            Json(CheckAnswer::missing_identity(&claims, context)).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn answer_me(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    match service.load_caller_standing(&headers).await {
+        Ok((person, standing)) => Json(MeAnswer::new(person, &standing)).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn answer_health(State(service): State<Arc<Service>>) -> Response {
+    match service.store.check().await {
+        Ok(()) => Json(json!({ "status": "ok" })).into_response(),
+        Err(error) => Refusal::Store(error).into_response(),
+    }
+}
+
+fn answer_error(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
+}
+
+impl IntoResponse for Refusal {
+    /// The cause goes to the log only. An answer without `allowed` is neither a yes nor a no.
+    fn into_response(self) -> Response {
+        let unauthorized = || {
+            let mut answer = answer_error(StatusCode::UNAUTHORIZED, "Unauthorized");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            answer
+        };
+        match self {
+            Self::NoToken => unauthorized(),
+            Self::Token(TokenError::NotBelieved(why)) => {
+                log::info("api", format_args!("a token is not believed: {why}"));
+                unauthorized()
+            }
+            Self::Token(TokenError::NobodyNamed { claims }) => {
+                log::info("api", format_args!("a token has none of the claims {}", claims.join(", ")));
+                unauthorized()
+            }
+            Self::Token(TokenError::NoKeys { issuer, cause }) => {
+                log::warn("api", format_args!("no keys of {issuer}: {cause}"));
+                answer_error(StatusCode::SERVICE_UNAVAILABLE, "the keys of the identity provider are not available")
+            }
+            Self::Store(StoreError::Unavailable(cause)) => {
+                log::warn("api", format_args!("the store does not answer: {cause}"));
+                answer_error(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer")
+            }
+            Self::Store(StoreError::Damaged(cause)) => {
+                log::warn("api", format_args!("the store is damaged: {cause}"));
+                answer_error(StatusCode::SERVICE_UNAVAILABLE, "the store is damaged")
+            }
+        }
+    }
+}
+
+impl ExpectedBearer {
+    pub fn new(secret: &Secret) -> Self {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes).expect("the operating system provides randomness");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+        let tag = hmac::sign(&key, secret.expose().as_bytes());
+        Self { key, tag }
+    }
+
+    /// Whether the request presents the secret as its bearer.
+    pub fn is_in(&self, headers: &HeaderMap) -> bool {
+        // The comparison is of two digests under a random key, so its time says nothing about the secret.
+        read_bearer(headers)
+            .is_some_and(|presented| hmac::verify(&self.key, presented.as_bytes(), self.tag.as_ref()).is_ok())
+    }
+}
+
+impl fmt::Debug for ExpectedBearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn bearer_is_read_from_one_header() {
+        for (values, expected) in [
+            (&["Bearer a.b.c"][..], Some("a.b.c")),
+            (&["bearer a.b.c"], Some("a.b.c")),
+            (&["Bearer  a.b.c "], Some("a.b.c")),
+            (&["Bearer "], None),
+            (&["Bearer"], None),
+            (&["Basic a.b.c"], None),
+            (&["a.b.c"], None),
+            (&["Bearer a", "Bearer a"], None),
+            (&[], None),
+        ] {
+            assert_eq!(read_bearer(&headers(values)), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_expected_bearer_is_accepted() {
+        let expected = ExpectedBearer::new(&Secret::new("hunter22"));
+        assert!(expected.is_in(&headers(&["Bearer hunter22"])));
+        for wrong in ["Bearer hunter2", "Bearer hunter222", "Bearer Hunter22", "hunter22", "Basic hunter22"] {
+            assert!(!expected.is_in(&headers(&[wrong])), "{wrong}");
+        }
+        assert!(!expected.is_in(&headers(&["Bearer hunter22", "Bearer hunter22"])));
+        assert_eq!(format!("{expected:?}"), "[secret]");
+    }
+
+    #[test]
+    fn a_record_is_news_unless_a_later_token_is_known() {
+        let record = |issued, groups: &[&str]| PersonRecord {
+            issuer: "https://acme.okta.com".to_owned(),
+            subject: "00u1".to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            department: None,
+            token_issued_at: Timestamp::from_unix(issued),
+        };
+        let known = record(100, &["a"]);
+        assert!(is_news(&known, None));
+        assert!(!is_news(&known, Some(&known)));
+        assert!(is_news(&record(101, &["a"]), Some(&known)));
+        assert!(is_news(&record(100, &["b"]), Some(&known)));
+        assert!(!is_news(&record(99, &["b"]), Some(&known)));
+    }
+}

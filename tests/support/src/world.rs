@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 use crate::{
     authority::Authority,
-    bedrock, client_auth,
+    bedrock, claims, client_auth,
     client_keys::ClientKey,
     cognito::{self, Pool},
     console::{self, Console},
@@ -241,6 +241,11 @@ impl World {
     /// Writes one of the application's private keys to a file.
     pub fn client_key(&self, key: ClientKey) -> PathBuf {
         key.write(&self.common, self.dir.path())
+    }
+
+    /// Signs an ID token without a sign-in, for programs that only verify tokens. The knobs change it as usual.
+    pub fn issue_id_token(&self) -> String {
+        claims::id_token(&self.common, None, "no access token")
     }
 
     /// Makes the provider sign with a new key.

@@ -42,6 +42,18 @@ impl From<StoreError> for Failure {
                 format!("the store does not answer: {cause}"),
                 "nothing was changed; try again, and see whether the store's file or table can be reached",
             ),
+            StoreError::InUse(file) => Self::new(
+                Exit::Storage,
+                "store/in-use",
+                format!("another process has opened the store {file}"),
+                "stop that process, or use a store of your own",
+            ),
+            StoreError::LaterVersion(cause) => Self::new(
+                Exit::Storage,
+                "store/later-version",
+                format!("a later version of bedrock-sso-server has written the store: {cause}"),
+                "use that version",
+            ),
             StoreError::Damaged(cause) => Self::new(
                 Exit::Storage,
                 "store/damaged",

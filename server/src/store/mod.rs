@@ -3,6 +3,13 @@
 //! Two stores keep the promises of [`Store`]: a file on one machine, and Amazon DynamoDB. One suite of tests checks both. A
 //! store decides nothing: it counts, remembers and returns. `standing` decides.
 
+pub mod file_store;
+
+#[cfg(test)]
+mod contract;
+
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bedrock_sso::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +20,12 @@ use crate::{
     person::Person,
     usage::{AccountModel, ModelUsage, Usage},
 };
+
+/// How long the usage of an hour is stored: a limit of the hour needs it for an hour, and an administrator who asks what
+/// happened needs it after a weekend.
+pub const HOURS_ARE_KEPT: Duration = Duration::from_secs(3 * 24 * 3600);
+/// How long the usage of a day is stored: for this month and the one before.
+pub const DAYS_ARE_KEPT: Duration = Duration::from_secs(70 * 24 * 3600);
 
 /// One call to a model, priced, with the periods that it counts in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +83,16 @@ pub struct IngestFaults {
 }
 
 /// The store gave no answer, or one that cannot be right. It is never a reason to allow anything.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// No answer: the file is locked by another program, or the service does not respond.
+    /// No answer: the disk is full, or the service does not respond.
     Unavailable(String),
+    /// Another process has opened the file that is named here: nearly always the running server.
+    InUse(String),
     /// The store's content is not what this program writes.
     Damaged(String),
+    /// A later version of this program has written the store, in a form that this version does not know.
+    LaterVersion(String),
 }
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -129,9 +146,29 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     async fn load_faults(&self) -> StoreResult<IngestFaults>;
 
-    /// Forgets request ids, notices, and hours and days of usage that nobody needs any more. Usage of months stays.
+    /// Forgets request ids and notices that have expired, hours of usage after [`HOURS_ARE_KEPT`] and days after
+    /// [`DAYS_ARE_KEPT`]. All of them may stay somewhat longer. Usage of months stays.
     async fn remove_expired(&self, now: Timestamp) -> StoreResult<()>;
 
     /// Whether the store answers.
     async fn check(&self) -> StoreResult<()>;
+}
+
+/// The hours whose key is smaller than this text are forgotten.
+fn first_hour_to_keep(now: Timestamp) -> String {
+    first_text_to_keep(now, HOURS_ARE_KEPT, "2026-11-30T14".len())
+}
+
+/// The days whose key is smaller than this text are forgotten.
+fn first_day_to_keep(now: Timestamp) -> String {
+    first_text_to_keep(now, DAYS_ARE_KEPT, "2026-11-30".len())
+}
+
+/// Keys are in the organization's time, which the store does not know. It is at most 14 hours ahead of UTC, and 12
+/// behind, so no key that is smaller than the text of twelve hours earlier is too young.
+fn first_text_to_keep(now: Timestamp, kept: Duration, length: usize) -> String {
+    let age = i64::try_from(kept.as_secs()).unwrap_or(i64::MAX).saturating_add(12 * 3600);
+    let mut text = Timestamp::from_unix(now.unix_seconds().saturating_sub(age)).to_string();
+    text.truncate(length);
+    text
 }

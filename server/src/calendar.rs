@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use bedrock_sso::time::Timestamp;
-use jiff::{Unit, Zoned, ZonedRound, civil::Date, tz::TimeZone};
+use jiff::{Unit, Zoned, ZonedRound, civil::{Date, DateTime, Time}, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// The time after which a limit starts again from zero.
@@ -105,6 +105,17 @@ impl Calendar {
             Some(zone) => format!("{} {zone}", local.strftime("%Y-%m-%d %H:%M")),
             None => local.strftime("%Y-%m-%d %H:%M %:z").to_string(),
         }
+
+    /// Reads a time: `2026-12-01T08:00:00Z`, or `2026-12-01T09:00` and `2026-12-01` in this zone. A day is its beginning.
+    /// Where clocks are set forward, a time that does not exist is the one after it.
+    pub fn parse_time(&self, text: &str) -> Option<Timestamp> {
+        let local = || {
+            let time = text.parse::<Date>().map(|day| day.to_datetime(Time::midnight()));
+            let time = time.or_else(|_| DateTime::strptime("%Y-%m-%dT%H:%M", text)).ok()?;
+            let instant = self.0.to_ambiguous_timestamp(time).compatible().ok()?;
+            Some(Timestamp::from_unix(instant.as_second()))
+        };
+        Timestamp::from_rfc3339(text).or_else(local)
     }
 
     fn local(&self, moment: Timestamp) -> Zoned {
@@ -169,6 +180,20 @@ mod tests {
     #[test]
     fn a_day_of_23_hours_ends_at_the_next_midnight() {
         assert_eq!(ends("Europe/Berlin", "2026-03-29T00:30:00Z")[1], "2026-03-29T22:00:00Z");
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone_unless_they_say_otherwise() {
+        let berlin: Calendar = "Europe/Berlin".parse().unwrap();
+        let read = |text: &str| berlin.parse_time(text).map(|time| time.to_string());
+        assert_eq!(read("2026-12-01T08:00:00Z").unwrap(), "2026-12-01T08:00:00Z");
+        assert_eq!(read("2026-12-01T08:00:00+05:30").unwrap(), "2026-12-01T02:30:00Z");
+        assert_eq!(read("2026-12-01T09:00").unwrap(), "2026-12-01T08:00:00Z");
+        assert_eq!(read("2026-07-01").unwrap(), "2026-06-30T22:00:00Z");
+        assert_eq!(read("2026-03-29T02:30").unwrap(), "2026-03-29T01:30:00Z");
+        for wrong in ["tomorrow", "", "2026-13-01", "2026-12-01 09:00", "12:00", "1h"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

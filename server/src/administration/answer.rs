@@ -6,7 +6,7 @@ use bedrock_sso::text::{escape_controls, escape_json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::usage::MicroUsd;
+use crate::{prices::PriceList, usage::MicroUsd};
 
 /// One row: names of columns with their values, in the order in which they are shown.
 pub type Row = Vec<(&'static str, Value)>;
@@ -23,6 +23,20 @@ impl AdminAnswer {
     pub(super) fn new(rows: impl IntoIterator<Item = Row>) -> Self {
         let own = |row: Row| row.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { rows: rows.into_iter().map(own).collect(), note: None }
+    }
+
+    /// The list of prices, in US dollars for a million tokens.
+    pub fn of_prices(prices: &PriceList) -> Self {
+        Self::new(prices.rows().iter().map(|row| {
+            vec![
+                ("model", json!(row.model)),
+                ("min_prompt", json!(row.min_prompt_tokens)),
+                ("input", json!(row.input)),
+                ("output", json!(row.output)),
+                ("cache_read", json!(row.cache_read)),
+                ("cache_write", json!(row.cache_write)),
+            ]
+        }))
     }
 
     /// The same answer, with a sentence for the case that it has no rows.

@@ -18,7 +18,7 @@ pub use self::{
 use crate::{
     calendar::{Calendar, Period, PeriodKey},
     cli::UsageBreakdown,
-    ingest::Ingestion,
+    ingest::{IngestSummary, Ingestion},
     limits::{Amount, Block, Grant, Limit, LimitKey, Scope},
     person::Person,
     prices::PriceList,
@@ -37,7 +37,7 @@ pub enum AdminRequest {
     AddGrant { grant: Grant },
     SetBlock { block: Block },
     RemoveBlock { person: Person },
-    Ingest { delivery: Vec<u8> },
+    Ingest { deliveries: Vec<Vec<u8>> },
     Export,
     Import { rows: Vec<TransferRow> },
 }
@@ -79,16 +79,7 @@ impl Administration<'_> {
                 let row = vec![("person", json!(person)), ("was_blocked", json!(was_blocked))];
                 Ok(AdminAnswer::new([row]))
             }
-            AdminRequest::Ingest { delivery } => {
-                let Self { store, calendar, prices, now } = *self;
-                let summary = Ingestion { store, prices, calendar, now }.ingest(&delivery).await?;
-                let row = vec![
-                    ("accepted", json!(summary.accepted)),
-                    ("repeated", json!(summary.repeated)),
-                    ("rejected", json!(summary.rejected)),
-                ];
-                Ok(AdminAnswer::new([row]))
-            }
+            AdminRequest::Ingest { deliveries } => self.ingest(&deliveries).await,
             AdminRequest::Export => self.export().await,
             AdminRequest::Import { rows } => {
                 for row in &rows {
@@ -154,6 +145,21 @@ impl Administration<'_> {
         };
         let rows = sums.into_iter().map(|(label, usage)| describe_usage(column, &label, &month, &usage));
         Ok(AdminAnswer::new(rows).or_note("no usage is known"))
+    }
+
+    /// Counts the records of several files, and sums up what became of them.
+    async fn ingest(&self, deliveries: &[Vec<u8>]) -> StoreResult<AdminAnswer> {
+        let Self { store, calendar, prices, now } = *self;
+        let mut sum = IngestSummary::default();
+        for delivery in deliveries {
+            sum += Ingestion { store, prices, calendar, now }.ingest(delivery).await?;
+        }
+        let row = vec![
+            ("accepted", json!(sum.accepted)),
+            ("repeated", json!(sum.repeated)),
+            ("rejected", json!(sum.rejected)),
+        ];
+        Ok(AdminAnswer::new([row]))
     }
 
     async fn export(&self) -> StoreResult<AdminAnswer> {

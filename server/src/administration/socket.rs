@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{AdminAnswer, AdminRequest};
+use crate::store::StoreError;
 
 /// The largest request or answer.
 const MAX_MESSAGE_BYTES: u64 = 256 * 1024 * 1024;
@@ -25,13 +26,12 @@ const MAX_MESSAGE_BYTES: u64 = 256 * 1024 * 1024;
 /// For how long one side waits for the other.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An answer, or the sentence with which the server's store refused.
+/// The answer of the server, or the error of its store.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SocketAnswer {
     Done(AdminAnswer),
-    StoreUnavailable(String),
-    StoreDamaged(String),
+    Refused(StoreError),
 }
 
 /// The socket of the server that has opened this store.
@@ -54,9 +54,13 @@ pub fn listen(store: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(&path)
 }
 
-/// Sends a request to the server that has opened this store, and waits for its answer.
-pub async fn send(store: &Path, request: &AdminRequest) -> io::Result<SocketAnswer> {
-    let mut stream = UnixStream::connect(socket_path(store)).await?;
+/// Connects to the server that has opened this store.
+pub async fn connect(store: &Path) -> io::Result<UnixStream> {
+    UnixStream::connect(socket_path(store)).await
+}
+
+/// Sends a request to the server, and waits for its answer.
+pub async fn send(mut stream: UnixStream, request: &AdminRequest) -> io::Result<SocketAnswer> {
     write_message(&mut stream, request).await?;
     stream.shutdown().await?;
     read_message(&mut stream).await
@@ -105,7 +109,7 @@ mod tests {
             })
             .await
         });
-        let answer = send(&store, &AdminRequest::Export).await.unwrap();
+        let answer = send(connect(&store).await.unwrap(), &AdminRequest::Export).await.unwrap();
         assert!(matches!(answer, SocketAnswer::Done(answer) if answer == AdminAnswer::default()));
         server.await.unwrap().unwrap();
     }
@@ -115,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("usage.redb");
         drop(listen(&store).unwrap());
-        let refused = send(&store, &AdminRequest::Export).await.unwrap_err();
+        let refused = connect(&store).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         assert!(listen(&store).is_ok());
     }

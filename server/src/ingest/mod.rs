@@ -6,6 +6,8 @@
 mod envelope;
 mod record;
 
+use std::ops::AddAssign;
+
 use bedrock_sso::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,14 @@ pub struct IngestSummary {
     /// Records whose request id was counted before.
     pub repeated: u64,
     pub rejected: u64,
+}
+
+impl AddAssign for IngestSummary {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.repeated += other.repeated;
+        self.rejected += other.rejected;
+    }
 }
 
 /// What prices and dates the records.

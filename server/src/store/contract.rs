@@ -25,7 +25,7 @@ use crate::{
     calendar::{Calendar, Period, PeriodKey},
     limits::{Action, Amount, Block, Grant, Limit, Scope},
     person::Person,
-    usage::{MicroUsd, ModelUsage, TokenCounts, Usage},
+    usage::{AccountModel, MicroUsd, ModelUsage, TokenCounts, Usage},
 };
 
 /// Turns the functions below into tests. The expression opens a store: a pair of it and of what must outlive it.
@@ -98,16 +98,19 @@ pub(super) fn call(id: &str, name: &str, model: &str, time: Timestamp, factor: u
     CountedCall {
         request_id: id.to_owned(),
         person: person(name),
-        model: model.to_owned(),
-        account: "123456789012".to_owned(),
+        target: target(model),
         periods: periods(time),
         usage: usage(factor),
         remember_until: time.saturating_add(Duration::from_secs(40 * 24 * 3600)),
     }
 }
 
+fn target(model: &str) -> AccountModel {
+    AccountModel { account: "123456789012".to_owned(), model: model.to_owned() }
+}
+
 fn by_model<const N: usize>(entries: [(&str, u64); N]) -> ModelUsage {
-    ModelUsage(entries.map(|(model, factor)| (model.to_owned(), usage(factor))).into())
+    ModelUsage(entries.map(|(model, factor)| (target(model), usage(factor))).into())
 }
 
 async fn usage_of(store: &dyn Store, name: &str, time: Timestamp) -> Vec<ModelUsage> {
@@ -220,7 +223,7 @@ async fn check_deliveries(store: &Arc<dyn Store>, case: usize, deliveries: Deliv
     let distinct: BTreeSet<usize> = deliveries.batches.iter().flatten().copied().collect();
     for call in distinct.iter().copied().map(numbered) {
         for period in call.periods {
-            expected.entry((call.person.clone(), period)).or_default().add(&call.model, call.usage);
+            expected.entry((call.person.clone(), period)).or_default().add(&call.target, call.usage);
         }
     }
     for writer in 0..deliveries.writers {

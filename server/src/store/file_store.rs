@@ -8,7 +8,7 @@
 //! | Table | Key | Value |
 //! |---|---|---|
 //! | `layout` | `version` | the version of this list |
-//! | `usage_hours`, `usage_days`, `usage_months` | period, person, model | input, output, cache read, cache write, micro-dollars |
+//! | `usage_hours`, `usage_days`, `usage_months` | period, person, account and model | input, output, cache read, cache write, micro-dollars |
 //! | `request_ids` | request id | nothing |
 //! | `request_ids_by_expiry` | hour in which they expire, number | request ids |
 //! | `people` | person | `PersonRecord` |
@@ -47,7 +47,7 @@ use crate::{
     calendar::{Period, PeriodKey},
     limits::{Block, Grant, Limit, LimitKey, Scope},
     person::Person,
-    usage::{MicroUsd, ModelUsage, TokenCounts, Usage},
+    usage::{AccountModel, MicroUsd, ModelUsage, TokenCounts, Usage},
 };
 
 /// A program refuses a file of a version that it does not know. A change of the tables raises it.
@@ -365,7 +365,7 @@ fn from_row((input, output, cache_read, cache_write, cost): UsageRow) -> Usage {
 fn count_calls(transaction: &WriteTransaction, calls: &[CountedCall]) -> RedbResult<Vec<CountOutcome>> {
     let mut outcomes = Vec::with_capacity(calls.len());
     let mut ids_by_expiry = BTreeMap::<i64, Vec<&str>>::new();
-    let mut sums = BTreeMap::<Period, BTreeMap<(&str, &str, &str), Usage>>::new();
+    let mut sums = BTreeMap::<Period, BTreeMap<(&str, &str, String), Usage>>::new();
     let mut request_ids = transaction.open_table(REQUEST_IDS)?;
     for call in calls {
         if request_ids.insert(call.request_id.as_str(), ())?.is_some() {
@@ -375,13 +375,14 @@ fn count_calls(transaction: &WriteTransaction, calls: &[CountedCall]) -> RedbRes
         outcomes.push(CountOutcome::Counted);
         ids_by_expiry.entry(round_up_to_hour(call.remember_until)).or_default().push(&call.request_id);
         for key in &call.periods {
-            let row = (key.text.as_str(), call.person.as_str(), call.model.as_str());
+            let row = (key.text.as_str(), call.person.as_str(), call.target.to_string());
             *sums.entry(key.period).or_default().entry(row).or_default() += call.usage;
         }
     }
     for (period, sums) in sums {
         let mut table = transaction.open_table(usage_table(period))?;
-        for (key, added) in sums {
+        for ((text, name, target), added) in sums {
+            let key = (text, name, target.as_str());
             let mut sum = table.get(key)?.map(|row| from_row(row.value())).unwrap_or_default();
             sum += added;
             table.insert(key, to_row(sum))?;
@@ -406,11 +407,11 @@ fn load_usage(transaction: &ReadTransaction, person: &Person, key: &PeriodKey) -
     let table = transaction.open_table(usage_table(key.period))?;
     for entry in table.range((key.text.as_str(), person.as_str(), "")..)? {
         let (row_key, row) = entry?;
-        let (text, name, model) = row_key.value();
+        let (text, name, target) = row_key.value();
         if text != key.text || name != person.as_str() {
             break;
         }
-        usage.add(model, from_row(row.value()));
+        usage.add(&parse_target(target)?, from_row(row.value()));
     }
     Ok(usage)
 }
@@ -420,14 +421,14 @@ fn list_usage(transaction: &ReadTransaction, key: &PeriodKey) -> RedbResult<Vec<
     let table = transaction.open_table(usage_table(key.period))?;
     for entry in table.range((key.text.as_str(), "", "")..)? {
         let (row_key, row) = entry?;
-        let (text, name, model) = row_key.value();
+        let (text, name, target) = row_key.value();
         if text != key.text {
             break;
         }
-        let usage = from_row(row.value());
+        let (target, usage) = (parse_target(target)?, from_row(row.value()));
         match people.last_mut() {
-            Some((person, models)) if person.as_str() == name => models.add(model, usage),
-            _ => people.push((parse_person(name)?, ModelUsage([(model.to_owned(), usage)].into()))),
+            Some((person, models)) if person.as_str() == name => models.add(&target, usage),
+            _ => people.push((parse_person(name)?, ModelUsage([(target, usage)].into()))),
         }
     }
     Ok(people)
@@ -435,6 +436,11 @@ fn list_usage(transaction: &ReadTransaction, key: &PeriodKey) -> RedbResult<Vec<
 
 fn parse_person(name: &str) -> RedbResult<Person> {
     Person::parse(name).map_err(|reason| RedbError::Corrupted(format!("a person is called {name:?}: {reason}")))
+}
+
+fn parse_target(target: &str) -> RedbResult<AccountModel> {
+    AccountModel::try_from(target.to_owned())
+        .map_err(|reason| RedbError::Corrupted(format!("a model is called {target:?}: {reason}")))
 }
 
 /// Forgets a part of the request ids that have expired, and returns whether some may be left.

@@ -83,7 +83,8 @@ pub struct IngestFaults {
 }
 
 /// The store gave no answer, or one that cannot be right. It is never a reason to allow anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StoreError {
     /// No answer: the disk is full, or the service does not respond.
     Unavailable(String),

@@ -4,11 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
+    body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use bedrock_sso::{host, http::Client, log, secret::Secret, time::Timestamp};
 use ring::{
@@ -22,8 +23,10 @@ use crate::{
     calendar::Calendar,
     check_answer::{AnswerContext, CheckAnswer},
     config::{Config, GroupRule},
+    ingest::Ingestion,
     me_answer::MeAnswer,
     person::Person,
+    prices::PriceList,
     standing::{Standing, current_periods, evaluate},
     store::{PersonRecord, Store, StoreError, StoreResult},
     token::{Caller, TokenError, TokenVerifier},
@@ -32,12 +35,16 @@ use crate::{
 /// How long one request may take. A client waits five seconds by default; a batch of records takes longer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
 
+/// The largest delivery of records. CloudWatch sends at most 1 MB at once.
+const MAX_DELIVERY_BYTES: usize = 8 * 1024 * 1024;
+
 /// What all requests share.
 #[derive(Debug)]
 pub struct Service {
     pub store: Arc<dyn Store>,
     pub tokens: TokenVerifier,
     pub calendar: Calendar,
+    pub prices: PriceList,
     pub group_rule: GroupRule,
     /// Whom a person can ask for more.
     pub contact: Option<String>,
@@ -62,9 +69,10 @@ pub struct ExpectedBearer {
 }
 
 impl Service {
-    pub fn new(config: &Config, store: Arc<dyn Store>, client: Client) -> Self {
+    pub fn new(config: &Config, prices: PriceList, store: Arc<dyn Store>, client: Client) -> Self {
         Self {
             store,
+            prices,
             tokens: TokenVerifier::new(client, &config.issuers),
             calendar: config.calendar.clone(),
             group_rule: config.group_rule,
@@ -129,6 +137,7 @@ pub fn build_router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/check", get(answer_check))
         .route("/me", get(answer_me))
+        .route("/ingest", post(answer_ingest))
         .route("/healthz", get(answer_health))
         .method_not_allowed_fallback(async || answer_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
         .fallback(async || answer_error(StatusCode::NOT_FOUND, "Not Found"))
@@ -159,6 +168,22 @@ async fn answer_me(State(service): State<Arc<Service>>, headers: HeaderMap) -> R
     match service.load_caller_standing(&headers).await {
         Ok((person, standing)) => Json(MeAnswer::new(person, &standing)).into_response(),
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Counts the records of the body. A sender without the token learns nothing about the body's limit.
+async fn answer_ingest(State(service): State<Arc<Service>>, headers: HeaderMap, body: Body) -> Response {
+    if !service.ingest_token.as_ref().is_some_and(|expected| expected.is_in(&headers)) {
+        return Refusal::NoToken.into_response();
+    }
+    let Ok(delivery) = to_bytes(body, MAX_DELIVERY_BYTES).await else {
+        return answer_error(StatusCode::PAYLOAD_TOO_LARGE, "the delivery is larger than 8 MiB, or broke off");
+    };
+    let Service { store, prices, calendar, now, .. } = &*service;
+    let ingestion = Ingestion { store: store.as_ref(), prices, calendar, now: now() };
+    match ingestion.ingest(&delivery).await {
+        Ok(summary) => Json(summary).into_response(),
+        Err(error) => Refusal::Store(error).into_response(),
     }
 }
 
@@ -195,13 +220,9 @@ impl IntoResponse for Refusal {
                 log::warn("api", format_args!("no keys of {issuer}: {cause}"));
                 answer_error(StatusCode::SERVICE_UNAVAILABLE, "the keys of the identity provider are not available")
             }
-            Self::Store(StoreError::Unavailable(cause)) => {
-                log::warn("api", format_args!("the store does not answer: {cause}"));
+            Self::Store(error) => {
+                log::warn("api", format_args!("the store gives no answer: {error:?}"));
                 answer_error(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer")
-            }
-            Self::Store(StoreError::Damaged(cause)) => {
-                log::warn("api", format_args!("the store is damaged: {cause}"));
-                answer_error(StatusCode::SERVICE_UNAVAILABLE, "the store is damaged")
             }
         }
     }

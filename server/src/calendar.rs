@@ -3,7 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use bedrock_sso::time::Timestamp;
-use jiff::{Unit, Zoned, ZonedRound, civil::{Date, DateTime, Time}, tz::TimeZone};
+use jiff::{
+    Unit, Zoned, ZonedRound,
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
 use serde::{Deserialize, Serialize};
 
 /// The time after which a limit starts again from zero.
@@ -105,12 +109,13 @@ impl Calendar {
             Some(zone) => format!("{} {zone}", local.strftime("%Y-%m-%d %H:%M")),
             None => local.strftime("%Y-%m-%d %H:%M %:z").to_string(),
         }
+    }
 
     /// Reads a time: `2026-12-01T08:00:00Z`, or `2026-12-01T09:00` and `2026-12-01` in this zone. A day is its beginning.
     /// Where clocks are set forward, a time that does not exist is the one after it.
     pub fn parse_time(&self, text: &str) -> Option<Timestamp> {
         let local = || {
-            let time = text.parse::<Date>().map(|day| day.to_datetime(Time::midnight()));
+            let time = Date::strptime("%Y-%m-%d", text).map(|day| day.to_datetime(Time::midnight()));
             let time = time.or_else(|_| DateTime::strptime("%Y-%m-%dT%H:%M", text)).ok()?;
             let instant = self.0.to_ambiguous_timestamp(time).compatible().ok()?;
             Some(Timestamp::from_unix(instant.as_second()))

@@ -44,13 +44,13 @@ impl From<StoreError> for Failure {
             ),
             StoreError::InUse(file) => Self::new(
                 Exit::Storage,
-                "store/in-use",
+                "store/in_use",
                 format!("another process has opened the store {file}"),
                 "stop that process, or use a store of your own",
             ),
             StoreError::LaterVersion(cause) => Self::new(
                 Exit::Storage,
-                "store/later-version",
+                "store/later_version",
                 format!("a later version of bedrock-sso-server has written the store: {cause}"),
                 "use that version",
             ),

@@ -7,10 +7,11 @@
 //! `ingest` turns records of the log into counted calls, `store` remembers them, and `standing` compares them with the
 //! limits. `token` decides whose questions are answered.
 
-pub mod administration;
-pub mod ingest;
+mod commands;
 pub mod serve;
 pub mod api;
+pub mod administration;
+pub mod ingest;
 pub mod me_answer;
 pub mod check_answer;
 pub mod standing;
@@ -24,3 +25,5 @@ pub mod limits;
 pub mod calendar;
 pub mod usage;
 pub mod person;
+
+pub use commands::run;

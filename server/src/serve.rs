@@ -1,5 +1,7 @@
 //! The stand-alone server: its address, its connections, TLS, and how it ends.
 
+mod admin_socket;
+
 use std::{future::Future, io, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
@@ -19,6 +21,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_rustls::{
@@ -32,8 +35,9 @@ use tokio_rustls::{
 
 use crate::{
     api::{Service, build_router},
-    config::{Config, TlsFiles},
+    config::{Config, StoreLocation, TlsFiles},
     failure::Failure,
+    prices::PriceList,
     store::Store,
 };
 
@@ -50,9 +54,12 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(25);
 /// The pause after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often what has expired is removed from the store.
+const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// Serves until the process gets SIGTERM or Ctrl-C, and then finishes the open requests. Prints one line with the
 /// address when it accepts requests.
-pub async fn serve(config: &Config, store: Arc<dyn Store>) -> Result<(), Failure> {
+pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
     let stop = listen_for_signals().map_err(|error| describe_system_error("signals", &error))?;
     let client = Client::new(HttpSettings::from_environment(&Environment::Process)).map_err(|error| {
         Failure::configuration(
@@ -60,10 +67,26 @@ pub async fn serve(config: &Config, store: Arc<dyn Store>) -> Result<(), Failure
             "correct the proxy or the CA bundle in the environment",
         )
     })?;
+    let service = Arc::new(Service::new(config, prices, store, client));
     let listening = Listening::bind(config).await?;
+    let mut background = JoinSet::new();
+    background.spawn(clean_store(Arc::clone(&service)));
+    if let StoreLocation::File(path) = &config.store {
+        background.spawn(admin_socket::serve_administrators(path, Arc::clone(&service))?);
+    }
     announce(&listening.url());
-    listening.run(build_router(Arc::new(Service::new(config, store, client))), stop).await;
+    listening.run(build_router(service), stop).await;
     Ok(())
+}
+
+/// Removes what has expired, now and then.
+async fn clean_store(service: Arc<Service>) {
+    loop {
+        sleep(CLEANING_INTERVAL).await;
+        if let Err(error) = service.store.remove_expired((service.now)()).await {
+            log::warn("serve", format_args!("what has expired stays in the store: {error:?}"));
+        }
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that says where the server listens")]

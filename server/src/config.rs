@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bedrock_sso::{config::Issuer, secret::Secret, text::display_path};
+use bedrock_sso::{
+    config::{Issuer, list_user_info_claims}, secret::Secret, text::display_path,
+};
 use serde::Deserialize;
 
 use crate::{calendar::Calendar, failure::Failure};
@@ -185,6 +187,9 @@ impl IssuerTable {
         if self.person.is_empty() {
             return Err(format!("person of \"{}\" is empty: nobody would have a name", self.issuer));
         }
+        if let Some(claim) = self.person.iter().find(|claim| !list_user_info_claims(claim).is_empty()) {
+            return Err(format!("person = \"{claim}\" is not in an ID token, which is all that the server gets"));
+        }
         let mut claims = self.claims;
         Ok(TrustedIssuer {
             issuer,
@@ -290,6 +295,8 @@ token_file = "ingest.token"
         refused(&SMALL.replace("https:", "http:"), "is not an https address");
         refused(&SMALL.replace("[\"0oa1b2c3d4\"]", "[]"), "audience of");
         refused(&format!("{SMALL}person = []"), "person of");
+        refused(&format!("{SMALL}person = [\"email\", \"userinfo:email\"]"), "\"userinfo:email\" is not in an ID token");
+        refused(&format!("{SMALL}person = [\"{{sub}}+{{userinfo:email}}\"]"), "is not in an ID token");
         refused(&SMALL.replace("version = 1", "version = 1\ntime_zone = \"Mars\""), "time_zone = \"Mars\"");
         refused(&SMALL.replace("version = 1", "version = 1\nstores = \"\""), "line 3: unknown field `stores`");
         refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");

@@ -53,6 +53,8 @@ pub enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Show which records were rejected, and which models have no price
+    Faults,
     /// Print limits, grants and blocks as JSON, for `import`
     Export,
     /// Read limits, grants and blocks: an export, or the quota policies of AWS's guidance sample

@@ -16,6 +16,7 @@ use std::{
 use bedrock_sso::{
     failure::Exit,
     host,
+    log::{self, LogFilter, LogLevel},
     text::{describe_io_error, display_path},
     time::Timestamp,
 };
@@ -38,6 +39,9 @@ use crate::{
 
 /// The text of the configuration, where there are no files.
 const CONFIG_VARIABLE: &str = "BEDROCK_SSO_SERVER_CONFIG";
+
+/// Which lines the server logs.
+const LOG_VARIABLE: &str = "BEDROCK_SSO_LOG";
 
 /// For how long a command waits for a server that is just starting, and has opened the store but not its socket.
 const SERVER_START: Duration = Duration::from_secs(5);
@@ -79,6 +83,7 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
         Command::Block(arguments) => set_block(arguments, &config.calendar)?,
         Command::Unblock { person } => AdminRequest::RemoveBlock { person: person.clone() },
         Command::Ingest { files } => AdminRequest::Ingest { deliveries: read_all(files)? },
+        Command::Faults => AdminRequest::ShowFaults,
         Command::Export => AdminRequest::Export,
         Command::Import { file } => AdminRequest::Import { rows: read_transfer(file)? },
     };
@@ -199,12 +204,20 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn run_server(config: &Config, prices: PriceList) -> Result<(), Failure> {
+    start_log();
     let store: Arc<dyn Store> = match &config.store {
         StoreLocation::File(path) => Arc::new(open_when_free(path)?),
         StoreLocation::DynamoDb { table } => return Err(unsupported_store(table)),
     };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| internal("no threads", &error))?;
     runtime.block_on(serve::serve(config, prices, store))
+}
+
+/// Warnings go to stderr; `BEDROCK_SSO_LOG` chooses other lines, as in the client. No line has a token or a body.
+fn start_log() {
+    let chosen = host::Environment::Process.var_text(LOG_VARIABLE).map(|text| LogFilter::parse(&text));
+    let filter = chosen.unwrap_or_else(|| LogFilter::up_to(LogLevel::Warn));
+    log::start_logging(filter, || host::now().to_string(), Box::new(io::stderr()));
 }
 
 /// Opens the store. An administrator's command may have opened it for a moment.

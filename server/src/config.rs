@@ -10,7 +10,9 @@ use std::{
 };
 
 use bedrock_sso::{
-    config::{Issuer, list_user_info_claims}, secret::Secret, text::display_path,
+    config::{Issuer, list_user_info_claims},
+    secret::Secret,
+    text::display_path,
 };
 use serde::Deserialize;
 
@@ -295,7 +297,10 @@ token_file = "ingest.token"
         refused(&SMALL.replace("https:", "http:"), "is not an https address");
         refused(&SMALL.replace("[\"0oa1b2c3d4\"]", "[]"), "audience of");
         refused(&format!("{SMALL}person = []"), "person of");
-        refused(&format!("{SMALL}person = [\"email\", \"userinfo:email\"]"), "\"userinfo:email\" is not in an ID token");
+        refused(
+            &format!("{SMALL}person = [\"email\", \"userinfo:email\"]"),
+            "\"userinfo:email\" is not in an ID token",
+        );
         refused(&format!("{SMALL}person = [\"{{sub}}+{{userinfo:email}}\"]"), "is not in an ID token");
         refused(&SMALL.replace("version = 1", "version = 1\ntime_zone = \"Mars\""), "time_zone = \"Mars\"");
         refused(&SMALL.replace("version = 1", "version = 1\nstores = \"\""), "line 3: unknown field `stores`");

@@ -38,6 +38,7 @@ pub enum AdminRequest {
     SetBlock { block: Block },
     RemoveBlock { person: Person },
     Ingest { deliveries: Vec<Vec<u8>> },
+    ShowFaults,
     Export,
     Import { rows: Vec<TransferRow> },
 }
@@ -80,6 +81,7 @@ impl Administration<'_> {
                 Ok(AdminAnswer::new([row]))
             }
             AdminRequest::Ingest { deliveries } => self.ingest(&deliveries).await,
+            AdminRequest::ShowFaults => self.show_faults().await,
             AdminRequest::Export => self.export().await,
             AdminRequest::Import { rows } => {
                 for row in &rows {
@@ -160,6 +162,17 @@ impl Administration<'_> {
             ("rejected", json!(sum.rejected)),
         ];
         Ok(AdminAnswer::new([row]))
+    }
+
+    async fn show_faults(&self) -> StoreResult<AdminAnswer> {
+        let faults = self.store.load_faults().await?;
+        let row = |kind: &str, what: &str, count: u64| -> Row {
+            vec![("fault", json!(kind)), ("what", json!(what)), ("count", json!(count))]
+        };
+        let rejected = faults.rejected.iter().map(|(reason, count)| row("rejected", reason, *count));
+        let unknown = faults.unknown_models.iter().map(|(model, count)| row("unknown_model", model, *count));
+        let rows: Vec<Row> = rejected.chain(unknown).collect();
+        Ok(AdminAnswer::new(rows).or_note("every record was counted, at a known price"))
     }
 
     async fn export(&self) -> StoreResult<AdminAnswer> {

@@ -30,25 +30,35 @@ pub struct CheckAnswer {
     pub message: String,
 }
 
-/// Tokens are weighed as limits count them. Costs are in US dollars. A limit is `null` if there is no such limit.
+/// Tokens are weighed as limits count them. Costs are in US dollars. Without a limit its members are absent, as in the
+/// sample: clients compare them with numbers, and not all expect `null`.
 #[derive(Debug, Serialize)]
 struct UsageFields {
     monthly_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     monthly_limit: Option<u64>,
     /// The share of the limit of this period that is nearest to being spent, whatever its unit. Clients of the sample
     /// know no other number to warn by.
+    #[serde(skip_serializing_if = "Option::is_none")]
     monthly_percent: Option<f64>,
     daily_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     daily_limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     daily_percent: Option<f64>,
     hourly_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     hourly_limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     hourly_percent: Option<f64>,
     monthly_cost: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     monthly_cost_limit: Option<f64>,
     daily_cost: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     daily_cost_limit: Option<f64>,
     hourly_cost: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     hourly_cost_limit: Option<f64>,
 }
 

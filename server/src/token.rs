@@ -158,7 +158,7 @@ impl IssuerState {
         let begun = Instant::now();
         let cached = match self.cached() {
             Some(cached) if now.duration_since(cached.fetched_at) < KEY_LIFETIME => cached,
-            Some(cached) => self.fetch_again(client, begun, now).await.unwrap_or(cached),
+            Some(cached) => self.refresh(client, now).await.unwrap_or(cached),
             None => self.fetch_first(client, begun, now).await?,
         };
         let rejection = match self.verify_with(&cached, token, audience, now) {
@@ -233,7 +233,17 @@ impl IssuerState {
         self.fetch(client, &mut last_fetch, now).await.map_err(|cause| self.no_keys(cause))
     }
 
-    /// Fetches the keys while there are some. Within a minute after a fetch, its result is returned.
+    /// Fetches keys that are old. `None` if that failed within the last minute, or another request is just doing it: the
+    /// old keys serve meanwhile.
+    async fn refresh(&self, client: &Client, now: Timestamp) -> Option<Arc<CachedKeys>> {
+        let mut last_fetch = self.last_fetch.try_lock().ok()?;
+        if last_fetch.as_ref().is_some_and(|last| now.duration_since(last.at) < FETCH_INTERVAL) {
+            return None;
+        }
+        self.fetch(client, &mut last_fetch, now).await.ok()
+    }
+
+    /// Fetches the keys for a token that the cached ones do not verify. Within a minute after a fetch, its result is returned.
     async fn fetch_again(&self, client: &Client, begun: Instant, now: Timestamp) -> Result<Arc<CachedKeys>, String> {
         let mut last_fetch = self.last_fetch.lock().await;
         if let Some(last) = &*last_fetch

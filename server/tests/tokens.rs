@@ -282,6 +282,28 @@ async fn cached_keys_serve_while_the_provider_is_down() {
     assert!(is_not_believed(&identify(&verifier, &broken, later(80_200)).await));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn old_keys_serve_while_the_provider_hangs() {
+    let world = World::new();
+    world.set(Knob::IdTokenLifetime, 86_400);
+    let verifier = std::sync::Arc::new(verifier(&world));
+    let token = world.issue_id_token();
+    identify(&verifier, &token, now()).await.unwrap();
+    world.set(Knob::KeysFault, Fault::Hold);
+    let (fetching, its_token) = (verifier.clone(), token.clone());
+    let fetching = tokio::spawn(async move { identify(&fetching, &its_token, later(3700)).await.is_ok() });
+    while world.count(Endpoint::Keys) < 2 {
+        tokio::task::yield_now().await;
+    }
+    // One request waits for the provider, and no other.
+    for _ in 0..3 {
+        identify(&verifier, &token, later(3700)).await.unwrap();
+    }
+    assert!(!fetching.is_finished());
+    world.release();
+    assert!(fetching.await.unwrap());
+}
+
 #[tokio::test]
 async fn withdrawn_key_verifies_nothing_after_an_hour() {
     let world = World::new();

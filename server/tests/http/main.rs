@@ -9,7 +9,6 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -19,7 +18,7 @@ use bedrock_sso_server::{
     store::{StoreError, file_store::FileStore},
 };
 use serde_json::{Value, json};
-use testworld::{Browser, Endpoint, Fault, Knob, World, wait_until};
+use testworld::{Browser, Knob, World};
 
 use self::{
     broken_store::BrokenStore,
@@ -216,26 +215,6 @@ fn other_paths_and_methods_do_not_exist() {
 }
 
 #[test]
-fn open_request_is_finished_before_the_server_ends() {
-    let world = World::new();
-    let mut server = Server::start(&world);
-    let token = world.issue_id_token();
-    world.set(Knob::KeysFault, Fault::Hold);
-    let (url, begun) = (server.url.clone(), Instant::now());
-    let open = thread::spawn(move || {
-        Browser::new(None).fetch("GET", &format!("{url}/check"), &[("Authorization", &format!("Bearer {token}"))], b"")
-    });
-    wait_until("the request has reached the provider", || world.count(Endpoint::Keys) > 0);
-    let _ = server.stop.take().unwrap().send(());
-    let address = server.url.trim_start_matches("http://").to_owned();
-    wait_until("new connections are refused", || TcpStream::connect(&address).is_err());
-    world.release();
-    assert_eq!(open.join().unwrap().unwrap().status, 200);
-    server.runtime.block_on(server.running.take().unwrap()).unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(60));
-}
-
-#[test]
 fn idle_connection_does_not_stop_the_end() {
     let world = World::new();
     let mut server = Server::start(&world);
@@ -245,7 +224,10 @@ fn idle_connection_does_not_stop_the_end() {
     let mut first = [0; 12];
     idle.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
+    let begun = Instant::now();
     server.end();
+    // An idle connection would be closed after ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(8));
 }
 
 #[test]

@@ -2,16 +2,19 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    net::TcpStream,
+    path::Path,
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use serde_json::json;
-use testworld::{Browser, CLIENT_ID, World};
+use testworld::{Browser, CLIENT_ID, Endpoint, Fault, Knob, World, wait_until};
 
 use crate::server::INGEST_TOKEN;
 
 /// Starts the program, and returns its address from the line that it prints.
-fn start(folder: &std::path::Path, world: &World) -> (Child, String) {
+fn start(folder: &Path, world: &World) -> (Child, String) {
     std::fs::write(folder.join("ingest.token"), INGEST_TOKEN).unwrap();
     let text = format!(
         "version = 1\nlisten = \"127.0.0.1:0\"\nstore = \"file:usage.redb\"\n[[issuer]]\nissuer = {}\n\
@@ -47,4 +50,23 @@ fn program_prints_its_port_and_ends_on_a_signal() {
         signal(child.id().cast_signed());
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
+}
+
+#[test]
+fn open_request_is_finished_before_the_program_ends() {
+    let (world, folder) = (World::new(), tempfile::tempdir().unwrap());
+    let (mut child, url) = start(folder.path(), &world);
+    let header = format!("Bearer {}", world.issue_id_token());
+    world.set(Knob::KeysFault, Fault::Hold);
+    let address = url.trim_start_matches("http://").to_owned();
+    let open = thread::spawn(move || {
+        Browser::new(None).fetch("GET", &format!("{url}/check"), &[("Authorization", header.as_str())], b"").unwrap()
+    });
+    wait_until("the request has reached the provider", || world.count(Endpoint::Keys) > 0);
+    testworld::terminate(child.id().cast_signed());
+    wait_until("new connections are refused", || TcpStream::connect(&address).is_err());
+    assert_eq!(child.try_wait().unwrap(), None);
+    world.release();
+    assert_eq!(open.join().unwrap().status, 200);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

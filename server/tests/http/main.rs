@@ -2,6 +2,7 @@
 
 mod broken_store;
 mod client;
+mod load;
 mod program;
 mod server;
 

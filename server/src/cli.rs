@@ -185,7 +185,7 @@ pub struct BlockArgs {
     /// When the block ends; without it, when somebody ends it
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// Why; the person is told
+    /// Why; the person can read it
     #[arg(long)]
     pub reason: Option<String>,
 }

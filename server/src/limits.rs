@@ -42,7 +42,7 @@ pub enum Amount {
 pub enum Action {
     /// The person gets no more credentials, and live sessions are refused.
     Block,
-    /// The person is told.
+    /// The person gets a warning.
     Warn,
 }
 

@@ -56,8 +56,8 @@ const FIXED_NAMES: [&str; 7] =
     ["is_none", "is None", "keep-alive", "keep_alive", "keep_host_header", "Keep a Changelog", "--keep"];
 
 /// What people read: folders with all their files, and files.
-const READ_BY_PEOPLE: [&str; 14] = [
-    "src", "tests", "docs", "packaging", "benches", "examples", "fuzz/fuzz_targets", ".ci", "build.rs", "Cargo.toml",
+const READ_BY_PEOPLE: [&str; 15] = [
+    "src", "server", "tests", "docs", "packaging", "benches", "examples", "fuzz/fuzz_targets", ".ci", "build.rs", "Cargo.toml",
     "README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md",
 ];
 

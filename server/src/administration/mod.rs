@@ -1,6 +1,6 @@
 //! What an administrator asks of the store: limits, usage, grants, blocks, and their transfer.
 //!
-//! A command becomes a [`AdminRequest`], which whoever holds the store carries out: the command itself, or the server, to
+//! A command becomes a [`AdminRequest`], which the holder of the store carries out: the command itself, or the server, to
 //! which the command sends it. Both give the same [`AdminAnswer`].
 
 mod answer;

@@ -137,14 +137,14 @@ impl Config {
         let text = fs::read_to_string(path).map_err(|error| {
             Failure::configuration(
                 format!("the configuration {} cannot be read: {error}", display_path(path)),
-                "name a file with --config; docs/organisation/server.md has a complete one",
+                "name a file with --config; docs/organisation/limits.md has a complete one",
             )
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(&text, folder).map_err(|what| {
             Failure::configuration(
                 format!("{}: {what}", display_path(path)),
-                "correct the file; docs/organisation/server.md explains each key",
+                "correct the file; docs/organisation/limits.md explains each key",
             )
         })
     }

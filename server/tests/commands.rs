@@ -259,3 +259,18 @@ fn prices_that_ship_are_replaced_by_a_file() {
     office.run(&["ingest", &log]).succeeds();
     assert_eq!(office.rows(&["usage", "--month", "2026-11"])[0]["micro_usd"], 3_000_000);
 }
+
+#[test]
+fn files_of_the_guide_are_accepted() {
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/organisation/limits.md")).unwrap();
+    let block = |info: &str| {
+        let start = guide.split_once(&format!("```toml,{info}\n")).unwrap().1;
+        start.split_once("\n```").unwrap().0.to_owned()
+    };
+    let office = Office::new();
+    fs::write(office.path("ingest.token"), "secret").unwrap();
+    fs::write(office.path("prices.toml"), block("prices")).unwrap();
+    fs::write(office.path("server.toml"), format!("prices = \"prices.toml\"\n{}", block("server"))).unwrap();
+    assert_eq!(office.rows(&["prices"]).len(), 1);
+    assert_eq!(office.run(&["limits", "list"]).succeeds(), "there are no limits\n");
+}

@@ -2,6 +2,7 @@
 
 mod broken_store;
 mod client;
+mod client_program;
 mod load;
 mod program;
 mod server;

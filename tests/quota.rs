@@ -162,6 +162,18 @@ fn quota_warning_is_shown_once_a_day() {
 }
 
 #[test]
+fn status_shows_the_usage_of_the_latest_check() {
+    let world = World::new();
+    let desk = desk(&world, "interval = \"4m\"");
+    for percent in [12.5, 40.0] {
+        world.set(Knob::Quota, json!({ "allowed": true, "usage": { "monthly_percent": percent } }));
+        desk.run(["credentials"]).expect_code(0);
+        assert_eq!(desk.run(["status", "--json"]).document()["quota"]["monthly_percent"], percent);
+    }
+    assert_eq!((world.count(Endpoint::Quota), world.count(Endpoint::Assume)), (2, 1));
+}
+
+#[test]
 fn quota_service_failure_follows_on_error() {
     let faults = [
         Fault::Status(500),

@@ -87,6 +87,9 @@ impl Ladder<'_> {
             Ok(clearance) => {
                 stored.cleared_until =
                     clearance.until().map(|until| until.max(self.now().saturating_add(MIN_APPROVAL)));
+                if let Some(usage) = &clearance.usage {
+                    record_usage(stored.lock, Some(usage));
+                }
                 Ok(clearance)
             }
             Err(error) => {
@@ -102,7 +105,6 @@ impl Ladder<'_> {
     /// so it leaves the warning to the next caller.
     pub(super) fn take_quota_warning(&self, stored: &OpenCredentials<'_>, clearance: &Clearance<'_>) -> Option<String> {
         let usage = clearance.usage.as_ref()?;
-        record_usage(stored.lock, Some(usage));
         let today = count_utc_days(self.now());
         let was_warned = stored.lock.load_credentials_notes().warned_on == Some(today);
         if !usage.is_almost_spent()

@@ -38,6 +38,12 @@ use crate::{host, log, text::UntrustedText, time::Timestamp, trait_impls::impl_d
 /// normal answer, a key set, has about ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// The same for a service: an answer of DynamoDB has up to 16 MiB of items, and JSON makes them larger.
+const SERVICE_BODY_LIMIT: usize = 32 * 1024 * 1024;
+
+/// How long a service keeps an idle connection. AWS closes it later than that.
+const SERVICE_IDLE_TIME: Duration = Duration::from_secs(15);
+
 /// For name resolution, TCP, the proxy's tunnel and the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -53,7 +59,18 @@ pub struct Client {
     proxies: ProxyRules,
     /// From the request to the end of the answer.
     total_timeout: Duration,
+    body_limit: usize,
     unused: Arc<UnusedVariables>,
+}
+
+/// Whether a connection serves more than one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConnectionUse {
+    /// A server closes an idle connection after some seconds, while a sign-in takes longer. A request that is sent at that
+    /// moment fails, and its code or refresh token may be spent.
+    Once,
+    /// For requests that can be repeated, and that are too many for a TLS handshake each.
+    Many,
 }
 
 /// A complete answer. A redirect arrives here like any other status.
@@ -72,16 +89,31 @@ impl Client {
     /// Creates the client, and logs every variable that is set but not used. Fails if a proxy address or a CA bundle
     /// is unusable: a client that ignored them would fail later with a cause that is harder to see.
     pub fn new(settings: HttpSettings<'_>) -> Result<Self, Error> {
+        Self::from_settings(settings, ConnectionUse::Once)
+    }
+
+    /// Creates the client of a service that sends many requests to one host, all of which it can repeat: it reuses
+    /// connections and accepts larger bodies.
+    pub fn new_for_service(settings: HttpSettings<'_>) -> Result<Self, Error> {
+        let client = Self::from_settings(settings, ConnectionUse::Many)?;
+        Ok(Self { body_limit: SERVICE_BODY_LIMIT, ..client })
+    }
+
+    fn from_settings(settings: HttpSettings<'_>, connections: ConnectionUse) -> Result<Self, Error> {
         let HttpSettings { environment, ca_bundle, proxy, authority_variables, unused } = settings;
         let proxies = ProxyRules::from_choice(&proxy, environment, &host::read_system_proxy())?;
         let trust = TrustConfig::new(ca_bundle, environment, authority_variables);
         for UnusedVariable { name, reason: because, .. } in unused.iter() {
             log::info("http", format_args!("{name} is not used, because {because}"));
         }
-        Ok(Self { unused: Arc::new(unused), ..Self::build(&trust, proxies)? })
+        Ok(Self { unused: Arc::new(unused), ..Self::build(&trust, proxies, connections)? })
     }
 
-    fn build(trust: &TrustConfig, proxies: ProxyRules) -> Result<Self, Error> {
+    fn build(trust: &TrustConfig, proxies: ProxyRules, connections: ConnectionUse) -> Result<Self, Error> {
+        let idle_connections = match connections {
+            ConnectionUse::Once => 0,
+            ConnectionUse::Many => usize::MAX,
+        };
         let tls = verifier::build_tls_config(trust)?;
         let builder = || {
             reqwest::Client::builder()
@@ -91,14 +123,20 @@ impl Client {
                 .user_agent(concat!("bedrock-sso/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .referer(false)
-                // No connection is reused. A server closes an idle one after some seconds, while a sign-in takes
-                // longer. A request that is sent at that moment fails, and its code or refresh token may be spent.
-                .pool_max_idle_per_host(0)
+                .pool_max_idle_per_host(idle_connections)
+                .pool_idle_timeout(SERVICE_IDLE_TIME)
                 .connect_timeout(CONNECT_TIMEOUT)
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
         let proxied = proxies.build_proxied_client(builder())?;
-        Ok(Self { direct, proxied, proxies, total_timeout: TOTAL_TIMEOUT, unused: Arc::default() })
+        Ok(Self {
+            direct,
+            proxied,
+            proxies,
+            total_timeout: TOTAL_TIMEOUT,
+            body_limit: BODY_LIMIT,
+            unused: Arc::default(),
+        })
     }
 
     /// Returns a client with another total timeout.
@@ -146,7 +184,7 @@ impl Client {
         let client = proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct);
         let context = RequestContext { host: target.authority(), proxy, total_timeout: self.total_timeout };
         let mut answer = match client.execute(request).await {
-            Ok(response) => read_response(response, &context).await,
+            Ok(response) => read_response(response, &context, self.body_limit).await,
             Err(error) => Err(context.classify_error(&error)),
         };
         if let (Err(Error::Proxy { fault, .. }), Some(proxy)) = (&mut answer, proxy) {
@@ -168,14 +206,18 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 }
 
 /// Reads the body and stops at the limit, also when the server announced no length or a wrong one.
-async fn read_response(mut response: reqwest::Response, context: &RequestContext<'_>) -> Result<FullResponse, Error> {
-    let too_large = || Error::TooLarge { host: context.host.to_owned(), limit: BODY_LIMIT };
-    if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
+async fn read_response(
+    mut response: reqwest::Response,
+    context: &RequestContext<'_>,
+    limit: usize,
+) -> Result<FullResponse, Error> {
+    let too_large = || Error::TooLarge { host: context.host.to_owned(), limit };
+    if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| context.classify_error(&error))? {
-        if body.len() + chunk.len() > BODY_LIMIT {
+        if body.len() + chunk.len() > limit {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
@@ -270,6 +312,33 @@ mod tests {
             tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap()
         });
         assert_eq!(after_the_answer, (true, Some(0)), "the client closes the connection");
+    }
+
+    #[test]
+    fn a_service_reuses_a_connection_and_reads_large_bodies() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        let body = vec![b'x'; BODY_LIMIT + 1];
+        let server = std::thread::spawn(move || {
+            // Only the first connection is accepted.
+            let (mut stream, _) = listener.accept().unwrap();
+            for body in [&b""[..], &body] {
+                assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                stream.write_all(head.as_bytes()).unwrap();
+                stream.write_all(body).unwrap();
+            }
+        });
+        let environment = Environment::fixed([]);
+        let client = Client::new_for_service(HttpSettings::from_environment(&environment)).unwrap();
+        let lengths = block_on(async {
+            let client = client.with_total_timeout(Duration::from_secs(20));
+            let first = client.send(get_request(&address)).await.unwrap();
+            let second = client.send(get_request(&address)).await.unwrap();
+            [first.body.len(), second.body.len()]
+        });
+        assert_eq!(lengths, [0, BODY_LIMIT + 1]);
+        server.join().unwrap();
     }
 
     #[test]

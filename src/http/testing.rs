@@ -13,7 +13,7 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
-use super::{Client, ProxyRules, TrustConfig};
+use super::{Client, ConnectionUse, ProxyRules, TrustConfig};
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     super::block_on(future).unwrap()
@@ -21,11 +21,11 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The real client, with additional bundles and without the proxies of the machine that runs the test.
 pub(crate) fn test_client(trust: &TrustConfig) -> Client {
-    Client::build(trust, ProxyRules::default()).unwrap()
+    Client::build(trust, ProxyRules::default(), ConnectionUse::Once).unwrap()
 }
 
 pub(crate) fn proxied_client(proxy: &str) -> Client {
-    Client::build(&TrustConfig::default(), ProxyRules::from_https_proxy(proxy)).unwrap()
+    Client::build(&TrustConfig::default(), ProxyRules::from_https_proxy(proxy), ConnectionUse::Once).unwrap()
 }
 
 pub(crate) fn get_request(address: &str) -> ::http::Request<Vec<u8>> {

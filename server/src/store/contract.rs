@@ -199,7 +199,7 @@ pub(super) async fn order_repetition_and_batches_do_not_change_sums(store: Arc<d
     let cases = AtomicUsize::new(0);
     let strategy = (vec(vec(0..40_usize, 0..30), 1..12), 1..5_usize)
         .prop_map(|(batches, writers)| Deliveries { batches, writers });
-    let configuration = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let configuration = Config { cases: 16, failure_persistence: None, ..Config::default() };
     let handle = Handle::current();
     let result = tokio::task::block_in_place(|| {
         TestRunner::new(configuration).run(&strategy, |deliveries| {

@@ -3,6 +3,7 @@
 //! Two stores keep the promises of [`Store`]: a file on one machine, and Amazon DynamoDB. One suite of tests checks both. A
 //! store decides nothing: it counts, remembers and returns. `standing` decides.
 
+pub mod dynamodb_store;
 pub mod file_store;
 
 #[cfg(test)]

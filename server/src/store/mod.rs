@@ -174,3 +174,22 @@ fn first_text_to_keep(now: Timestamp, kept: Duration, length: usize) -> String {
     text.truncate(length);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::{Calendar, Period};
+
+    #[test]
+    fn no_zone_forgets_a_period_too_early() {
+        let now = contract::START;
+        let before = |kept: Duration| Timestamp::from_unix(now.unix_seconds() - i64::try_from(kept.as_secs()).unwrap());
+        for zone in ["Etc/GMT+12", "America/Denver", "UTC", "Pacific/Kiritimati"] {
+            let calendar: Calendar = zone.parse().unwrap();
+            let hour = calendar.key_of(Period::Hour, before(HOURS_ARE_KEPT));
+            assert!(hour.text >= first_hour_to_keep(now), "{zone}: {hour}");
+            let day = calendar.key_of(Period::Day, before(DAYS_ARE_KEPT));
+            assert!(day.text >= first_day_to_keep(now), "{zone}: {day}");
+        }
+    }
+}

@@ -25,7 +25,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, PoisonError, RwLock, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -85,8 +85,7 @@ type RedbResult<T> = Result<T, RedbError>;
 
 /// The open file. No other process can open it until this value is dropped.
 pub struct FileStore {
-    path: PathBuf,
-    database: Arc<Database>,
+    file: Arc<OpenFile>,
     /// `None` only while the value is dropped.
     queue: Option<mpsc::Sender<Box<dyn PendingWrite>>>,
     writer: Option<JoinHandle<()>>,
@@ -94,7 +93,7 @@ pub struct FileStore {
 
 impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("FileStore").field("path", &self.file.path).finish_non_exhaustive()
     }
 }
 
@@ -102,6 +101,10 @@ impl FileStore {
     /// Opens the file, and creates it if there is none. Its folder must exist. The whole file is read, to find damage
     /// before a wrong sum decides something; so call this where blocking does no harm.
     pub fn open(path: &Path) -> StoreResult<Self> {
+        Self::open_with(path, Box::new(open_existing))
+    }
+
+    fn open_with(path: &Path, open_existing: Opener) -> StoreResult<Self> {
         let describe = |error| to_store_error(path, error);
         let database = match fs::metadata(path) {
             Ok(metadata) if !metadata.is_file() => {
@@ -116,26 +119,27 @@ impl FileStore {
             Err(error) => return Err(describe(error.into())),
         };
         check_layout(path, &database)?;
-        let database = Arc::new(database);
+        let opened = Opened { database: Some(database), generation: 0 };
+        let file = Arc::new(OpenFile { path: path.to_owned(), open_existing, opened: RwLock::new(opened) });
         let (queue, writes) = mpsc::channel();
         let writer = thread::Builder::new().name("store-writer".to_owned()).spawn({
-            let (path, database) = (path.to_owned(), Arc::clone(&database));
-            move || run_writer(&path, &database, &writes)
+            let file = Arc::clone(&file);
+            move || run_writer(&file, &writes)
         });
         let writer = writer.map_err(|error| describe(error.into()))?;
-        Ok(Self { path: path.to_owned(), database, queue: Some(queue), writer: Some(writer) })
+        Ok(Self { file, queue: Some(queue), writer: Some(writer) })
     }
 
     /// Runs this in one read transaction, on a thread that may block.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&ReadTransaction) -> RedbResult<T> + Send + 'static,
+        work: impl Fn(&ReadTransaction) -> RedbResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let database = Arc::clone(&self.database);
-        tokio::task::spawn_blocking(move || work(&database.begin_read()?))
+        let file = Arc::clone(&self.file);
+        tokio::task::spawn_blocking(move || file.run(|database| work(&database.begin_read()?)))
             .await
-            .map_err(|panic| StoreError::Damaged(format!("{}: {panic}", display_path(&self.path))))?
-            .map_err(|error| to_store_error(&self.path, error))
+            .map_err(|panic| StoreError::Damaged(format!("{}: {panic}", display_path(&self.file.path))))?
+            .map_err(|error| to_store_error(&self.file.path, error))
     }
 
     /// Hands the change to the writer, and waits until it is on the disk. The change may run twice, each time in a new
@@ -152,7 +156,7 @@ impl FileStore {
     }
 
     fn writer_has_stopped(&self) -> StoreError {
-        StoreError::Unavailable(format!("nothing writes to {} any more", display_path(&self.path)))
+        StoreError::Unavailable(format!("nothing writes to {} any more", display_path(&self.file.path)))
     }
 }
 
@@ -164,6 +168,53 @@ impl Drop for FileStore {
             // A panic of the writer has been reported to those who waited for it.
             let _ = writer.join();
         }
+    }
+}
+
+type Opener = Box<dyn Fn(&Path) -> RedbResult<Database> + Send + Sync>;
+
+struct OpenFile {
+    path: PathBuf,
+    /// Tests put a disk with errors into its place.
+    open_existing: Opener,
+    opened: RwLock<Opened>,
+}
+
+struct Opened {
+    /// `None` if the file could not be opened again.
+    database: Option<Database>,
+    /// How often the file was opened again.
+    generation: u64,
+}
+
+impl OpenFile {
+    /// Runs this on the database. After an error of the disk, such as a full one, redb does nothing until the file is
+    /// opened again. So this opens it again and repeats the work, once.
+    fn run<T>(&self, mut work: impl FnMut(&Database) -> RedbResult<T>) -> RedbResult<T> {
+        let failed = {
+            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+            let result = opened.database.as_ref().map_or(Err(RedbError::PreviousIo), &mut work);
+            match result {
+                Err(RedbError::PreviousIo) => opened.generation,
+                settled => return settled,
+            }
+        };
+        self.open_again(failed)?;
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        opened.database.as_ref().map_or(Err(RedbError::PreviousIo), work)
+    }
+
+    fn open_again(&self, failed: u64) -> RedbResult<()> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        if opened.generation != failed {
+            // Another thread was here first.
+            return Ok(());
+        }
+        // redb's lock on the file must go first.
+        opened.database = None;
+        opened.database = Some((self.open_existing)(&self.path)?);
+        opened.generation += 1;
+        Ok(())
     }
 }
 
@@ -305,16 +356,16 @@ where
     }
 }
 
-fn run_writer(path: &Path, database: &Database, writes: &mpsc::Receiver<Box<dyn PendingWrite>>) {
+fn run_writer(file: &OpenFile, writes: &mpsc::Receiver<Box<dyn PendingWrite>>) {
     while let Ok(first) = writes.recv() {
         let mut group = vec![first];
         group.extend(writes.try_iter().take(MAX_WRITES_PER_COMMIT - 1));
-        let committed = commit_together(path, database, &mut group);
-        if committed.is_err() && group.len() > 1 {
-            // One of them may be the cause, and must not hinder the others.
+        let committed = commit_together(file, &mut group);
+        if matches!(committed, Err(StoreError::Damaged(_))) && group.len() > 1 {
+            // An entry that one of them reads is the cause, and must not hinder the others.
             for write in group {
                 let mut alone = vec![write];
-                let committed = commit_together(path, database, &mut alone);
+                let committed = commit_together(file, &mut alone);
                 finish(alone, &committed);
             }
         } else {
@@ -329,17 +380,17 @@ fn finish(group: Vec<Box<dyn PendingWrite>>, committed: &StoreResult<()>) {
     }
 }
 
-fn commit_together(path: &Path, database: &Database, group: &mut [Box<dyn PendingWrite>]) -> StoreResult<()> {
-    let attempt = || -> RedbResult<()> {
+fn commit_together(file: &OpenFile, group: &mut [Box<dyn PendingWrite>]) -> StoreResult<()> {
+    let attempt = |database: &Database| -> RedbResult<()> {
         let transaction = database.begin_write()?;
-        for write in group {
+        for write in group.iter_mut() {
             write.apply(&transaction)?;
         }
         Ok(transaction.commit()?)
     };
-    match catch_unwind(AssertUnwindSafe(attempt)) {
-        Ok(committed) => committed.map_err(|error| to_store_error(path, error)),
-        Err(_) => Err(StoreError::Damaged(format!("{}: redb has panicked", display_path(path)))),
+    match catch_unwind(AssertUnwindSafe(|| file.run(attempt))) {
+        Ok(committed) => committed.map_err(|error| to_store_error(&file.path, error)),
+        Err(_) => Err(StoreError::Damaged(format!("{}: redb has panicked", display_path(&file.path)))),
     }
 }
 

@@ -4,9 +4,11 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
+use redb::StorageBackend;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -206,6 +208,75 @@ async fn a_failing_change_does_not_hinder_its_neighbours() {
     assert!(matches!(panicking, Err(StoreError::Damaged(_))), "{panicking:?}");
     assert_eq!(good.unwrap(), [CountOutcome::Counted]);
     assert!(store.claim_notice("of the failing change", START).await.unwrap());
+}
+
+/// The file of a test on a disk that fails while `broken` is set.
+#[derive(Debug)]
+struct FailingDisk {
+    file: FileBackend,
+    broken: Arc<AtomicBool>,
+}
+
+impl FailingDisk {
+    fn check(&self) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+impl StorageBackend for FailingDisk {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.check()?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.check()?;
+        self.file.write(offset, data)
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_was_full_is_written_again() {
+    let (path, _folder) = new_path();
+    drop(FileStore::open(&path).unwrap());
+    let broken = Arc::new(AtomicBool::new(false));
+    let opener: Opener = Box::new({
+        let broken = Arc::clone(&broken);
+        move |path| {
+            let file = FileBackend::new(OpenOptions::new().read(true).write(true).open(path)?)?;
+            Ok(builder().create_with_backend(FailingDisk { file, broken: Arc::clone(&broken) })?)
+        }
+    });
+    let store = FileStore::open_with(&path, opener).unwrap();
+    let calls: Vec<_> = (0..3).map(|number| call(&format!("{number}"), "alice", "opus", START, 1)).collect();
+    store.count(&calls[..1]).await.unwrap();
+    broken.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let error = store.count(&calls[..2]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    }
+    broken.store(false, Ordering::SeqCst);
+    store.check().await.unwrap();
+    let account = store.load_account(&person("alice"), &periods(START)).await.unwrap();
+    let used = account.usage[0].total();
+    // The write that failed may have reached the disk.
+    assert!(used == usage(1) || used == usage(2), "{used:?}");
+    store.count(&calls).await.unwrap();
+    let account = store.load_account(&person("alice"), &periods(START)).await.unwrap();
+    assert_eq!(account.usage[0].total(), usage(3));
 }
 
 #[tokio::test]

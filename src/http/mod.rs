@@ -41,7 +41,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// The same for a service: an answer of DynamoDB has up to 16 MiB of items, and JSON makes them larger.
 const SERVICE_BODY_LIMIT: usize = 32 * 1024 * 1024;
 
-/// How long a service keeps an idle connection. AWS closes it later than that.
+/// How long an idle connection of a service stays open. AWS closes it later than that.
 const SERVICE_IDLE_TIME: Duration = Duration::from_secs(15);
 
 /// For name resolution, TCP, the proxy's tunnel and the TLS handshake.

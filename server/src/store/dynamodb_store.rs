@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `LAYOUT` | `-` | `version`: that of this list |
 //! | `REQUEST#id` | `-` | `expires` |
-//! | `USAGE#person` | kind `#` period | `kind/model` for each kind of token and the cost, `expires` for hours and days |
+//! | `USAGE#person` | kind `#` period | `kind/account/model` for each kind of token and the cost, `expires` for hours and days |
 //! | `MONTH#period#shard` | person | none: it says that there is usage |
 //! | `SETTINGS#shard` | person`#record`, `#block`, `#grant#`…, `#limit#`… | `json`; for a record also `issued` |
 //! | `LIMITS#shard` | `default#`…, `group#`… | `json`; every shard has all of these limits |
@@ -49,14 +49,14 @@ use tokio::{
 };
 
 use super::{
-    Account, CountOutcome, CountedCall, DAYS_ARE_KEPT, HOURS_ARE_KEPT, IngestFaults, PersonRecord, Store, StoreError,
-    StoreResult,
+    Account, CountOutcome, CountedCall, DAYS_ARE_STORED, HOURS_ARE_STORED, IngestFaults, PersonRecord, Store,
+    StoreError, StoreResult,
 };
 use crate::{
     calendar::{Period, PeriodKey},
     limits::{Block, Grant, Limit, LimitKey, Scope},
     person::Person,
-    usage::{ModelUsage, Usage},
+    usage::{AccountModel, ModelUsage, Usage},
 };
 
 const LAYOUT_VERSION: u64 = 1;
@@ -279,11 +279,12 @@ fn read_usage(item: &Item) -> StoreResult<ModelUsage> {
     let mut usage = ModelUsage::default();
     for (name, value) in item {
         // Keys and expiry have no slash.
-        let Some((kind, model)) = name.split_once('/') else { continue };
+        let Some((kind, target)) = name.split_once('/') else { continue };
         let Some((_, field)) = KINDS.iter().find(|(known, _)| *known == kind) else {
             return Err(damaged(format_args!("usage has an attribute \"{name}\"")));
         };
-        *field(usage.0.entry(model.to_owned()).or_default()) = read_sum(value)?;
+        let target = AccountModel::try_from(target.to_owned()).map_err(damaged)?;
+        *field(usage.0.entry(target).or_default()) = read_sum(value)?;
     }
     Ok(usage)
 }
@@ -291,15 +292,15 @@ fn read_usage(item: &Item) -> StoreResult<ModelUsage> {
 /// When DynamoDB may delete the usage of a period: `None` for a month.
 fn expiry_of(period: &PeriodKey) -> Option<Timestamp> {
     // An hour's key ends with its offset from UTC. A day's is at most 14 hours from the same day in UTC.
-    let (start, kept) = match period.period {
+    let (start, stored) = match period.period {
         Period::Hour => {
             let (hour, offset) = period.text.split_at_checked("2026-11-30T14".len())?;
-            (format!("{hour}:00:00{offset}"), HOURS_ARE_KEPT)
+            (format!("{hour}:00:00{offset}"), HOURS_ARE_STORED)
         }
-        Period::Day => (format!("{period}T00:00:00Z"), DAYS_ARE_KEPT + Duration::from_secs(14 * 3600)),
+        Period::Day => (format!("{period}T00:00:00Z"), DAYS_ARE_STORED + Duration::from_secs(14 * 3600)),
         Period::Month => return None,
     };
-    Some(Timestamp::from_rfc3339(&start)?.saturating_add(kept))
+    Some(Timestamp::from_rfc3339(&start)?.saturating_add(stored))
 }
 
 // Requests
@@ -568,11 +569,11 @@ impl Table {
         self.index_months(person, &calls).await?;
         let mut counted = Vec::with_capacity(calls.len());
         let mut part = Vec::new();
-        let mut actions = BTreeMap::<PeriodKey, BTreeSet<String>>::new();
+        let mut actions = BTreeMap::<PeriodKey, BTreeSet<AccountModel>>::new();
         for (place, call) in calls {
             let mut extended = actions.clone();
             for period in &call.periods {
-                extended.entry(period.clone()).or_default().insert(call.model.clone());
+                extended.entry(period.clone()).or_default().insert(call.target.clone());
             }
             let fits = part.len() + 1 + extended.len() <= MAX_ACTIONS
                 && extended.values().all(|models| models.len() <= MAX_MODELS_PER_UPDATE);
@@ -580,7 +581,7 @@ impl Table {
                 counted.extend(self.count_part(person, std::mem::take(&mut part)).await?);
                 extended = BTreeMap::new();
                 for period in &call.periods {
-                    extended.entry(period.clone()).or_default().insert(call.model.clone());
+                    extended.entry(period.clone()).or_default().insert(call.target.clone());
                 }
             }
             actions = extended;
@@ -623,7 +624,7 @@ impl Table {
             let put = put.build().map_err(|error| self.unavailable(error))?;
             actions.push(TransactWriteItem::builder().put(put).build());
             for period in &call.periods {
-                sums.entry(period).or_default().add(&call.model, call.usage);
+                sums.entry(period).or_default().add(&call.target, call.usage);
             }
         }
         for (period, usage) in sums {
@@ -636,12 +637,12 @@ impl Table {
     fn add_usage(&self, key: Item, expires: Option<Timestamp>, usage: ModelUsage) -> StoreResult<Update> {
         let mut update = Update::builder().table_name(&self.name).set_key(Some(key));
         let mut parts = Vec::new();
-        for (model, mut usage) in usage.0 {
+        for (target, mut usage) in usage.0 {
             for (kind, field) in KINDS {
                 let (name, value) = (format!("#{}", parts.len()), format!(":{}", parts.len()));
                 parts.push(format!("{name} {value}"));
                 update = update
-                    .expression_attribute_names(name, format!("{kind}/{model}"))
+                    .expression_attribute_names(name, format!("{kind}/{target}"))
                     .expression_attribute_values(value, number(*field(&mut usage)));
             }
         }
@@ -782,7 +783,7 @@ impl Store for DynamoDbStore {
     }
 
     async fn save_person(&self, person: &Person, record: &PersonRecord) -> StoreResult<()> {
-        // Every check of a client brings a token, nearly always a known one: a read costs a fifth of a write.
+        // Every check of a client contains a token, nearly always a known one: a read costs a fifth of a write.
         if let Some(item) = self.0.get(settings_key(person, "record")).await? {
             let stored: PersonRecord = read_json(&item)?;
             if stored == *record || stored.token_issued_at > record.token_issued_at {

@@ -40,8 +40,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::oneshot;
 
 use super::{
-    Account, CountOutcome, CountedCall, IngestFaults, PersonRecord, Store, StoreError, StoreResult, first_day_to_keep,
-    first_hour_to_keep,
+    Account, CountOutcome, CountedCall, IngestFaults, PersonRecord, Store, StoreError, StoreResult,
+    oldest_day_to_store, oldest_hour_to_store,
 };
 use crate::{
     calendar::{Period, PeriodKey},
@@ -98,7 +98,7 @@ impl fmt::Debug for FileStore {
 }
 
 impl FileStore {
-    /// Opens the file, and creates it if there is none. Its folder must exist. The whole file is read, to find damage
+    /// Opens the file, and creates it if it is missing. Its folder must exist. The whole file is read, to find damage
     /// before a wrong sum decides something; so call this where blocking does no harm.
     pub fn open(path: &Path) -> StoreResult<Self> {
         Self::open_with(path, Box::new(open_existing))
@@ -306,7 +306,7 @@ fn to_store_error(path: &Path, error: RedbError) -> StoreError {
     let described = format!("{}: {error}", display_path(path));
     match error {
         RedbError::DatabaseAlreadyOpen | RedbError::LockProtocolMismatch => StoreError::InUse(display_path(path)),
-        // redb reports a file that is none of its own, or too short, in this way.
+        // redb reports in this way that another program wrote the file, or that it is too short.
         RedbError::Io(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
             StoreError::Damaged(described)
         }
@@ -515,7 +515,7 @@ fn forget_request_ids(transaction: &WriteTransaction, now: Timestamp) -> RedbRes
 }
 
 fn forget_periods(transaction: &WriteTransaction, now: Timestamp) -> RedbResult<()> {
-    let (hour, day) = (first_hour_to_keep(now), first_day_to_keep(now));
+    let (hour, day) = (oldest_hour_to_store(now), oldest_day_to_store(now));
     for (definition, end) in [(USAGE_HOURS, &hour), (USAGE_DAYS, &day)] {
         transaction.open_table(definition)?.retain_in(..(end.as_str(), "", ""), |_, _| false)?;
     }
@@ -617,7 +617,7 @@ impl Store for FileStore {
             Ok(stored == *record || stored.token_issued_at > record.token_issued_at)
         }
         let (person, record) = (person.clone(), record.clone());
-        // Every check of a client brings a token, nearly always a known one: it costs no write.
+        // Every check of a client contains a token, nearly always a known one: it costs no write.
         let known = self.read({
             let (person, record) = (person.clone(), record.clone());
             move |transaction| is_known(&transaction.open_table(PEOPLE)?, &person, &record)

@@ -1,6 +1,6 @@
 //! What the server remembers: usage, limits, grants, blocks and people.
 //!
-//! Two stores keep the promises of [`Store`]: a file on one machine, and Amazon DynamoDB. One suite of tests checks both. A
+//! Two stores fulfil the promises of [`Store`]: a file on one machine, and Amazon DynamoDB. One suite of tests checks both. A
 //! store decides nothing: it counts, remembers and returns. `standing` decides.
 
 pub mod dynamodb_store;
@@ -24,9 +24,9 @@ use crate::{
 
 /// How long the usage of an hour is stored: a limit of the hour needs it for an hour, and an administrator who asks what
 /// happened needs it after a weekend.
-pub const HOURS_ARE_KEPT: Duration = Duration::from_secs(3 * 24 * 3600);
+pub const HOURS_ARE_STORED: Duration = Duration::from_secs(3 * 24 * 3600);
 /// How long the usage of a day is stored: for this month and the one before.
-pub const DAYS_ARE_KEPT: Duration = Duration::from_secs(70 * 24 * 3600);
+pub const DAYS_ARE_STORED: Duration = Duration::from_secs(70 * 24 * 3600);
 
 /// One call to a model, priced, with the periods that it counts in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,8 +148,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     async fn load_faults(&self) -> StoreResult<IngestFaults>;
 
-    /// Forgets request ids and notices that have expired, hours of usage after [`HOURS_ARE_KEPT`] and days after
-    /// [`DAYS_ARE_KEPT`]. All of them may stay somewhat longer. Usage of months stays.
+    /// Forgets request ids and notices that have expired, hours of usage after [`HOURS_ARE_STORED`] and days after
+    /// [`DAYS_ARE_STORED`]. All of them may stay somewhat longer. Usage of months stays.
     async fn remove_expired(&self, now: Timestamp) -> StoreResult<()>;
 
     /// Whether the store answers.
@@ -157,19 +157,19 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 }
 
 /// The hours whose key is smaller than this text are forgotten.
-fn first_hour_to_keep(now: Timestamp) -> String {
-    first_text_to_keep(now, HOURS_ARE_KEPT, "2026-11-30T14".len())
+fn oldest_hour_to_store(now: Timestamp) -> String {
+    oldest_text_to_store(now, HOURS_ARE_STORED, "2026-11-30T14".len())
 }
 
 /// The days whose key is smaller than this text are forgotten.
-fn first_day_to_keep(now: Timestamp) -> String {
-    first_text_to_keep(now, DAYS_ARE_KEPT, "2026-11-30".len())
+fn oldest_day_to_store(now: Timestamp) -> String {
+    oldest_text_to_store(now, DAYS_ARE_STORED, "2026-11-30".len())
 }
 
 /// Keys are in the organization's time, which the store does not know. It is at most 14 hours ahead of UTC, and 12
 /// behind, so no key that is smaller than the text of twelve hours earlier is too young.
-fn first_text_to_keep(now: Timestamp, kept: Duration, length: usize) -> String {
-    let age = i64::try_from(kept.as_secs()).unwrap_or(i64::MAX).saturating_add(12 * 3600);
+fn oldest_text_to_store(now: Timestamp, stored: Duration, length: usize) -> String {
+    let age = i64::try_from(stored.as_secs()).unwrap_or(i64::MAX).saturating_add(12 * 3600);
     let mut text = Timestamp::from_unix(now.unix_seconds().saturating_sub(age)).to_string();
     text.truncate(length);
     text
@@ -183,13 +183,14 @@ mod tests {
     #[test]
     fn no_zone_forgets_a_period_too_early() {
         let now = contract::START;
-        let before = |kept: Duration| Timestamp::from_unix(now.unix_seconds() - i64::try_from(kept.as_secs()).unwrap());
+        let before =
+            |stored: Duration| Timestamp::from_unix(now.unix_seconds() - i64::try_from(stored.as_secs()).unwrap());
         for zone in ["Etc/GMT+12", "America/Denver", "UTC", "Pacific/Kiritimati"] {
             let calendar: Calendar = zone.parse().unwrap();
-            let hour = calendar.key_of(Period::Hour, before(HOURS_ARE_KEPT));
-            assert!(hour.text >= first_hour_to_keep(now), "{zone}: {hour}");
-            let day = calendar.key_of(Period::Day, before(DAYS_ARE_KEPT));
-            assert!(day.text >= first_day_to_keep(now), "{zone}: {day}");
+            let hour = calendar.key_of(Period::Hour, before(HOURS_ARE_STORED));
+            assert!(hour.text >= oldest_hour_to_store(now), "{zone}: {hour}");
+            let day = calendar.key_of(Period::Day, before(DAYS_ARE_STORED));
+            assert!(day.text >= oldest_day_to_store(now), "{zone}: {day}");
         }
     }
 }

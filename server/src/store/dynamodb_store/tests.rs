@@ -11,6 +11,8 @@ use axum::{
     http::{HeaderMap, Response, StatusCode},
 };
 use bedrock_sso::http::HttpSettings;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
 
 use super::*;
@@ -217,10 +219,20 @@ async fn start_interference(
             }
         }
     };
+    (serve(Router::new().fallback(handler)).await, refused)
+}
+
+/// Serves on a port of loopback until the test ends, and returns the endpoint.
+async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await });
-    (address, refused)
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(router.clone());
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    endpoint
 }
 
 async fn forward(client: &http::Client, endpoint: &str, headers: HeaderMap, body: Vec<u8>) -> Response<Body> {
@@ -335,9 +347,7 @@ async fn a_repetition_amid_a_conflict_is_left_out() {
             forward(&http_client(), &emulator(), parts.headers, body.to_vec()).await
         }
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(refusal)).await });
+    let endpoint = serve(Router::new().fallback(refusal)).await;
     let store = connect(&endpoint, &table).await.unwrap();
     let calls = [call("both-1", "alice", "opus", START, 1), call("both-2", "alice", "opus", START, 10)];
     assert_eq!(store.count(&calls).await.unwrap(), [CountOutcome::Counted, CountOutcome::Repeated]);

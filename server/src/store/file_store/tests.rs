@@ -400,7 +400,7 @@ async fn kill_9_loses_nothing_and_counts_nothing_twice() {
 
 // Measurements
 
-/// Single records of 16 senders, as requests bring them, and questions beside them.
+/// Single records of 16 senders, as requests contain them, and questions beside them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement: run it alone, with --nocapture and optimization"]
 async fn throughput_and_latency() {
@@ -477,7 +477,7 @@ async fn file_and_memory_stay_flat() {
         let memory = fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = memory.split(' ').nth(1).unwrap().parse().unwrap();
         let bytes = fs::metadata(&path).unwrap().len();
-        println!("{} records: file {} MiB, memory {} MiB", (part + 1) * 25_000, bytes >> 20, pages * 4 >> 10);
+        println!("{} records: file {} MiB, memory {} MiB", (part + 1) * 25_000, bytes >> 20, (pages * 4) >> 10);
     }
     drop(store);
     let begin = Instant::now();

@@ -16,6 +16,7 @@ use std::{
 use bedrock_sso::{
     failure::Exit,
     host,
+    http::{Client, HttpSettings},
     log::{self, LogFilter, LogLevel},
     text::{describe_io_error, display_path},
     time::Timestamp,
@@ -34,7 +35,7 @@ use crate::{
     limits::{Block, Grant, Limit},
     prices::PriceList,
     serve,
-    store::{Store, StoreError, file_store::FileStore},
+    store::{Store, StoreError, dynamodb_store::DynamoDbStore, file_store::FileStore},
 };
 
 /// The text of the configuration, where there are no files.
@@ -205,12 +206,23 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn run_server(config: &Config, prices: PriceList) -> Result<(), Failure> {
     start_log();
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| internal("no threads", &error))?;
     let store: Arc<dyn Store> = match &config.store {
         StoreLocation::File(path) => Arc::new(open_when_free(path)?),
-        StoreLocation::DynamoDb { table } => return Err(unsupported_store(table)),
+        StoreLocation::DynamoDb { table } => Arc::new(runtime.block_on(open_table(table))?),
     };
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| internal("no threads", &error))?;
     runtime.block_on(serve::serve(config, prices, store))
+}
+
+async fn open_table(table: &str) -> Result<DynamoDbStore, Failure> {
+    let environment = host::Environment::Process;
+    let client = Client::new_for_service(HttpSettings::from_environment(&environment)).map_err(|error| {
+        Failure::configuration(
+            format!("requests to AWS are impossible: {error:?}"),
+            "correct the proxy or the CA bundle in the environment",
+        )
+    })?;
+    Ok(DynamoDbStore::open(table, &client, &environment).await?)
 }
 
 /// Warnings go to stderr; `BEDROCK_SSO_LOG` chooses other lines, as in the client. No line has a token or a body.
@@ -239,12 +251,8 @@ async fn carry_out(config: &Config, prices: &PriceList, request: AdminRequest) -
             Err(StoreError::InUse(_)) => send_to_server(path, &request).await,
             Err(error) => Err(error.into()),
         },
-        StoreLocation::DynamoDb { table } => Err(unsupported_store(table)),
+        StoreLocation::DynamoDb { table } => carry_out_here(&open_table(table).await?, config, prices, request).await,
     }
-}
-
-fn unsupported_store(table: &str) -> Failure {
-    Failure::configuration(format!("store = \"dynamodb:{table}\" is not supported yet"), "use store = \"file:PATH\"")
 }
 
 async fn carry_out_here(

@@ -178,7 +178,8 @@ fn what_cannot_be_counted_is_shown() {
 #[test]
 fn grants_and_blocks_end_in_the_zone() {
     let office = Office::new();
-    let grant = office.rows(&["grant", "--person", "alice", "--until", "2099-07-01", "--amount", "20USD", "--reason", "x"]);
+    let grant =
+        office.rows(&["grant", "--person", "alice", "--until", "2099-07-01", "--amount", "20USD", "--reason", "x"]);
     assert_eq!((&grant[0]["until"], &grant[0]["amount"]), (&json!("2099-06-30T22:00:00Z"), &json!(20.0)));
     let block = office.rows(&["block", "--person", "alice", "--until", "2099-01-01T08:00", "--reason", "\u{1b}[2J"]);
     assert_eq!(block[0]["until"], "2099-01-01T07:00:00Z");
@@ -253,7 +254,8 @@ fn prices_that_ship_are_replaced_by_a_file() {
                cache_read = 0\ncache_write = 3.5\n";
     fs::write(office.path("own.toml"), own).unwrap();
     office.configure("prices = \"own.toml\"");
-    let row = json!({ "model": "*", "min_prompt": 0, "input": 1.0, "output": 2.0, "cache_read": 0.0, "cache_write": 3.5 });
+    let row =
+        json!({ "model": "*", "min_prompt": 0, "input": 1.0, "output": 2.0, "cache_read": 0.0, "cache_write": 3.5 });
     assert_eq!(office.rows(&["prices"]), [row]);
     let log = office.write_log("a.jsonl", &[("alice", "r1", 3_000_000)]);
     office.run(&["ingest", &log]).succeeds();

@@ -105,7 +105,8 @@ fn split_blocks(text: &str) -> (String, Vec<Block>) {
     (prose, blocks)
 }
 
-/// What stands before a fence, the fence, and the language behind it.
+/// What stands before a fence, the fence, and the language behind it. A file of another program than the client's has the
+/// program's name behind the language, such as `toml,server`.
 fn parse_fence(line: &str) -> Option<(&str, &str, &str)> {
     let content = line.trim_start_matches([' ', '>']);
     let mark = content.chars().next().filter(|mark| "`~".contains(*mark))?;
@@ -113,7 +114,7 @@ fn parse_fence(line: &str) -> Option<(&str, &str, &str)> {
     let (fence, info) = content.split_at(length);
     // A code span of three marks or more ends in its own line.
     let is_fence = length >= 3 && !info.contains(mark);
-    is_fence.then(|| (&line[..line.len() - content.len()], fence, info.split([' ', ',']).next().unwrap_or_default()))
+    is_fence.then(|| (&line[..line.len() - content.len()], fence, info))
 }
 
 /// The prose without its code spans, and the spans. A span may go on in the next line of its paragraph.

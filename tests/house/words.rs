@@ -57,8 +57,8 @@ const FIXED_NAMES: [&str; 7] =
 
 /// What people read: folders with all their files, and files.
 const READ_BY_PEOPLE: [&str; 15] = [
-    "src", "server", "tests", "docs", "packaging", "benches", "examples", "fuzz/fuzz_targets", ".ci", "build.rs", "Cargo.toml",
-    "README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md",
+    "src", "server", "tests", "docs", "packaging", "benches", "examples", "fuzz/fuzz_targets", ".ci", "build.rs",
+    "Cargo.toml", "README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md",
 ];
 
 /// The files that list the words, to forbid them, and texts of others.

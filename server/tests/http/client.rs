@@ -125,7 +125,7 @@ fn client_understands_each_denial() {
     assert_eq!((day.reason.to_safe_line().as_str(), day.period), ("daily_cost_exceeded", QuotaPeriod::Day));
     server.wait(server.store.set_block(&Block { person: person(), since: now(), until: None, reason: None }));
     let blocked = denied();
-    assert_eq!((blocked.reason.to_safe_line().as_str(), blocked.period), ("blocked", QuotaPeriod::NotPeriodic));
+    assert_eq!((blocked.reason.to_safe_line().as_str(), blocked.period), ("blocked", QuotaPeriod::Blocked));
     assert_eq!(blocked.policy.unwrap().to_safe_line(), "user demo@example.com");
 }
 

@@ -214,7 +214,7 @@ impl IssuerState {
         TokenError::NoKeys { issuer: self.trusted.issuer.as_str().to_owned(), cause }
     }
 
-    /// Fetches the keys when there are missing. Requests that wait for the same fetch share its failure.
+    /// Fetches the keys when they are missing. Requests that wait for the same fetch share its failure.
     async fn fetch_first(
         &self,
         client: &Client,

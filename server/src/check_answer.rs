@@ -26,6 +26,9 @@ pub struct CheckAnswer {
     policy: Option<PolicyFields>,
     /// The grant that holds.
     unblock_status: Option<UnblockFields>,
+    /// When a denial ends: the limit resets, or the block ends. Absent if no time changes anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<String>,
     /// What was used, until when it counts and whom to ask, in a few sentences.
     pub message: String,
 }
@@ -113,6 +116,7 @@ impl CheckAnswer {
         Self {
             allowed,
             reason,
+            resets_at: find_end(standing).map(|end| end.to_string()),
             enforcement_mode: name_enforcement(standing),
             usage: Some(UsageFields::from_standing(standing)),
             policy,
@@ -130,6 +134,7 @@ impl CheckAnswer {
             usage: None,
             policy: None,
             unblock_status: None,
+            resets_at: None,
             message: format!(
                 "Your ID token does not say who you are: it has none of the claims {}. Ask {} to add one at the identity \
                  provider.",
@@ -149,6 +154,15 @@ fn name_reason(limit: &LimitStanding) -> &'static str {
         (Period::Day, Unit::Usd) => "daily_cost_exceeded",
         (Period::Hour, Unit::Tokens) => "hourly_exceeded",
         (Period::Hour, Unit::Usd) => "hourly_cost_exceeded",
+    }
+}
+
+/// When a denial ends. A limit of zero is reached again as soon as it has been reset.
+fn find_end(standing: &Standing) -> Option<Timestamp> {
+    match standing.verdict() {
+        Verdict::Blocked(block) => block.until,
+        Verdict::LimitReached(limit) => (!limit.amount.is_zero()).then_some(limit.resets_at),
+        Verdict::Granted(_) | Verdict::WithinLimits | Verdict::NoLimits => None,
     }
 }
 
@@ -316,7 +330,7 @@ impl AnswerContext<'_> {
 }
 
 /// Usage and limit: `2,060,000 of 2,000,000 tokens this month`.
-fn describe_share(limit: &LimitStanding) -> String {
+pub(crate) fn describe_share(limit: &LimitStanding) -> String {
     let period = match limit.period {
         Period::Hour => "this hour",
         Period::Day => "today",

@@ -12,6 +12,7 @@ use bedrock_sso::{
     url::SecureUrl,
 };
 use bedrock_sso_server::{
+    calendar::{Calendar, Period},
     limits::{Block, Scope},
     store::StoreError,
 };
@@ -114,6 +115,7 @@ fn client_understands_each_denial() {
     server.set_limit(group("engineering"), "month 1000");
     let month = denied();
     assert_eq!((month.reason.to_safe_line().as_str(), month.period), ("monthly_exceeded", QuotaPeriod::Month));
+    assert_eq!(month.resets_at, Some(Calendar::utc().end_of(Period::Month, now())));
     assert_eq!(month.policy.unwrap().to_safe_line(), "group engineering");
     assert_eq!(month.usage.unwrap().describe_shares().as_deref(), Some("1000 of 1000 tokens this month (100 %)"));
     let message = month.message.to_safe_line();

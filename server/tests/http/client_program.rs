@@ -1,13 +1,19 @@
 //! The client's program against the server, from the sign-in to the refusal.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use bedrock_sso::host::now;
-use bedrock_sso_server::limits::{Block, Grant, Scope};
+use bedrock_sso_server::{
+    limits::{Block, Grant, Scope},
+    store::StoreError,
+};
 use serde_json::json;
 use testworld::{Desk, Endpoint, World};
 
-use crate::server::{INGEST_TOKEN, Server, person, record};
+use crate::{
+    broken_store::BrokenStore,
+    server::{INGEST_TOKEN, Server, person, record},
+};
 
 /// The client's program, beside the server's if cargo has built both.
 fn program() -> PathBuf {
@@ -33,6 +39,9 @@ fn client_program_obeys_limits_grants_and_blocks() {
     let status = desk.run(["credentials"]).expect_code(0);
     assert_eq!(status.stderr, "");
     assert_eq!(desk.run(["status", "--json"]).document()["quota"]["monthly_percent"], 90.0);
+    desk.run(["quota"]).expect_code(0);
+    let overview = desk.run(["quota", "--json"]).expect_code(0).document();
+    assert_eq!((&overview["person"], &overview["limits"][0]["used"]), (&json!("demo@example.com"), &json!(900.0)));
     use_tokens("two", 200);
     let refused = desk.run(["credentials"]).fails_without_golden(8, "quota/monthly_exceeded");
     refused.message_has(&["1,100 of 1,000 tokens", "it-help@example.com"]);
@@ -45,6 +54,22 @@ fn client_program_obeys_limits_grants_and_blocks() {
     desk.run(["credentials"]).fails_without_golden(8, "quota/blocked");
     server.wait(server.store.remove_block(&person()));
     desk.run(["credentials"]).expect_code(0);
+    assert_eq!(desk.run(["quota", "--json"]).expect_code(0).document()["blocked"], json!(null));
     // None of this needed another sign-in.
     assert_eq!((desk.tabs(), world.count(Endpoint::Assume)), (1, 1));
+}
+
+#[test]
+#[ignore = "needs the client's program: cargo build -p bedrock-sso -p bedrock-sso-server --bins --example person"]
+fn client_program_without_an_answer_follows_on_error() {
+    let world = World::new();
+    let broken = || StoreError::Unavailable("the disk is full".to_owned());
+    let server = Server::with_store(&world, "", |_| Arc::new(BrokenStore(broken())));
+    let desk_with = |on_error: &str| {
+        let quota = format!("[profiles.claude.quota]\nendpoint = {}\non_error = \"{on_error}\"\n", json!(server.url));
+        Desk::with(&world, program(), &quota)
+    };
+    assert_eq!(desk_with("allow").run(["credentials"]).expect_code(0).stderr, "");
+    let refused = desk_with("deny").run(["credentials"]).fails_without_golden(8, "quota/no_answer");
+    refused.message_has(&["503"]);
 }

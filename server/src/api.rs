@@ -1,6 +1,6 @@
 //! The HTTP service: which request gets which answer. `serve` has the connections, and AWS Lambda has its own.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -25,6 +25,7 @@ use crate::{
     config::{Config, GroupRule},
     ingest::Ingestion,
     me_answer::MeAnswer,
+    notices::{Notifier, find_due_notices},
     person::Person,
     prices::PriceList,
     standing::{Standing, current_periods, evaluate},
@@ -50,6 +51,8 @@ pub struct Service {
     pub contact: Option<String>,
     /// `None` if nobody may send records.
     pub ingest_token: Option<ExpectedBearer>,
+    /// `None` if nobody is notified.
+    pub notifier: Option<Notifier>,
     pub now: fn() -> Timestamp,
 }
 
@@ -73,6 +76,7 @@ impl Service {
         Self {
             store,
             prices,
+            notifier: config.webhook.clone().map(|webhook| Notifier::new(client.clone(), webhook)),
             tokens: TokenVerifier::new(client, &config.issuers),
             calendar: config.calendar.clone(),
             group_rule: config.group_rule,
@@ -100,6 +104,22 @@ impl Service {
             }
         }
         evaluate(&account, &self.calendar, self.group_rule, now)
+    }
+
+    /// Sends the notices that the usage of these people calls for. The records are counted already, so nothing fails if
+    /// a notice does.
+    pub async fn send_notices(&self, people: BTreeSet<Person>) {
+        let Some(notifier) = &self.notifier else { return };
+        for person in people {
+            let sent = async {
+                let standing = self.load_standing(&person, None).await?;
+                let due = find_due_notices(&person, &standing, &self.calendar, (self.now)());
+                notifier.send_new(self.store.as_ref(), due).await
+            };
+            if let Err(error) = sent.await {
+                log::warn("api", format_args!("a notice for {person} may be missing: {error:?}"));
+            }
+        }
     }
 
     async fn identify_caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
@@ -181,8 +201,13 @@ async fn answer_ingest(State(service): State<Arc<Service>>, headers: HeaderMap, 
     };
     let Service { store, prices, calendar, now, .. } = &*service;
     let ingestion = Ingestion { store: store.as_ref(), prices, calendar, now: now() };
-    match ingestion.ingest(&delivery).await {
-        Ok(summary) => Json(summary).into_response(),
+    match ingestion.ingest_and_list_people(&delivery).await {
+        Ok((summary, people)) => {
+            // The sender does not wait for the webhook.
+            let notifying = Arc::clone(&service);
+            tokio::spawn(async move { notifying.send_notices(people).await });
+            Json(summary).into_response()
+        }
         Err(error) => Refusal::Store(error).into_response(),
     }
 }

@@ -13,6 +13,7 @@ use bedrock_sso::{
     config::{Issuer, list_user_info_claims},
     secret::Secret,
     text::display_path,
+    url::SecureUrl,
 };
 use serde::Deserialize;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub issuers: Vec<TrustedIssuer>,
     /// Whom a person with a spent limit can ask, such as an address or the name of a channel.
     pub contact: Option<String>,
+    /// Where notices about nearly spent limits are sent; `None` for no notices.
+    pub webhook: Option<SecureUrl>,
     /// The bearer of `POST /ingest`; `None` if nobody may send records.
     pub ingest_token: Option<Secret>,
 }
@@ -89,6 +92,8 @@ struct ConfigFile {
     contact: Option<String>,
     #[serde(default)]
     ingest: IngestTable,
+    #[serde(default)]
+    notify: NotifyTable,
 }
 
 fn default_listen() -> SocketAddr {
@@ -131,6 +136,12 @@ struct IngestTable {
     token_file: Option<PathBuf>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotifyTable {
+    webhook: Option<String>,
+}
+
 impl Config {
     /// Reads the file.
     pub fn load(path: &Path) -> Result<Self, Failure> {
@@ -171,6 +182,7 @@ impl Config {
             group_rule: file.groups,
             contact: file.contact.filter(|contact| !contact.trim().is_empty()),
             issuers: file.issuer.into_iter().map(IssuerTable::check).collect::<Result<_, _>>()?,
+            webhook: file.notify.webhook.map(|address| parse_webhook(&address)).transpose()?,
             ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
         })
     }
@@ -209,6 +221,11 @@ fn parse_store(text: &str, folder: &Path) -> Result<StoreLocation, String> {
         Some(("dynamodb", table)) if !table.is_empty() => Ok(StoreLocation::DynamoDb { table: table.to_owned() }),
         _ => Err(format!("store = \"{text}\" is neither file:PATH nor dynamodb:TABLE")),
     }
+}
+
+/// The address may contain a secret, so the error does not repeat it.
+fn parse_webhook(address: &str) -> Result<SecureUrl, String> {
+    SecureUrl::parse(address).map_err(|_| "webhook in [notify] is not an https address".to_owned())
 }
 
 fn read_token(path: &Path) -> Result<Secret, String> {
@@ -304,6 +321,7 @@ token_file = "ingest.token"
         refused(&format!("{SMALL}person = [\"{{sub}}+{{userinfo:email}}\"]"), "is not in an ID token");
         refused(&SMALL.replace("version = 1", "version = 1\ntime_zone = \"Mars\""), "time_zone = \"Mars\"");
         refused(&SMALL.replace("version = 1", "version = 1\nstores = \"\""), "line 3: unknown field `stores`");
+        refused(&format!("{SMALL}[notify]\nwebhook = \"http://hooks.example.com/secret\""), "webhook in [notify]");
         refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");
     }
 }

@@ -12,6 +12,7 @@ pub mod serve;
 pub mod api;
 pub mod administration;
 pub mod ingest;
+pub mod notices;
 pub mod me_answer;
 pub mod check_answer;
 pub mod standing;

@@ -6,7 +6,7 @@
 mod envelope;
 mod record;
 
-use std::ops::AddAssign;
+use std::{collections::BTreeSet, ops::AddAssign};
 
 use bedrock_sso::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ pub use self::{envelope::MAX_UNPACKED_BYTES, record::Rejection};
 use self::{envelope::unpack_lines, record::InvocationRecord};
 use crate::{
     calendar::{Calendar, Period},
+    person::Person,
     prices::PriceList,
     store::{CountOutcome, CountedCall, IngestFaults, Store, StoreResult},
     usage::Usage,
@@ -55,6 +56,11 @@ impl Ingestion<'_> {
     /// Counts the records of one delivery. If the store fails, some records may be counted; the sender repeats the
     /// delivery, and none is counted twice.
     pub async fn ingest(&self, body: &[u8]) -> StoreResult<IngestSummary> {
+        self.ingest_and_list_people(body).await.map(|(summary, _)| summary)
+    }
+
+    /// Does the same, and returns the people whose usage has grown.
+    pub async fn ingest_and_list_people(&self, body: &[u8]) -> StoreResult<(IngestSummary, BTreeSet<Person>)> {
         let mut faults = IngestFaults::default();
         let mut calls = Vec::new();
         match unpack_lines(body) {
@@ -78,7 +84,8 @@ impl Ingestion<'_> {
         if faults != IngestFaults::default() {
             self.store.add_faults(&faults).await?;
         }
-        Ok(summary)
+        let counted = calls.into_iter().zip(outcomes).filter(|(_, outcome)| *outcome == CountOutcome::Counted);
+        Ok((summary, counted.map(|(call, _)| call.person).collect()))
     }
 
     fn price(&self, record: InvocationRecord, faults: &mut IngestFaults) -> CountedCall {

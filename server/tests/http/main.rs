@@ -4,6 +4,7 @@ mod broken_store;
 mod client;
 mod client_program;
 mod load;
+mod notices;
 mod program;
 mod server;
 

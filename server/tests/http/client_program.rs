@@ -22,7 +22,7 @@ fn program() -> PathBuf {
 }
 
 #[test]
-#[ignore = "needs the client's program: cargo build -p bedrock-sso -p bedrock-sso-server --bins --example person"]
+#[ignore = "needs the client's program: cargo build --bins --example person"]
 fn client_program_obeys_limits_grants_and_blocks() {
     let world = World::new();
     let server = Server::start(&world);
@@ -60,7 +60,7 @@ fn client_program_obeys_limits_grants_and_blocks() {
 }
 
 #[test]
-#[ignore = "needs the client's program: cargo build -p bedrock-sso -p bedrock-sso-server --bins --example person"]
+#[ignore = "needs the client's program: cargo build --bins --example person"]
 fn client_program_without_an_answer_follows_on_error() {
     let world = World::new();
     let broken = || StoreError::Unavailable("the disk is full".to_owned());

@@ -69,7 +69,7 @@ const SHARDS: u64 = 16;
 const MAX_ACTIONS: usize = 100;
 /// DynamoDB's limit for one `BatchGetItem`.
 const MAX_KEYS: usize = 100;
-/// An expression may have 4 KB, and a model takes about 80 bytes of it.
+/// An expression may have 4 KB, and a model takes about 50 bytes of it.
 const MAX_MODELS_PER_UPDATE: usize = 40;
 /// How many people's transactions run at a time.
 const MAX_CONCURRENT: usize = 16;
@@ -236,7 +236,7 @@ fn limit_keys(limit: &LimitKey) -> Vec<Item> {
 }
 
 fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("these types have text keys only, and serializing them has no side that fails")
+    serde_json::to_string(value).expect("our own types have only keys that are text")
 }
 
 fn damaged(reason: impl fmt::Display) -> StoreError {

@@ -526,7 +526,7 @@ fn forget_periods(transaction: &WriteTransaction, now: Timestamp) -> RedbResult<
 // Entries in JSON
 
 fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("these types have text keys only, and serializing them has no side that fails")
+    serde_json::to_string(value).expect("our own types have only keys that are text")
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> RedbResult<T> {

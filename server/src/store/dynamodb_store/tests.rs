@@ -214,7 +214,7 @@ async fn start_interference(
                 Fate::Conflict => refuse(500, "InternalServerError", json!({})),
                 Fate::LoseAnswer => {
                     forward(&client, &endpoint, parts.headers, body.to_vec()).await;
-                    refuse(500, "InternalServerError", json!({}))
+                    refuse(503, "ServiceUnavailable", json!({}))
                 }
             }
         }
@@ -325,6 +325,37 @@ async fn a_store_that_stays_busy_is_unavailable() {
     let store = connect(&emulator(), &table).await.unwrap();
     let account = store.load_account(&person("alice"), &periods(START)).await.unwrap();
     assert_eq!(account.usage, [(); 3].map(|()| ModelUsage::default()));
+}
+
+/// The request is repeated, and has done already what it asks for.
+#[tokio::test]
+#[ignore = "server/tests/dynamodb starts the emulator that it needs"]
+async fn a_lost_answer_does_not_change_the_outcome() {
+    let table = create_table().await;
+    let lost = Arc::new(AtomicUsize::new(0));
+    let decide = {
+        let lost = Arc::clone(&lost);
+        move |number, operation: &str| {
+            // Of each kind of write, the first after the two requests that open the table.
+            let bit = match operation {
+                "PutItem" => 1,
+                "TransactWriteItems" => 2,
+                _ => 0,
+            };
+            match number > 1 && bit & !lost.fetch_or(bit, Ordering::SeqCst) != 0 {
+                true => Fate::LoseAnswer,
+                false => Fate::Forward,
+            }
+        }
+    };
+    let (endpoint, refused) = start_interference(emulator(), decide).await;
+    let store = connect(&endpoint, &table).await.unwrap();
+    assert!(store.claim_notice("notice", after(5)).await.unwrap());
+    assert!(!store.claim_notice("notice", after(5)).await.unwrap());
+    let counted = [call("id", "alice", "opus", START, 1)];
+    assert_eq!(store.count(&counted).await.unwrap(), [CountOutcome::Counted]);
+    assert_eq!(store.count(&counted).await.unwrap(), [CountOutcome::Repeated]);
+    assert_eq!(refused.load(Ordering::SeqCst), 2);
 }
 
 /// An answer that says both: one id was counted before, and another transaction was in the way.

@@ -32,6 +32,7 @@ use crate::{
     cli::{BlockArgs, Cli, Command, GrantArgs, LimitsCommand, RemoveLimitsArgs, SetLimitsArgs},
     config::{Config, StoreLocation},
     failure::Failure,
+    lambda::{self, FunctionRole},
     limits::{Block, Grant, Limit},
     prices::PriceList,
     serve,
@@ -51,7 +52,18 @@ const SERVER_START: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs one command line and returns its exit code.
+///
+/// In AWS Lambda there is no command line: the environment says what the function does.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
+    if lambda::is_function(&host::Environment::Process) {
+        return match run_function() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                print_failure(&failure);
+                failure.exit.into()
+            }
+        };
+    }
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error),
@@ -207,11 +219,25 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 fn run_server(config: &Config, prices: PriceList) -> Result<(), Failure> {
     start_log();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| internal("no threads", &error))?;
-    let store: Arc<dyn Store> = match &config.store {
+    let store = open_store(&runtime, &config.store)?;
+    runtime.block_on(serve::serve(config, prices, store))
+}
+
+fn run_function() -> Result<(), Failure> {
+    let role = FunctionRole::from_environment(&host::Environment::Process)?;
+    let config = load_config(None)?;
+    let prices = load_prices(&config)?;
+    start_log();
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| internal("no threads", &error))?;
+    let store = open_store(&runtime, &config.store)?;
+    runtime.block_on(lambda::run(role, &config, prices, store))
+}
+
+fn open_store(runtime: &tokio::runtime::Runtime, location: &StoreLocation) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match location {
         StoreLocation::File(path) => Arc::new(open_when_free(path)?),
         StoreLocation::DynamoDb { table } => Arc::new(runtime.block_on(open_table(table))?),
-    };
-    runtime.block_on(serve::serve(config, prices, store))
+    })
 }
 
 async fn open_table(table: &str) -> Result<DynamoDbStore, Failure> {

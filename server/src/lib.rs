@@ -8,6 +8,7 @@
 //! limits. `token` decides whose questions are answered.
 
 mod commands;
+pub mod lambda;
 pub mod serve;
 pub mod api;
 pub mod administration;

@@ -1,0 +1,193 @@
+//! The program as a function of AWS Lambda, with a runtime API on loopback that hands out events and takes the answers.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso-server");
+
+fn configuration(folder: &Path) -> String {
+    let store = folder.join("usage.redb");
+    format!(
+        "version = 1\nstore = \"file:{}\"\n[[issuer]]\nissuer = \"https://acme.okta.com\"\naudience = [\"0oa1\"]\n",
+        store.display()
+    )
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program under test, with its own environment only")]
+fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// A running function. Its runtime API is a socket on loopback.
+struct Function {
+    runtime: TcpListener,
+    process: Child,
+}
+
+/// A request of the function to its runtime API.
+struct RuntimeRequest {
+    stream: TcpStream,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Function {
+    fn start(role: &str, folder: &Path) -> Self {
+        let runtime = TcpListener::bind("127.0.0.1:0").unwrap();
+        let process = program()
+            .env("AWS_LAMBDA_RUNTIME_API", runtime.local_addr().unwrap().to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "limits")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("BEDROCK_SSO_SERVER_ROLE", role)
+            .env("BEDROCK_SSO_SERVER_CONFIG", configuration(folder))
+            .spawn()
+            .unwrap();
+        Self { runtime, process }
+    }
+
+    fn next_request(&self) -> RuntimeRequest {
+        let (stream, _) = self.runtime.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let (mut header, mut length) = (String::new(), 0);
+        while reader.read_line(&mut header).unwrap() > 2 {
+            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            header.clear();
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        RuntimeRequest { stream, line, body }
+    }
+
+    /// Hands the event to the function. Returns whether it succeeded, and its answer.
+    fn invoke(&self, event: &Value) -> (bool, Value) {
+        let next = self.next_request();
+        assert!(next.line.starts_with("GET /2018-06-01/runtime/invocation/next "), "{}", next.line);
+        let headers = "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
+                       Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\
+                       Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:limits\r\n\
+                       Content-Type: application/json\r\n";
+        next.answer("200 OK", headers, &event.to_string());
+        let answer = self.next_request();
+        let succeeded = answer.line.contains("/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response ");
+        assert!(succeeded || answer.line.contains("/error "), "{}", answer.line);
+        let body = serde_json::from_slice(&answer.body).unwrap();
+        answer.answer("202 Accepted", "", "");
+        (succeeded, body)
+    }
+
+    fn request(&self, method: &str, path: &str) -> Value {
+        let (succeeded, answer) = self.invoke(&json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
+            "headers": { "host": "limits.example.com", "accept": "application/json" },
+            "requestContext": {
+                "accountId": "123456789012", "apiId": "api", "domainName": "limits.example.com", "domainPrefix": "limits",
+                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test" },
+                "requestId": "id", "routeKey": "$default", "stage": "$default",
+                "time": "30/Nov/2026:12:00:00 +0000", "timeEpoch": 1_796_040_000_000_u64,
+            },
+            "isBase64Encoded": false,
+        }));
+        assert!(succeeded, "{answer}");
+        answer
+    }
+}
+
+impl RuntimeRequest {
+    fn answer(mut self, status: &str, headers: &str, body: &str) {
+        let length = body.len();
+        write!(
+            self.stream,
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().unwrap();
+    }
+}
+
+fn record(id: &str, input: u64) -> Value {
+    json!({
+        "schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": "2026-11-30T12:00:00Z",
+        "accountId": "123456789012", "requestId": id, "operation": "InvokeModel", "region": "us-east-1",
+        "identity": { "arn": "arn:aws:sts::123456789012:assumed-role/BedrockUser/alice@example.com" },
+        "modelId": "us.anthropic.claude-opus-4-6-v1", "input": { "inputTokenCount": input },
+        "output": { "outputTokenCount": 0 },
+    })
+}
+
+/// What the subscription of a log group delivers.
+fn subscription(records: &[Value]) -> Value {
+    let events: Vec<_> =
+        records.iter().map(|record| json!({ "id": "1", "timestamp": 1, "message": record.to_string() })).collect();
+    let envelope = json!({
+        "messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "bedrock", "logStream": "s",
+        "subscriptionFilters": ["limits"], "logEvents": events,
+    });
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(envelope.to_string().as_bytes()).unwrap();
+    json!({ "awslogs": { "data": STANDARD.encode(encoder.finish().unwrap()) } })
+}
+
+#[test]
+fn the_function_of_clients_answers_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = Function::start("check", folder.path());
+    let health = function.request("GET", "/healthz");
+    assert_eq!(health["statusCode"], 200);
+    assert_eq!(serde_json::from_str::<Value>(health["body"].as_str().unwrap()).unwrap(), json!({ "status": "ok" }));
+    assert_eq!(health["headers"]["cache-control"], "no-store");
+    assert_eq!(function.request("GET", "/check")["statusCode"], 401);
+    assert_eq!(function.request("POST", "/ingest")["statusCode"], 401);
+    assert_eq!(function.request("GET", "/other")["statusCode"], 404);
+}
+
+#[test]
+fn the_function_of_a_log_group_counts_each_record_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = Function::start("ingest", folder.path());
+    let events = [
+        (subscription(&[record("1", 10), record("2", 20)]), json!({ "accepted": 2, "repeated": 0, "rejected": 0 })),
+        (subscription(&[record("2", 20), json!({})]), json!({ "accepted": 0, "repeated": 1, "rejected": 1 })),
+        (json!({ "records": [record("3", 300)] }), json!({ "accepted": 1, "repeated": 0, "rejected": 0 })),
+        (json!({ "source": "aws.events" }), json!({ "accepted": 0, "repeated": 0, "rejected": 1 })),
+    ];
+    for (event, expected) in events {
+        assert_eq!(function.invoke(&event), (true, expected));
+    }
+    drop(function);
+    let file = folder.path().join("server.toml");
+    fs::write(&file, configuration(folder.path())).unwrap();
+    let usage = program().args(["usage", "--month", "2026-11", "--json", "--config"]).arg(file).output().unwrap();
+    let usage: Value = serde_json::from_slice(&usage.stdout).unwrap();
+    assert_eq!(usage["rows"][0]["person"], "alice@example.com");
+    assert_eq!(usage["rows"][0]["input_tokens"], 330);
+}
+
+#[test]
+fn a_function_without_a_role_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut function = Function::start("", folder.path());
+    assert_eq!(function.process.wait().unwrap().code(), Some(3));
+}

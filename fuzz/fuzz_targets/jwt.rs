@@ -3,58 +3,21 @@
 //! Run with `cargo +nightly fuzz run jwt -- -max_total_time=300 -dict=fuzz/jwt.dict`.
 #![no_main]
 
+mod provider;
+
 use std::sync::LazyLock;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bedrock_sso::{
     lock,
-    oidc::{
-        ExpectedClaims, ProviderKeys, ProviderMetadata, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken,
-        verify_token,
-    },
+    oidc::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
     secret::Secret,
     store,
     time::Timestamp,
-    url::SecureUrl,
 };
 use libfuzzer_sys::fuzz_target;
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
-const NOW: i64 = 1_800_000_000;
-const ISSUER: &str = "https://id.example";
-
-static KEY: LazyLock<Ed25519KeyPair> =
-    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
-static KEYS: LazyLock<ProviderKeys> = LazyLock::new(|| {
-    let ours = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": URL_SAFE_NO_PAD.encode(KEY.public_key()) });
-    // This key never signs, so a token that is accepted under its name is a forgery.
-    let rsa = json!({ "kty": "RSA", "kid": "two", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode([0xab; 256]) });
-    serde_json::from_value(json!({ "keys": [ours, rsa] })).expect("a key set")
-});
-static METADATA: LazyLock<ProviderMetadata> = LazyLock::new(|| {
-    let endpoint = SecureUrl::parse("https://id.example/x").expect("an address");
-    ProviderMetadata {
-        issuer: ISSUER.to_owned(),
-        authorization_endpoint: endpoint.clone(),
-        token_endpoint: endpoint.clone(),
-        jwks_uri: endpoint,
-        revocation_endpoint: None,
-        device_authorization_endpoint: None,
-        userinfo_endpoint: None,
-        end_session_endpoint: None,
-        algorithms: None,
-        scopes_supported: None,
-        token_auth_methods: None,
-        revocation_auth_methods: None,
-        auth_algorithms: None,
-        iss_parameter: false,
-        requires_pushed_requests: false,
-        acr_values: None,
-        claims: None,
-        claims_parameter: false,
-    }
-});
+use self::provider::{ISSUER, KEYS, METADATA, NOW, sign};
 
 /// A sealed record, which is necessary to restore a stored token.
 static PROOF: LazyLock<RecallProof> = LazyLock::new(|| {
@@ -81,11 +44,9 @@ fn any_text(text: &str) {
 
 /// Takes the header and the claims from the input, before and after its first zero byte, and signs them.
 fn signed(invented: &[u8]) {
-    let mut parts = invented.splitn(2, |byte| *byte == 0).map(|part| URL_SAFE_NO_PAD.encode(part));
+    let mut parts = invented.splitn(2, |byte| *byte == 0);
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let message = format!("{header}.{claims}");
-    let signature = URL_SAFE_NO_PAD.encode(KEY.sign(message.as_bytes()));
-    if let Some(token) = judge(&format!("{message}.{signature}")) {
+    if let Some(token) = judge(&sign(header, claims)) {
         check(&token);
     }
 }

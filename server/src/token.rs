@@ -299,8 +299,9 @@ fn not_believed(rejection: &TokenRejection) -> TokenError {
     TokenError::NotBelieved(format!("{rejection:?}"))
 }
 
-/// Reads the person as the client names their session, and what else limits depend on.
-fn read_caller(trusted: &TrustedIssuer, token: &VerifiedToken) -> Result<Caller, TokenError> {
+/// Reads the person as the client names their session, and what else limits depend on. Fails if none of the claims names
+/// a person.
+pub fn read_caller(trusted: &TrustedIssuer, token: &VerifiedToken) -> Result<Caller, TokenError> {
     let nobody = || TokenError::NobodyNamed { claims: trusted.person.clone() };
     let session = derive_session_name(token, &trusted.person);
     // The client falls back to the subject, which it then calls a last resort. It is a choice where it is configured.

@@ -61,19 +61,7 @@ impl Ingestion<'_> {
 
     /// Does the same, and returns the people whose usage has grown.
     pub async fn ingest_and_list_people(&self, body: &[u8]) -> StoreResult<(IngestSummary, BTreeSet<Person>)> {
-        let mut faults = IngestFaults::default();
-        let mut calls = Vec::new();
-        match unpack_lines(body) {
-            Ok(lines) => {
-                for line in &lines {
-                    match InvocationRecord::parse(line, self.now) {
-                        Ok(record) => calls.push(self.price(record, &mut faults)),
-                        Err(rejection) => count_rejection(&mut faults, rejection),
-                    }
-                }
-            }
-            Err(rejection) => count_rejection(&mut faults, rejection),
-        }
+        let (calls, faults) = read_delivery(body, self.prices, self.calendar, self.now);
         let outcomes = if calls.is_empty() { Vec::new() } else { self.store.count(&calls).await? };
         let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count() as u64;
         let summary = IngestSummary {
@@ -87,21 +75,50 @@ impl Ingestion<'_> {
         let counted = calls.into_iter().zip(outcomes).filter(|(_, outcome)| *outcome == CountOutcome::Counted);
         Ok((summary, counted.map(|(call, _)| call.person).collect()))
     }
+}
 
-    fn price(&self, record: InvocationRecord, faults: &mut IngestFaults) -> CountedCall {
-        let InvocationRecord { request_id, person, target, time, tokens } = record;
-        let priced = self.prices.price_call(&target.model, &tokens);
-        if priced.is_unknown_model {
-            *faults.unknown_models.entry(target.model.clone()).or_default() += 1;
+/// Reads the records of one delivery without a store: the calls that count, and what could not be counted as it should.
+pub fn read_delivery(
+    body: &[u8],
+    prices: &PriceList,
+    calendar: &Calendar,
+    now: Timestamp,
+) -> (Vec<CountedCall>, IngestFaults) {
+    let mut faults = IngestFaults::default();
+    let mut calls = Vec::new();
+    match unpack_lines(body) {
+        Ok(lines) => {
+            for line in &lines {
+                match InvocationRecord::parse(line, now) {
+                    Ok(record) => calls.push(price_record(record, prices, calendar, now, &mut faults)),
+                    Err(rejection) => count_rejection(&mut faults, rejection),
+                }
+            }
         }
-        CountedCall {
-            request_id,
-            person,
-            target,
-            periods: Period::ALL.map(|period| self.calendar.key_of(period, time)).into(),
-            usage: Usage { tokens, cost: priced.cost },
-            remember_until: self.now.saturating_add(std::time::Duration::from_secs(REMEMBER_SECONDS)),
-        }
+        Err(rejection) => count_rejection(&mut faults, rejection),
+    }
+    (calls, faults)
+}
+
+fn price_record(
+    record: InvocationRecord,
+    prices: &PriceList,
+    calendar: &Calendar,
+    now: Timestamp,
+    faults: &mut IngestFaults,
+) -> CountedCall {
+    let InvocationRecord { request_id, person, target, time, tokens } = record;
+    let priced = prices.price_call(&target.model, &tokens);
+    if priced.is_unknown_model {
+        *faults.unknown_models.entry(target.model.clone()).or_default() += 1;
+    }
+    CountedCall {
+        request_id,
+        person,
+        target,
+        periods: Period::ALL.map(|period| calendar.key_of(period, time)).into(),
+        usage: Usage { tokens, cost: priced.cost },
+        remember_until: now.saturating_add(std::time::Duration::from_secs(REMEMBER_SECONDS)),
     }
 }
 

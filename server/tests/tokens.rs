@@ -1,4 +1,5 @@
 //! The verification of ID tokens, with a provider on loopback that signs true and false ones.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -153,6 +154,24 @@ async fn text_that_is_no_token_is_not_believed() {
     }
     let large = format!("{head}{}.{signature}", "A".repeat(300 * 1024));
     assert!(is_not_believed(&identify(&verifier, &large, now()).await));
+}
+
+#[tokio::test]
+async fn token_with_any_character_changed_is_not_believed() {
+    let world = World::new();
+    let verifier = verifier(&world);
+    let token = world.issue_id_token();
+    identify(&verifier, &token, now()).await.unwrap();
+    for (index, old) in token.char_indices() {
+        for new in ["A", "_", "=", ".", " ", ""] {
+            let mut changed = token.clone();
+            changed.replace_range(index..=index, new);
+            if new != old.to_string() {
+                let outcome = identify(&verifier, &changed, now()).await;
+                assert!(is_not_believed(&outcome), "{index} {new:?}: {outcome:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! The service over real HTTP on loopback, with a provider that signs the tokens and a store in a file.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod broken_store;
 mod client;

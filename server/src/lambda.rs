@@ -100,7 +100,7 @@ struct SubscriptionData {
 async fn count_event(service: &Service, event: Value) -> Result<IngestSummary, lambda_http::Error> {
     let Service { store, prices, calendar, now, .. } = service;
     let ingestion = Ingestion { store: store.as_ref(), prices, calendar, now: now() };
-    let delivery = read_delivery(event);
+    let delivery = read_delivery(&event);
     let counted = ingestion.ingest_and_list_people(&delivery).await;
     let (summary, people) = counted.map_err(|error| Failure::from(error).to_string())?;
     if summary.rejected > 0 {
@@ -112,8 +112,8 @@ async fn count_event(service: &Service, event: Value) -> Result<IngestSummary, l
 }
 
 /// What `POST /ingest` would get. Something else than records stays as it is, so that it is rejected and counted there.
-fn read_delivery(event: Value) -> Vec<u8> {
-    match IngestEvent::deserialize(&event) {
+fn read_delivery(event: &Value) -> Vec<u8> {
+    match IngestEvent::deserialize(event) {
         Ok(IngestEvent::Subscription { awslogs }) => {
             STANDARD.decode(&awslogs.data).unwrap_or_else(|_| awslogs.data.into_bytes())
         }
@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn each_event_becomes_a_delivery() {
-        let delivery = |event| String::from_utf8(read_delivery(event)).unwrap();
-        assert_eq!(delivery(json!({ "awslogs": { "data": "e30=" } })), "{}");
-        assert_eq!(delivery(json!({ "records": [{ "a": 1 }, { "b": 2 }] })), "{\"a\":1}\n{\"b\":2}\n");
+        let delivery = |event: &Value| String::from_utf8(read_delivery(event)).unwrap();
+        assert_eq!(delivery(&json!({ "awslogs": { "data": "e30=" } })), "{}");
+        assert_eq!(delivery(&json!({ "records": [{ "a": 1 }, { "b": 2 }] })), "{\"a\":1}\n{\"b\":2}\n");
         // What is rejected is not lost on the way.
-        assert_eq!(delivery(json!({ "awslogs": { "data": "?" } })), "?");
-        assert_eq!(delivery(json!({ "detail": 1 })), "{\"detail\":1}");
+        assert_eq!(delivery(&json!({ "awslogs": { "data": "?" } })), "?");
+        assert_eq!(delivery(&json!({ "detail": 1 })), "{\"detail\":1}");
     }
 }

@@ -1,6 +1,7 @@
 //! What an administrator types: the program itself, alone and beside a server that runs.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "the tests start the program")]
 
 use std::{
     fs,

@@ -168,8 +168,8 @@ fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
 fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
@@ -267,7 +267,9 @@ fn parse_person(name: &str) -> StoreResult<Person> {
     Person::parse(name).map_err(|reason| damaged(format_args!("a person is called {name:?}: {reason}")))
 }
 
-const KINDS: [(&str, fn(&mut Usage) -> &mut u64); 5] = [
+type UsageField = fn(&mut Usage) -> &mut u64;
+
+const KINDS: [(&str, UsageField); 5] = [
     ("input", |usage| &mut usage.tokens.input),
     ("output", |usage| &mut usage.tokens.output),
     ("cache_read", |usage| &mut usage.tokens.cache_read),
@@ -900,7 +902,7 @@ impl Store for DynamoDbStore {
                     .set_key(Some(key(&partition, format!("{kind}#{name}"))))
                     .update_expression("ADD #count :count")
                     .expression_attribute_names("#count", "count")
-                    .expression_attribute_values(":count", number(count));
+                    .expression_attribute_values(":count", number(*count));
                 let update = update.build().map_err(|error| self.0.unavailable(error))?;
                 actions.push(TransactWriteItem::builder().update(update).build());
             }

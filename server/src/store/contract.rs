@@ -429,6 +429,12 @@ pub(super) async fn limits_are_listed_by_key(store: Arc<dyn Store>) {
     assert!(listed.is_sorted_by_key(Limit::key));
     listed.retain(is_ours);
     assert_eq!(listed, limits);
+    // Neither what else is stored about the person, nor the limits of another whose name begins with this one.
+    let first = person("listed-a");
+    store.save_person(&first, &record(["listed-b"], START)).await.unwrap();
+    let of_person = store.list_limits(Some(&Scope::Person(first.clone()))).await.unwrap();
+    limits.retain(|limit| limit.scope == Scope::Person(first.clone()));
+    assert_eq!(of_person, limits);
     let of_group = store.list_limits(Some(&group("listed-a"))).await.unwrap();
     assert_eq!(of_group.len(), 3);
     assert!(of_group.is_sorted_by_key(Limit::key));

@@ -1,5 +1,5 @@
 //! The program as a function of AWS Lambda, with a runtime API on loopback that hands out events and takes the answers.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 //! A store in one table of Amazon DynamoDB, for a server in AWS Lambda or on several machines.
 //!
 //! All reads are consistent: they see every write that was acknowledged before. DynamoDB limits the requests for one
-//! partition key, so no item is read or written for the whole fleet: what belongs to all is stored in [`SHARDS`] parts or
+//! partition key, so no item is read or written for the whole fleet: what belongs to all is stored in `SHARDS` parts or
 //! copies, and a person's name selects one of them.
 //!
 //! | PK | SK | Attributes |

@@ -15,11 +15,15 @@ use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso-server");
 
+/// A configuration in which the bearer `secret` may send records.
 fn configuration(folder: &Path) -> String {
-    let store = folder.join("usage.redb");
+    let (store, token) = (folder.join("usage.redb"), folder.join("ingest.token"));
+    fs::write(&token, "secret").unwrap();
     format!(
-        "version = 1\nstore = \"file:{}\"\n[[issuer]]\nissuer = \"https://acme.okta.com\"\naudience = [\"0oa1\"]\n",
-        store.display()
+        "version = 1\nstore = \"file:{}\"\n[[issuer]]\nissuer = \"https://acme.okta.com\"\naudience = [\"0oa1\"]\n\
+         [ingest]\ntoken_file = \"{}\"\n",
+        store.display(),
+        token.display()
     )
 }
 
@@ -93,16 +97,21 @@ impl Function {
     }
 
     fn request(&self, method: &str, path: &str) -> Value {
+        self.request_with(method, path, &json!({}), "")
+    }
+
+    /// Sends a request as an HTTP API does, in format 2.0.
+    fn request_with(&self, method: &str, path: &str, headers: &Value, body: &str) -> Value {
         let (succeeded, answer) = self.invoke(&json!({
             "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
-            "headers": { "host": "limits.example.com", "accept": "application/json" },
+            "headers": headers,
             "requestContext": {
                 "accountId": "123456789012", "apiId": "api", "domainName": "limits.example.com", "domainPrefix": "limits",
                 "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test" },
                 "requestId": "id", "routeKey": "$default", "stage": "$default",
                 "time": "30/Nov/2026:12:00:00 +0000", "timeEpoch": 1_796_040_000_000_u64,
             },
-            "isBase64Encoded": false,
+            "body": STANDARD.encode(body), "isBase64Encoded": true,
         }));
         assert!(succeeded, "{answer}");
         answer
@@ -161,6 +170,11 @@ fn the_function_of_clients_answers_requests() {
     assert_eq!(function.request("GET", "/check")["statusCode"], 401);
     assert_eq!(function.request("POST", "/ingest")["statusCode"], 401);
     assert_eq!(function.request("GET", "/other")["statusCode"], 404);
+    let bearer = json!({ "authorization": "Bearer secret" });
+    let counted = function.request_with("POST", "/ingest", &bearer, &record("1", 10).to_string());
+    assert_eq!(counted["statusCode"], 200);
+    let summary: Value = serde_json::from_str(counted["body"].as_str().unwrap()).unwrap();
+    assert_eq!(summary, json!({ "accepted": 1, "repeated": 0, "rejected": 0 }));
 }
 
 #[test]

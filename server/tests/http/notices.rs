@@ -95,6 +95,8 @@ fn one_delivery_that_passes_both_thresholds_is_one_notice() {
     let (webhook, received) = start_webhook(1);
     let server = start_server(&world, &webhook);
     server.set_limit(Scope::Default, "month 1000");
+    // The limit that is nearest to being spent decides.
+    server.set_limit(Scope::Default, "month 1000000USD");
     server.set_limit(Scope::Default, "day 1M");
     let bearer = format!("Bearer {INGEST_TOKEN}");
     server.ingest(&bearer, record("one", 1000).as_bytes());

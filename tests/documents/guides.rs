@@ -74,7 +74,8 @@ fn network_guide_has_a_row_for_each_failure() {
 
 #[test]
 fn variables_of_this_program_in_documents_are_read() {
-    let mut sources: String = files_under("src", &["rs"]).iter().map(read).collect();
+    let files = [files_under("src", &["rs"]), files_under("server/src", &["rs"])].concat();
+    let mut sources: String = files.iter().map(read).collect();
     // The installer and the builds of packages have variables too.
     let scripts = ["packaging/install.sh", "packaging/linux/package"].map(read).concat();
     // The name of a key's variable is put together from the name of its static.

@@ -11,7 +11,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use bedrock_sso::{host, http::Client, log, secret::Secret, time::Timestamp};
+use bedrock_sso::{
+    host::{self, Environment},
+    http::{Client, HttpSettings},
+    log,
+    secret::Secret,
+    time::Timestamp,
+};
 use ring::{
     hmac,
     rand::{SecureRandom, SystemRandom},
@@ -23,6 +29,7 @@ use crate::{
     calendar::Calendar,
     check_answer::{AnswerContext, CheckAnswer},
     config::{Config, GroupRule},
+    failure::Failure,
     ingest::Ingestion,
     me_answer::MeAnswer,
     notices::{Notifier, find_due_notices},
@@ -72,6 +79,17 @@ pub struct ExpectedBearer {
 }
 
 impl Service {
+    /// The service with an HTTP client of its own, by the variables of the environment.
+    pub fn with_own_client(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<Self, Failure> {
+        let client = Client::new(HttpSettings::from_environment(&Environment::Process)).map_err(|error| {
+            Failure::configuration(
+                format!("requests to the identity provider are impossible: {error:?}"),
+                "correct the proxy or the CA bundle in the environment",
+            )
+        })?;
+        Ok(Self::new(config, prices, store, client))
+    }
+
     pub fn new(config: &Config, prices: PriceList, store: Arc<dyn Store>, client: Client) -> Self {
         Self {
             store,

@@ -263,6 +263,7 @@ fn open_when_free(path: &Path) -> Result<FileStore, Failure> {
     let deadline = Instant::now() + SERVER_START;
     loop {
         match FileStore::open(path) {
+            // The lock of a file reports no event when it becomes free.
             Err(StoreError::InUse(_)) if Instant::now() < deadline => thread::sleep(RETRY_PAUSE),
             opened => return opened.map_err(Failure::from),
         }
@@ -307,7 +308,7 @@ async fn send_to_server(store: &Path, request: &AdminRequest) -> Result<AdminAns
     let sent = tokio::time::timeout(SERVER_START, async {
         loop {
             match socket::connect(store).await {
-                // The server opens its socket right after the store.
+                // The server opens its socket right after the store, and nothing reports that.
                 Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
                 Ok(stream) => return stream,
             }

@@ -5,12 +5,7 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bedrock_sso::{
-    failure::Exit,
-    host::Environment,
-    http::{Client, HttpSettings},
-    log,
-};
+use bedrock_sso::{failure::Exit, host::Environment, log};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::Value;
@@ -58,13 +53,7 @@ impl FunctionRole {
 
 /// Answers events until Lambda ends the process.
 pub async fn run(role: FunctionRole, config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
-    let client = Client::new(HttpSettings::from_environment(&Environment::Process)).map_err(|error| {
-        Failure::configuration(
-            format!("requests to the identity provider are impossible: {error:?}"),
-            "correct the proxy or the CA bundle in the environment",
-        )
-    })?;
-    let service = Arc::new(Service::new(config, prices, store, client));
+    let service = Arc::new(Service::with_own_client(config, prices, store)?);
     let ended = match role {
         FunctionRole::Check => lambda_http::run(build_router(service)).await,
         FunctionRole::Ingest => {

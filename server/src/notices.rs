@@ -172,6 +172,7 @@ impl Notifier {
                 log::warn("notices", format_args!("a notice of {threshold} % for {person} is lost: {fault}"));
                 return;
             };
+            // The receiver may be busy or restarting: it gets some time before the next attempt.
             sleep(pause).await;
         }
     }

@@ -7,8 +7,6 @@ use std::{future::Future, io, net::SocketAddr, path::Path, pin::pin, sync::Arc, 
 use axum::Router;
 use bedrock_sso::{
     failure::Exit,
-    host::Environment,
-    http::{Client, HttpSettings},
     log,
     text::{describe_io_error, display_path},
 };
@@ -61,13 +59,7 @@ const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 /// address when it accepts requests.
 pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
     let stop = listen_for_signals().map_err(|error| describe_system_error("signals", &error))?;
-    let client = Client::new(HttpSettings::from_environment(&Environment::Process)).map_err(|error| {
-        Failure::configuration(
-            format!("requests to the identity provider are impossible: {error:?}"),
-            "correct the proxy or the CA bundle in the environment",
-        )
-    })?;
-    let service = Arc::new(Service::new(config, prices, store, client));
+    let service = Arc::new(Service::with_own_client(config, prices, store)?);
     let listening = Listening::bind(config).await?;
     let mut background = JoinSet::new();
     background.spawn(clean_store(Arc::clone(&service)));
@@ -82,6 +74,7 @@ pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) ->
 /// Removes what has expired, now and then.
 async fn clean_store(service: Arc<Service>) {
     loop {
+        // Nothing happens when an entry expires, so only time can start the cleaning.
         sleep(CLEANING_INTERVAL).await;
         if let Err(error) = service.store.remove_expired((service.now)()).await {
             log::warn("serve", format_args!("what has expired stays in the store: {error:?}"));
@@ -146,6 +139,7 @@ impl Listening {
                 }
                 Err(error) => {
                     log::warn("serve", format_args!("a connection cannot be accepted: {error}"));
+                    // Without a pause the loop would occupy a processor until a file can be opened again.
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

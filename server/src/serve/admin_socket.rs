@@ -53,7 +53,8 @@ pub(super) fn serve_administrators(
                 }
                 Err(error) => {
                     log::warn("serve", format_args!("an administrator cannot be accepted: {error}"));
-                    // The usual cause, too many open files, lasts for a while.
+                    // The usual cause, too many open files, lasts for a while: without a pause the loop would occupy a
+                    // processor until then.
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -397,6 +397,7 @@ impl Table {
             if Instant::now() + pause >= deadline {
                 return Err(self.refused(&error));
             }
+            // A busy table recovers only if its clients wait, and not all of them equally long.
             sleep(pause).await;
             backoff = (2 * backoff).min(LONGEST_BACKOFF);
         }
@@ -449,6 +450,7 @@ impl Table {
                 if answered == 0 && Instant::now() >= deadline {
                     return Err(self.unavailable("it answers no more keys"));
                 }
+                // A throttled table answers more keys after a pause.
                 sleep(FIRST_BACKOFF).await;
             }
             wanted = unprocessed;

@@ -63,6 +63,7 @@ async fn open_new() -> (Arc<dyn Store>, ()) {
     (Arc::new(connect(&emulator(), &create_table().await).await.unwrap()), ())
 }
 
+// An emulator is a process beside the tests, which a plain `cargo test` must not need; `.ci/run server` runs all of these.
 contract_tests!(open_new().await, ignore = "server/tests/dynamodb starts the emulator that it needs");
 
 // Without an emulator

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sigv4::http_request::{SignatureLocation, SigningSettings};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::signature::sign_bedrock_request;
+use super::signature::sign_as;
 use crate::{credentials::AwsCredentials, secret::Secret, time::Timestamp};
 
 /// The prefix by which Bedrock recognises a short-term key.
@@ -34,7 +34,7 @@ fn sign_request_url(credentials: &AwsCredentials, region: &str, now: Timestamp, 
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(life);
     let request = http::Request::post(REQUEST_URL).body([]).expect("a plain address");
-    sign_bedrock_request(request, settings, credentials, region, now).uri().to_string()
+    sign_as(settings, request, credentials, "bedrock", region, now).uri().to_string()
 }
 
 #[cfg(test)]

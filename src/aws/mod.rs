@@ -51,6 +51,7 @@ pub use self::{
 pub use self::{
     destination::list_destinations,
     service::AwsService,
+    signature::sign_request,
     token_algorithm::{AlgorithmRefuser, AlgorithmSupport, assess_algorithm, list_required_algorithms},
 };
 use self::{identity_pool::IdentityPool, sts_client::StsClient};

@@ -1,4 +1,4 @@
-//! Signs Bedrock requests with AWS Signature Version 4.
+//! Signs requests to AWS with Signature Version 4.
 //!
 //! It uses the SDK's signer, which the STS client needs anyway. The callers choose the request and its destination.
 
@@ -14,17 +14,26 @@ use aws_smithy_runtime_api::client::identity::Identity;
 
 use crate::{credentials::AwsCredentials, time::Timestamp};
 
-/// The service name in the signatures of all Bedrock services.
-const SERVICE: &str = "bedrock";
-
-/// Adds the signature to the headers or to the query, as `settings` says.
+/// Adds the signature to the headers. `service` is the name that AWS signs with, such as `bedrock` or `execute-api`.
 ///
 /// The address must be the one that is sent. Its path is encoded once there, and a second time in the signed text, as
 /// all services except S3 require.
-pub(super) fn sign_bedrock_request<B: AsRef<[u8]>>(
-    mut request: Request<B>,
-    settings: SigningSettings,
+pub fn sign_request<B: AsRef<[u8]>>(
+    request: Request<B>,
     credentials: &AwsCredentials,
+    service: &str,
+    region: &str,
+    now: Timestamp,
+) -> Request<B> {
+    sign_as(SigningSettings::default(), request, credentials, service, region, now)
+}
+
+/// Does the same, with the signature where the settings say.
+pub(super) fn sign_as<B: AsRef<[u8]>>(
+    settings: SigningSettings,
+    mut request: Request<B>,
+    credentials: &AwsCredentials,
+    service: &str,
     region: &str,
     now: Timestamp,
 ) -> Request<B> {
@@ -32,7 +41,7 @@ pub(super) fn sign_bedrock_request<B: AsRef<[u8]>>(
     let params = SigningParams::builder()
         .identity(&identity)
         .region(region)
-        .name(SERVICE)
+        .name(service)
         .time(UNIX_EPOCH + now.duration_since(Timestamp::from_unix(0)))
         .settings(settings)
         .build()

@@ -3,13 +3,12 @@
 //! Its callers choose the operation and interpret the answer.
 
 use ::http::{Method, Request, header};
-use aws_sigv4::http_request::SigningSettings;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::{BedrockClient, BedrockError, ConverseRequest, error};
 use crate::{
-    aws::signature::sign_bedrock_request,
+    aws::signature::sign_request,
     http::{self, FullResponse},
     url::SecureUrl,
 };
@@ -60,8 +59,7 @@ impl BedrockClient<'_> {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(body).map_err(|_| BedrockError::InvalidAddress(address))?;
-        let settings = SigningSettings::default();
-        Ok(sign_bedrock_request(request, settings, self.credentials, self.region, (self.now)()))
+        Ok(sign_request(request, self.credentials, "bedrock", self.region, (self.now)()))
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -14,9 +16,20 @@ use bedrock_sso::http::HttpSettings;
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::*;
-use crate::store::contract::{self, START, after, call, contract_tests, periods, person, usage};
+use super::{
+    items::{expiry_of, request_key},
+    requests::{CONDITION_FAILED, LAYOUT_VERSION},
+    *,
+};
+use crate::{
+    calendar::Period,
+    store::{
+        StoreError,
+        contract::{self, START, after, call, contract_tests, periods, person, usage},
+    },
+};
 
 /// Names the emulator's endpoint.
 const ENDPOINT: &str = "BEDROCK_SSO_TEST_DYNAMODB";

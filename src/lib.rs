@@ -23,6 +23,7 @@ pub mod lock;
 pub mod config;
 pub mod cli;
 pub mod http;
+pub mod signature;
 pub mod credentials;
 pub mod hint;
 pub mod shell;

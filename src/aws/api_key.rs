@@ -8,8 +8,7 @@ use std::time::Duration;
 use aws_sigv4::http_request::{SignatureLocation, SigningSettings};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::signature::sign_as;
-use crate::{credentials::AwsCredentials, secret::Secret, time::Timestamp};
+use crate::{credentials::AwsCredentials, secret::Secret, signature::sign_as, time::Timestamp};
 
 /// The prefix by which Bedrock recognises a short-term key.
 const PREFIX: &str = "bedrock-api-key-";

@@ -22,7 +22,6 @@ mod session_duration;
 mod identity_pool;
 mod identity_center;
 mod sts_client;
-mod signature;
 mod caller_identity;
 #[cfg(test)]
 mod testing;
@@ -51,10 +50,10 @@ pub use self::{
 pub use self::{
     destination::list_destinations,
     service::AwsService,
-    signature::sign_request,
     token_algorithm::{AlgorithmRefuser, AlgorithmSupport, assess_algorithm, list_required_algorithms},
 };
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
+pub use crate::signature::sign_request;
 use crate::{
     config::{ChainedRole, Federation, IdentityCenterSettings, Profile, RoleArn, SignInSettings},
     credentials::AwsCredentials,

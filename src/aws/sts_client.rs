@@ -14,8 +14,11 @@ use aws_sdk_sts::{
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-use super::{AwsRefusalReason, AwsService, CommonRefusal, Error, endpoint, retry, signature::to_sdk_credentials};
-use crate::{config::Profile, credentials::AwsCredentials, host::Environment, http, log, text::UntrustedText};
+use super::{AwsRefusalReason, AwsService, CommonRefusal, Error, endpoint, retry};
+use crate::{
+    config::Profile, credentials::AwsCredentials, host::Environment, http, log, signature::to_sdk_credentials,
+    text::UntrustedText,
+};
 
 /// The STS endpoints of a profile, without credentials.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::{BedrockClient, BedrockError, ConverseRequest, error};
 use crate::{
-    aws::signature::sign_request,
     http::{self, FullResponse},
+    signature::sign_request,
     url::SecureUrl,
 };
 

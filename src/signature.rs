@@ -1,4 +1,4 @@
-//! Signs requests to AWS with Signature Version 4.
+//! Signs requests with AWS Signature Version 4: those to AWS, and those to a quota service behind AWS's API Gateway.
 //!
 //! It uses the SDK's signer, which the STS client needs anyway. The callers choose the request and its destination.
 
@@ -29,7 +29,7 @@ pub fn sign_request<B: AsRef<[u8]>>(
 }
 
 /// Does the same, with the signature where the settings say.
-pub(super) fn sign_as<B: AsRef<[u8]>>(
+pub(crate) fn sign_as<B: AsRef<[u8]>>(
     settings: SigningSettings,
     mut request: Request<B>,
     credentials: &AwsCredentials,
@@ -59,7 +59,7 @@ pub(super) fn sign_as<B: AsRef<[u8]>>(
 }
 
 /// Converts the credentials to the SDK's type. The expiry is left out: the SDK would try to refresh the credentials.
-pub(super) fn to_sdk_credentials(credentials: &AwsCredentials) -> SdkCredentials {
+pub(crate) fn to_sdk_credentials(credentials: &AwsCredentials) -> SdkCredentials {
     let AwsCredentials { access_key_id, secret_access_key, session_token, expiration: _ } = credentials;
     let token = Some(session_token.expose().to_owned());
     SdkCredentials::new(access_key_id, secret_access_key.expose(), token, None, "bedrock-sso")

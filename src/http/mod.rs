@@ -60,6 +60,7 @@ pub struct Client {
     /// From the request to the end of the answer.
     total_timeout: Duration,
     body_limit: usize,
+    logs_paths: bool,
     unused: Arc<UnusedVariables>,
 }
 
@@ -135,6 +136,7 @@ impl Client {
             proxies,
             total_timeout: TOTAL_TIMEOUT,
             body_limit: BODY_LIMIT,
+            logs_paths: true,
             unused: Arc::default(),
         })
     }
@@ -151,6 +153,12 @@ impl Client {
         self.with_total_timeout(self.total_timeout.min(limit))
     }
 
+    /// Returns a client whose log leaves out the paths: that of a webhook is often a secret.
+    #[must_use]
+    pub fn with_hidden_paths(&self) -> Self {
+        Self { logs_paths: false, ..self.clone() }
+    }
+
     /// Sends a GET request that accepts this content type. `url` is a parsed address. Fails as [`Self::send`] does.
     pub async fn get(&self, url: &str, accepted: &'static str) -> Result<FullResponse, Error> {
         let request = ::http::Request::get(url).header(header::ACCEPT, accepted).body(Vec::new());
@@ -159,13 +167,15 @@ impl Client {
 
     /// Sends one request: 10 s to connect, 30 s in total by default, at most 1 MiB of body, no redirects.
     ///
-    /// The log gets method, host and path, but no query, header or body, which may contain secrets.
+    /// The log gets method, host and path (see [`Self::with_hidden_paths`]), but no query, header or body, which may
+    /// contain secrets.
     pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<FullResponse, Error> {
         let target = SecureUrl::parse(&request.uri().to_string())
             .map_err(|_| Error::NotSecure { host: request.uri().host().unwrap_or_default().to_owned() })?;
         let mut request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
         *request.timeout_mut() = Some(self.total_timeout);
-        let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
+        let path = if self.logs_paths { request.url().path() } else { "" };
+        let sent = format!("{} {}{path}", request.method(), target.authority());
         self.execute_request(request, &target)
             .await
             .inspect(|answer| log::debug("http", format_args!("{sent}: {}", answer.status.as_u16())))

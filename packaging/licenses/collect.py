@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints the licences of all code that is linked into the program, as one text: `collect.py TARGET …`.
+"""Prints the licences of all code that is linked into the program, as one text: `collect.py [--package NAME] TARGET …`.
 
-It asks cargo for the crates of these targets, and reads the licences from the crates and those of Rust's library from the compiler.
+The program is the client's, unless another package of the workspace is named. It asks cargo for the crates of these targets, and reads the licences from the crates and those of Rust's library from the compiler.
 The files beside this one are for C libraries, and for crates without a text. The output has the same bytes each time.
 """
 
@@ -27,8 +27,8 @@ C_LIBRARIES = {
 # For crates without a text. If a crate offers a choice, the first of these is taken.
 STANDARD = {"MIT": HERE / "MIT.txt", "Apache-2.0": REPOSITORY / "LICENSE"}
 OPENING = """\
-The code that is linked into bedrock-sso besides its own, with its licences and the addresses of its sources, followed by the
-texts of the licences. bedrock-sso itself is licensed under the Apache License, version 2.0.
+The code that is linked into {program} besides its own, with its licences and the addresses of its sources, followed by the
+texts of the licences. {program} itself is licensed under the Apache License, version 2.0.
 
 """
 
@@ -44,15 +44,17 @@ class Part:
 
 
 def main() -> None:
-    targets = sys.argv[1:]
+    program, targets = "bedrock-sso", sys.argv[1:]
+    if targets[:1] == ["--package"]:
+        _, program, *targets = targets
     if not targets:
         sys.exit("collect.py: pass the targets, such as x86_64-unknown-linux-musl")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    sys.stdout.writelines(render([*crates(targets), library(), *c_libraries(targets)]))
+    sys.stdout.writelines(render(program, [*crates(program, targets), library(), *c_libraries(targets)]))
 
 
-def crates(targets: list[str]) -> Iterator[Part]:
-    linked = {crate for target in targets for crate in linked_for(target)}
+def crates(program: str, targets: list[str]) -> Iterator[Part]:
+    linked = {crate for target in targets for crate in linked_for(program, target)}
     known = json.loads(cargo("metadata", "--format-version=1"))["packages"]
     for package in sorted(known, key=lambda package: (package["name"], package["version"])):
         name = f"{package['name']} {package['version']}"
@@ -62,9 +64,9 @@ def crates(targets: list[str]) -> Iterator[Part]:
             yield Part(name, package["license"], f"https://crates.io/crates/{name.replace(' ', '/')}", texts)
 
 
-def linked_for(target: str) -> Iterator[str]:
+def linked_for(program: str, target: str) -> Iterator[str]:
     """The crates of a target, without build dependencies, procedural macros and test dependencies."""
-    listing = cargo("tree", f"--target={target}", "--edges=normal,no-proc-macro", "--prefix=none", "--format={p}")
+    listing = cargo("tree", f"--package={program}", f"--target={target}", "--edges=normal,no-proc-macro", "--prefix=none", "--format={p}")
     for line in listing.splitlines():
         name, version, *_ = line.split()
         yield f"{name} {version.removeprefix('v')}"
@@ -127,9 +129,9 @@ def c_libraries(targets: list[str]) -> Iterator[Part]:
             yield Part("libgcc", "GPL-3.0-or-later WITH GCC-exception-3.1", "https://gcc.gnu.org", (exception,))
 
 
-def render(parts: list[Part]) -> Iterator[str]:
+def render(program: str, parts: list[Part]) -> Iterator[str]:
     """A list of the parts, then each text once, below the names of its parts."""
-    yield OPENING
+    yield OPENING.format(program=program)
     users: dict[str, list[str]] = {}
     whole: dict[str, str] = {}
     for part in parts:

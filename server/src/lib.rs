@@ -20,6 +20,7 @@ pub mod standing;
 pub mod token;
 pub mod cli;
 pub mod config;
+pub mod aws_calls;
 pub mod failure;
 pub mod store;
 pub mod prices;

@@ -31,6 +31,7 @@ const SERVER_START: Duration = Duration::from_secs(5);
 
 /// The pause before the next attempt to open a store that another process holds for a moment.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
 pub(super) fn open_store(
     runtime: &tokio::runtime::Runtime,
     location: &StoreLocation,

@@ -69,7 +69,7 @@ fn ok(text: &str) -> Answer {
 fn refusal(status: u16, code: &str) -> Answer {
     let text = format!(
         "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type>\
-         <Code>{code}</Code><Message>it\u{1b}[2J says &lt;no&gt;</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+         <Code>{code}</Code><Message>it\u{9b}2J\u{202e} says &lt;no&gt;</Message></Error><RequestId>1</RequestId></ErrorResponse>"
     );
     (status, "", text)
 }
@@ -161,10 +161,10 @@ async fn a_service_that_stays_busy_is_given_up() {
 
 #[tokio::test]
 async fn foreign_text_and_secrets_stay_out_of_errors() {
-    let (client, _) = start(vec![refusal(403, "Access\u{202e}Denied")]).await;
+    let (client, _) = start(vec![refusal(403, "AccessDenied")]).await;
     let error = client.delete_policy_version(&policy(), &PolicyVersion { number: 1, is_default: false }).await;
     let text = error.unwrap_err().to_string();
-    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    assert!(!text.contains('\u{9b}') && !text.contains('\u{202e}'), "{text:?}");
     assert!(text.contains("IAM DeletePolicyVersion") && text.contains("says <no>"), "{text}");
     assert!(!format!("{client:?}").contains("planted"), "{client:?}");
 }

@@ -20,7 +20,7 @@ use proptest::{
 };
 use tokio::{runtime::Handle, task::JoinSet};
 
-use super::{CountOutcome, CountedCall, IngestFaults, PersonRecord, Store};
+use super::{CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store};
 use crate::{
     calendar::{Calendar, Period, PeriodKey},
     limits::{Action, Amount, Block, Grant, Limit, Scope},
@@ -49,6 +49,12 @@ macro_rules! contract_tests {
             grants_add_up_until_they_end
             a_block_replaces_the_earlier_one
             one_of_eight_claims_a_notice
+            limits_of_models_are_listed_without_the_others
+            a_mark_holds_until_its_latest_end
+            a_mark_that_was_renewed_is_not_removed
+            marks_of_many_writers_end_as_the_latest
+            one_of_eight_acquires_a_lease
+            a_lease_ends_or_is_given_back
             faults_are_summed_by_name
             what_is_young_does_not_expire
             a_store_answers_the_check
@@ -552,6 +558,118 @@ pub(super) async fn one_of_eight_claims_a_notice(store: Arc<dyn Store>) {
     }
 }
 
+pub(super) async fn limits_of_models_are_listed_without_the_others(store: Arc<dyn Store>) {
+    let owner = Scope::Person(person("model-owner"));
+    let amount = Amount::Tokens(0);
+    let models = [
+        limit(owner.clone(), Some("models-a*"), Period::Day, amount),
+        limit(owner.clone(), Some("models-b*"), Period::Month, Amount::Usd(MicroUsd(5))),
+        limit(group("models"), Some("models-a*"), Period::Day, amount),
+        limit(Scope::Default, Some("models-a*"), Period::Hour, amount),
+    ];
+    let others = [limit(owner.clone(), None, Period::Day, amount), limit(group("models"), None, Period::Day, amount)];
+    for limit in models.iter().chain(&others) {
+        store.set_limit(limit).await.unwrap();
+    }
+    let listed = async || -> Vec<Limit> {
+        let mut listed = store.list_model_limits().await.unwrap();
+        assert!(listed.is_sorted_by_key(Limit::key));
+        listed.retain(|limit| limit.model.as_deref().is_some_and(|model| model.starts_with("models-")));
+        listed
+    };
+    assert_eq!(listed().await, models);
+    let raised = Limit { amount: Amount::Tokens(7), ..models[0].clone() };
+    store.set_limit(&raised).await.unwrap();
+    assert_eq!(listed().await[0], raised);
+    assert_eq!(store.remove_limits(&[models[0].key(), models[3].key(), others[0].key()]).await.unwrap(), 3);
+    assert_eq!(listed().await, models[1..3]);
+}
+
+async fn marks_of(store: &dyn Store, prefix: &str, now: Timestamp) -> Vec<OverLimitMark> {
+    let mut marks = store.list_over_limit(now).await.unwrap();
+    assert!(marks.is_sorted_by(|one, next| one.person < next.person));
+    marks.retain(|mark| mark.person.as_str().starts_with(prefix));
+    marks
+}
+
+pub(super) async fn a_mark_holds_until_its_latest_end(store: Arc<dyn Store>) {
+    for (name, until) in [("marked-b", 50), ("marked-a", 20), ("marked-b", 100), ("marked-b", 60), ("marked-a,b", 20)] {
+        store.mark_over_limit(&person(name), after(until)).await.unwrap();
+    }
+    let listed = async |now| -> Vec<(String, Timestamp)> {
+        let marks = marks_of(&*store, "marked-", now).await.into_iter();
+        marks.map(|mark| (mark.person.to_string(), mark.until)).collect()
+    };
+    let b = ("marked-b".to_owned(), after(100));
+    let ended = [("marked-a".to_owned(), after(20)), ("marked-a,b".to_owned(), after(20))];
+    assert_eq!(listed(after(19)).await, [&ended[..], std::slice::from_ref(&b)].concat());
+    assert_eq!(listed(after(20)).await, [b]);
+    assert_eq!(listed(after(100)).await, []);
+}
+
+pub(super) async fn a_mark_that_was_renewed_is_not_removed(store: Arc<dyn Store>) {
+    let name = person("renewed");
+    store.mark_over_limit(&name, after(50)).await.unwrap();
+    let [first] = marks_of(&*store, "renewed", START).await.try_into().unwrap();
+    // The second mark ends earlier, and still says that the person has reached a limit again.
+    store.mark_over_limit(&name, after(10)).await.unwrap();
+    assert!(!store.unmark_over_limit(&first).await.unwrap());
+    let [second] = marks_of(&*store, "renewed", START).await.try_into().unwrap();
+    assert_eq!(second.until, after(50));
+    assert!(store.unmark_over_limit(&second).await.unwrap());
+    assert!(!store.unmark_over_limit(&second).await.unwrap());
+    assert_eq!(marks_of(&*store, "renewed", START).await, []);
+    store.mark_over_limit(&name, after(10)).await.unwrap();
+    assert!(!store.unmark_over_limit(&second).await.unwrap());
+}
+
+pub(super) async fn marks_of_many_writers_end_as_the_latest(store: Arc<dyn Store>) {
+    let mut writers = JoinSet::new();
+    for number in 0..16 {
+        let store = Arc::clone(&store);
+        // Four people, each marked by four writers.
+        let name = person(&format!("crowd-{}", number % 4));
+        writers.spawn(async move { store.mark_over_limit(&name, after(100 + number * 7 % 16)).await.unwrap() });
+    }
+    writers.join_all().await;
+    let ends: Vec<_> = marks_of(&*store, "crowd-", START).await.into_iter().map(|mark| mark.until).collect();
+    let latest = |first: u64| (0..4).map(|turn| after(100 + (first + 4 * turn) * 7 % 16)).max().unwrap();
+    assert_eq!(ends, [0, 1, 2, 3].map(latest));
+}
+
+pub(super) async fn one_of_eight_acquires_a_lease(store: Arc<dyn Store>) {
+    for turn in 0..3 {
+        let name = format!("contended-{turn}");
+        let mut holders = JoinSet::new();
+        for number in 0..8 {
+            let (store, name) = (Arc::clone(&store), name.clone());
+            let holder = format!("holder-{number}");
+            holders.spawn(async move { store.acquire_lease(&name, &holder, START, after(60)).await.unwrap() });
+        }
+        let acquired = holders.join_all().await.into_iter().filter(|acquired| *acquired).count();
+        assert_eq!(acquired, 1, "{name}");
+    }
+}
+
+pub(super) async fn a_lease_ends_or_is_given_back(store: Arc<dyn Store>) {
+    let acquire = async |holder: &str, now: u64, until: u64| -> bool {
+        store.acquire_lease("lease", holder, after(now), after(until)).await.unwrap()
+    };
+    assert!(acquire("one", 0, 60).await);
+    assert!(!acquire("two", 59, 120).await);
+    // The holder extends it.
+    assert!(acquire("one", 59, 90).await);
+    assert!(!acquire("two", 60, 120).await);
+    assert!(acquire("two", 90, 120).await);
+    // It belongs to another one now.
+    store.release_lease("lease", "one").await.unwrap();
+    assert!(!acquire("one", 91, 120).await);
+    store.release_lease("lease", "two").await.unwrap();
+    store.release_lease("lease", "two").await.unwrap();
+    assert!(acquire("one", 92, 120).await);
+    assert!(store.acquire_lease("another", "two", after(92), after(120)).await.unwrap());
+}
+
 pub(super) async fn faults_are_summed_by_name(store: Arc<dyn Store>) {
     let counts = |entries: &[(&str, u64)]| entries.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
     let faults = |rejected, models| IngestFaults { rejected: counts(rejected), unknown_models: counts(models) };
@@ -575,9 +693,13 @@ pub(super) async fn what_is_young_does_not_expire(store: Arc<dyn Store>) {
     }
     store.count(&calls).await.unwrap();
     assert!(store.claim_notice("young", after(3600)).await.unwrap());
+    store.mark_over_limit(&person(name), after(3600)).await.unwrap();
+    assert!(store.acquire_lease("young", "holder", START, after(3600)).await.unwrap());
     store.remove_expired(START).await.unwrap();
     assert_eq!(store.count(&calls).await.unwrap(), [CountOutcome::Repeated; 2]);
     assert!(!store.claim_notice("young", after(3600)).await.unwrap());
+    assert_eq!(marks_of(&*store, name, START).await.len(), 1);
+    assert!(!store.acquire_lease("young", "other", START, after(3600)).await.unwrap());
     assert_eq!(usage_of(&*store, name, recent).await, [(); 3].map(|()| by_model([(OPUS, 1)])));
     assert_eq!(usage_of(&*store, name, old).await[1..], [by_model([(OPUS, 10)]), by_model([(OPUS, 10)])]);
 }

@@ -16,6 +16,8 @@
 //! | `grants` | person, `Grant` | nothing |
 //! | `blocks` | person | `Block` |
 //! | `notices` | name | when it expires |
+//! | `over_limit` | person | when the mark ends, its stamp |
+//! | `leases` | name | the holder, when it ends |
 //! | `faults` | kind, reason or model | how many |
 
 use std::{
@@ -40,7 +42,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::oneshot;
 
 use super::{
-    Account, CountOutcome, CountedCall, IngestFaults, PersonRecord, Store, StoreError, StoreResult,
+    Account, CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store, StoreError, StoreResult,
     oldest_day_to_store, oldest_hour_to_store,
 };
 use crate::{
@@ -69,6 +71,8 @@ const LIMITS: TableDefinition<(&str, &str, &str), &str> = TableDefinition::new("
 const GRANTS: TableDefinition<(&str, &str), ()> = TableDefinition::new("grants");
 const BLOCKS: TableDefinition<&str, &str> = TableDefinition::new("blocks");
 const NOTICES: TableDefinition<&str, i64> = TableDefinition::new("notices");
+const OVER_LIMIT: TableDefinition<&str, (i64, u64)> = TableDefinition::new("over_limit");
+const LEASES: TableDefinition<&str, (&str, i64)> = TableDefinition::new("leases");
 
 const FAULTS: TableDefinition<(&str, &str), u64> = TableDefinition::new("faults");
 const REJECTED: &str = "rejected";
@@ -256,6 +260,12 @@ fn fill_draft(draft: &Path) -> RedbResult<Database> {
     let database = builder().create_with_backend(FileBackend::new(options.open(draft)?)?)?;
     let transaction = database.begin_write()?;
     transaction.open_table(LAYOUT)?.insert("version", LAYOUT_VERSION)?;
+    create_tables(&transaction)?;
+    transaction.commit()?;
+    Ok(database)
+}
+
+fn create_tables(transaction: &WriteTransaction) -> RedbResult<()> {
     for period in Period::ALL {
         transaction.open_table(usage_table(period))?;
     }
@@ -266,9 +276,10 @@ fn fill_draft(draft: &Path) -> RedbResult<Database> {
     transaction.open_table(GRANTS)?;
     transaction.open_table(BLOCKS)?;
     transaction.open_table(NOTICES)?;
+    transaction.open_table(OVER_LIMIT)?;
+    transaction.open_table(LEASES)?;
     transaction.open_table(FAULTS)?;
-    transaction.commit()?;
-    Ok(database)
+    Ok(())
 }
 
 fn builder() -> Builder {
@@ -284,7 +295,7 @@ fn open_existing(path: &Path) -> RedbResult<Database> {
 
 fn check_layout(path: &Path, database: &Database) -> StoreResult<()> {
     match read_layout(database) {
-        Ok(LAYOUT_VERSION) => Ok(()),
+        Ok(LAYOUT_VERSION) => add_tables(database).map_err(|error| to_store_error(path, error)),
         Ok(version) => Err(StoreError::LaterVersion(format!(
             "{} has layout {version}, and this program knows layout {LAYOUT_VERSION}",
             display_path(path)
@@ -293,6 +304,19 @@ fn check_layout(path: &Path, database: &Database) -> StoreResult<()> {
             Err(StoreError::Damaged(format!("another program has written {}", display_path(path))))
         }
         Err(error) => Err(to_store_error(path, error)),
+    }
+}
+
+/// Creates the tables that an earlier program of the same layout did not have.
+fn add_tables(database: &Database) -> RedbResult<()> {
+    match database.begin_read()?.open_table(OVER_LIMIT) {
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            let transaction = database.begin_write()?;
+            create_tables(&transaction)?;
+            Ok(transaction.commit()?)
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -520,6 +544,8 @@ fn forget_periods(transaction: &WriteTransaction, now: Timestamp) -> RedbResult<
         transaction.open_table(definition)?.retain_in(..(end.as_str(), "", ""), |_, _| false)?;
     }
     transaction.open_table(NOTICES)?.retain(|_, until| until > now.unix_seconds())?;
+    transaction.open_table(OVER_LIMIT)?.retain(|_, (until, _)| until > now.unix_seconds())?;
+    transaction.open_table(LEASES)?.retain(|_, (_, until)| until > now.unix_seconds())?;
     Ok(())
 }
 
@@ -743,6 +769,83 @@ impl Store for FileStore {
                 }
             }
             Ok(blocks)
+        })
+        .await
+    }
+
+    async fn list_model_limits(&self) -> StoreResult<Vec<Limit>> {
+        let mut limits = self.list_limits(None).await?;
+        limits.retain(|limit| limit.model.is_some());
+        Ok(limits)
+    }
+
+    async fn mark_over_limit(&self, person: &Person, until: Timestamp) -> StoreResult<()> {
+        let person = person.clone();
+        let mut stamp = [0; 8];
+        host::fill_random(&mut stamp);
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(OVER_LIMIT)?;
+            let end = table.get(person.as_str())?.map_or(i64::MIN, |mark| mark.value().0);
+            table.insert(person.as_str(), (until.unix_seconds().max(end), u64::from_ne_bytes(stamp)))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list_over_limit(&self, now: Timestamp) -> StoreResult<Vec<OverLimitMark>> {
+        self.read(move |transaction| {
+            let mut marks = Vec::new();
+            for entry in transaction.open_table(OVER_LIMIT)?.iter()? {
+                let (name, mark) = entry?;
+                let (end, stamp) = mark.value();
+                let until = Timestamp::from_unix(end);
+                if now < until {
+                    marks.push(OverLimitMark { person: parse_person(name.value())?, until, stamp });
+                }
+            }
+            Ok(marks)
+        })
+        .await
+    }
+
+    async fn unmark_over_limit(&self, mark: &OverLimitMark) -> StoreResult<bool> {
+        let OverLimitMark { person, stamp, .. } = mark.clone();
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(OVER_LIMIT)?;
+            let is_same = table.get(person.as_str())?.is_some_and(|known| known.value().1 == stamp);
+            if is_same {
+                table.remove(person.as_str())?;
+            }
+            Ok(is_same)
+        })
+        .await
+    }
+
+    async fn acquire_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> StoreResult<bool> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(LEASES)?;
+            let is_free = table.get(name.as_str())?.is_none_or(|lease| {
+                let (other, end) = lease.value();
+                other == holder || end <= now.unix_seconds()
+            });
+            if is_free {
+                table.insert(name.as_str(), (holder.as_str(), until.unix_seconds()))?;
+            }
+            Ok(is_free)
+        })
+        .await
+    }
+
+    async fn release_lease(&self, name: &str, holder: &str) -> StoreResult<()> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(LEASES)?;
+            let is_ours = table.get(name.as_str())?.is_some_and(|lease| lease.value().0 == holder);
+            if is_ours {
+                table.remove(name.as_str())?;
+            }
+            Ok(())
         })
         .await
     }

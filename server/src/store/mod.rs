@@ -74,6 +74,16 @@ pub struct Account {
     pub block: Option<Block>,
 }
 
+/// A note that a person has reached a limit which refuses. Whether that is still so, only the person's [`Account`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverLimitMark {
+    pub person: Person,
+    /// When the limit starts again. The mark ends then.
+    pub until: Timestamp,
+    /// Another one each time the person is marked.
+    pub stamp: u64,
+}
+
 /// What ingestion could not count as it should.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngestFaults {
@@ -141,6 +151,26 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// All blocks that have not ended, sorted by person.
     async fn list_blocks(&self, now: Timestamp) -> StoreResult<Vec<Block>>;
 
+    /// The limits of single models, of all scopes, sorted by key. Unlike [`Self::list_limits`], it does not read what is
+    /// stored about each person.
+    async fn list_model_limits(&self) -> StoreResult<Vec<Limit>>;
+
+    /// Notes that the person has reached a limit. Of several marks of one person, the latest end holds.
+    async fn mark_over_limit(&self, person: &Person, until: Timestamp) -> StoreResult<()>;
+
+    /// All marks that have not ended, sorted by person.
+    async fn list_over_limit(&self, now: Timestamp) -> StoreResult<Vec<OverLimitMark>>;
+
+    /// Removes a mark, unless the person was marked again since it was listed. Returns whether it was removed.
+    async fn unmark_over_limit(&self, mark: &OverLimitMark) -> StoreResult<bool>;
+
+    /// Makes `holder` the only one who does what the lease is for, until that time. Returns `false` if it belongs to
+    /// another holder, whose time has not passed. Who has the lease may extend it.
+    async fn acquire_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> StoreResult<bool>;
+
+    /// Gives the lease back, if it belongs to this holder.
+    async fn release_lease(&self, name: &str, holder: &str) -> StoreResult<()>;
+
     /// Claims the right to send a notice: of all callers with the same name, one gets `true`.
     async fn claim_notice(&self, name: &str, remember_until: Timestamp) -> StoreResult<bool>;
 
@@ -148,7 +178,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     async fn load_faults(&self) -> StoreResult<IngestFaults>;
 
-    /// Forgets request ids and notices that have expired, hours of usage after [`HOURS_ARE_STORED`] and days after
+    /// Forgets request ids, notices, marks and leases that have expired, hours of usage after [`HOURS_ARE_STORED`] and days after
     /// [`DAYS_ARE_STORED`]. All of them may stay somewhat longer. Usage of months stays.
     async fn remove_expired(&self, now: Timestamp) -> StoreResult<()>;
 

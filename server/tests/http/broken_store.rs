@@ -6,7 +6,9 @@ use bedrock_sso_server::{
     calendar::PeriodKey,
     limits::{Block, Grant, Limit, LimitKey, Scope},
     person::Person,
-    store::{Account, CountOutcome, CountedCall, IngestFaults, PersonRecord, Store, StoreError, StoreResult},
+    store::{
+        Account, CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store, StoreError, StoreResult,
+    },
     usage::ModelUsage,
 };
 
@@ -58,6 +60,24 @@ impl Store for BrokenStore {
         self.fail()
     }
     async fn list_blocks(&self, _: Timestamp) -> StoreResult<Vec<Block>> {
+        self.fail()
+    }
+    async fn list_model_limits(&self) -> StoreResult<Vec<Limit>> {
+        self.fail()
+    }
+    async fn mark_over_limit(&self, _: &Person, _: Timestamp) -> StoreResult<()> {
+        self.fail()
+    }
+    async fn list_over_limit(&self, _: Timestamp) -> StoreResult<Vec<OverLimitMark>> {
+        self.fail()
+    }
+    async fn unmark_over_limit(&self, _: &OverLimitMark) -> StoreResult<bool> {
+        self.fail()
+    }
+    async fn acquire_lease(&self, _: &str, _: &str, _: Timestamp, _: Timestamp) -> StoreResult<bool> {
+        self.fail()
+    }
+    async fn release_lease(&self, _: &str, _: &str) -> StoreResult<()> {
         self.fail()
     }
     async fn claim_notice(&self, _: &str, _: Timestamp) -> StoreResult<bool> {

@@ -26,6 +26,11 @@ pub(super) const EXPIRES: &str = "expires";
 pub(super) const JSON: &str = "json";
 pub(super) const ISSUED: &str = "issued";
 
+/// Partitions that one query reads whole.
+pub(super) const BLOCKS: &str = "BLOCKS";
+pub(super) const MODEL_LIMITS: &str = "MODEL_LIMITS";
+pub(super) const MARKS: &str = "MARKS";
+
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
@@ -84,7 +89,7 @@ pub(super) fn settings_key(person: &Person, rest: &str) -> Item {
     key(settings_partition(shard_of(person)), format!("{person}#{rest}"))
 }
 
-/// Where a limit is stored: once for a person, in every shard for everybody else.
+/// Where a limit is stored: with a person's settings, or in every shard for everybody else.
 pub(super) fn limit_keys(limit: &LimitKey) -> Vec<Item> {
     let shared = |kind: &str| {
         let sort = format!("{kind}#{}", to_json(limit));
@@ -92,11 +97,21 @@ pub(super) fn limit_keys(limit: &LimitKey) -> Vec<Item> {
     };
     match &limit.scope {
         Scope::Person(person) => {
-            vec![settings_key(person, &format!("limit#{}", to_json(&(limit.period, limit.unit, &limit.model))))]
+            let rest = to_json(&(limit.period, limit.unit, &limit.model));
+            let mut keys = vec![settings_key(person, &format!("limit#{rest}"))];
+            if limit.model.is_some() {
+                keys.push(key(MODEL_LIMITS, format!("{person}#{rest}")));
+            }
+            keys
         }
         Scope::Group(_) => shared("group"),
         Scope::Default => shared("default"),
     }
+}
+
+/// Where a person's block is stored.
+pub(super) fn block_keys(person: &Person) -> Vec<Item> {
+    vec![settings_key(person, "block"), key(BLOCKS, person.as_str())]
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> String {

@@ -12,14 +12,21 @@
 //! | `MONTH#period#shard` | person | none: it says that there is usage |
 //! | `SETTINGS#shard` | person`#record`, `#block`, `#grant#`…, `#limit#`… | `json`; for a record also `issued` |
 //! | `LIMITS#shard` | `default#`…, `group#`… | `json`; every shard has all of these limits |
+//! | `MODEL_LIMITS` | person`#`… | `json`: a copy of a person's limit of single models |
+//! | `BLOCKS` | person | `json`: a copy of the person's block |
+//! | `MARKS` | person | `stamp`, `expires` |
+//! | `LEASE#name` | `-` | `holder`, `expires` |
 //! | `NOTICE#name` | `-` | `claim`, `expires` |
 //! | `FAULTS#shard` | kind `#` reason or model | `count` |
+//!
+//! The copies exist so that enforcement, which runs each minute, does not read what is stored about everybody.
 //!
 //! The table's time-to-live attribute is `expires`, so DynamoDB deletes what has expired, and does so without charge.
 
 mod settings;
 mod requests;
 mod counting;
+mod enforcement;
 mod items;
 
 use std::{
@@ -32,21 +39,22 @@ use std::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
-    types::{Put, TransactWriteItem, Update},
+    types::{TransactWriteItem, Update},
 };
 use bedrock_sso::{host::Environment, http, time::Timestamp};
 use tokio::task::JoinSet;
 
 use self::{
     items::{
-        ALONE, EXPIRES, ISSUED, Item, JSON, PK, SHARDS, SK, damaged, faults_partition, hash, key, limit_keys,
-        limits_partition, month_partition, number, parse_person, random_number, read_json, read_sum, read_text,
-        read_usage, settings_key, settings_partition, shard_of, text, to_json, usage_key,
+        ALONE, BLOCKS, EXPIRES, ISSUED, Item, JSON, MODEL_LIMITS, PK, SHARDS, SK, block_keys, damaged,
+        faults_partition, hash, key, limit_keys, limits_partition, month_partition, number, parse_person,
+        random_number, read_json, read_sum, read_text, read_usage, settings_key, settings_partition, shard_of, text,
+        to_json, usage_key,
     },
     requests::MAX_ACTIONS,
     settings::read_settings,
 };
-use super::{Account, CountOutcome, CountedCall, IngestFaults, PersonRecord, Store, StoreResult};
+use super::{Account, CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store, StoreResult};
 use crate::{
     calendar::PeriodKey,
     limits::{Block, Grant, Limit, LimitKey, Scope},
@@ -228,14 +236,7 @@ impl Store for DynamoDbStore {
     }
 
     async fn set_limit(&self, limit: &Limit) -> StoreResult<()> {
-        let mut actions = Vec::new();
-        for mut item in limit_keys(&limit.key()) {
-            item.insert(JSON.to_owned(), text(to_json(limit)));
-            let put = Put::builder().table_name(&self.0.name).set_item(Some(item)).build();
-            let put = put.map_err(|error| self.0.unavailable(error))?;
-            actions.push(TransactWriteItem::builder().put(put).build());
-        }
-        self.0.transact(actions).await?.map_err(|error| self.0.refused(&error))
+        self.0.put_all(limit_keys(&limit.key()), limit).await
     }
 
     async fn remove_limits(&self, keys: &[LimitKey]) -> StoreResult<usize> {
@@ -281,21 +282,47 @@ impl Store for DynamoDbStore {
     }
 
     async fn set_block(&self, block: &Block) -> StoreResult<()> {
-        let mut item = settings_key(&block.person, "block");
-        item.insert(JSON.to_owned(), text(to_json(block)));
-        self.0.put(item).await
+        self.0.put_all(block_keys(&block.person), block).await
     }
 
     async fn remove_block(&self, person: &Person) -> StoreResult<bool> {
-        self.0.delete_existing(vec![settings_key(person, "block")]).await
+        self.0.delete_existing(block_keys(person)).await
     }
 
     async fn list_blocks(&self, now: Timestamp) -> StoreResult<Vec<Block>> {
-        let settings = self.0.list_settings().await?.into_iter();
-        let blocks = settings.filter(|(_, rest, _)| rest == "block");
-        let mut blocks = blocks.map(|(_, _, item)| read_json(&item)).collect::<StoreResult<Vec<Block>>>()?;
+        let items = self.0.query(BLOCKS.to_owned(), "").await?;
+        let mut blocks = items.iter().map(read_json).collect::<StoreResult<Vec<Block>>>()?;
         blocks.retain(|block| block.holds_at(now));
         Ok(blocks)
+    }
+
+    async fn list_model_limits(&self) -> StoreResult<Vec<Limit>> {
+        let (shared, own) =
+            tokio::try_join!(self.0.query(limits_partition(0), ""), self.0.query(MODEL_LIMITS.to_owned(), ""))?;
+        let mut limits = shared.iter().chain(&own).map(read_json).collect::<StoreResult<Vec<Limit>>>()?;
+        limits.retain(|limit| limit.model.is_some());
+        limits.sort_by_cached_key(Limit::key);
+        Ok(limits)
+    }
+
+    async fn mark_over_limit(&self, person: &Person, until: Timestamp) -> StoreResult<()> {
+        self.0.mark_over_limit(person, until).await
+    }
+
+    async fn list_over_limit(&self, now: Timestamp) -> StoreResult<Vec<OverLimitMark>> {
+        self.0.list_over_limit(now).await
+    }
+
+    async fn unmark_over_limit(&self, mark: &OverLimitMark) -> StoreResult<bool> {
+        self.0.unmark_over_limit(mark).await
+    }
+
+    async fn acquire_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> StoreResult<bool> {
+        self.0.acquire_lease(name, holder, now, until).await
+    }
+
+    async fn release_lease(&self, name: &str, holder: &str) -> StoreResult<()> {
+        self.0.release_lease(name, holder).await
     }
 
     async fn claim_notice(&self, name: &str, remember_until: Timestamp) -> StoreResult<bool> {

@@ -10,13 +10,14 @@ use std::{
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{Delete, KeysAndAttributes, TransactWriteItem},
+    types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem},
 };
+use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Table,
-    items::{ALONE, Item, PK, SHARDS, SK, damaged, key, number, random_number, read_sum, text},
+    items::{ALONE, Item, JSON, PK, SHARDS, SK, damaged, key, number, random_number, read_sum, text, to_json},
 };
 use crate::store::{StoreError, StoreResult};
 
@@ -244,8 +245,32 @@ impl Table {
         self.put_if(item, None, None, None).await.map(|_| ())
     }
 
-    /// Deletes items, and returns whether they existed. It is a transaction, whose token makes a repetition after a lost
-    /// answer give the same answer.
+    /// Writes the same value under several keys, or under none of them.
+    pub(super) async fn put_all(&self, keys: Vec<Item>, value: &impl Serialize) -> StoreResult<()> {
+        let json = to_json(value);
+        let mut actions = Vec::new();
+        for mut item in keys {
+            item.insert(JSON.to_owned(), text(&json));
+            let put = Put::builder().table_name(&self.name).set_item(Some(item)).build();
+            let put = put.map_err(|error| self.unavailable(error))?;
+            actions.push(TransactWriteItem::builder().put(put).build());
+        }
+        self.transact(actions).await?.map_err(|error| self.refused(&error))
+    }
+
+    /// Deletes an item whose attribute has this value, and returns whether it was deleted.
+    pub(super) async fn delete_if(&self, key: Item, attribute: &str, value: AttributeValue) -> StoreResult<bool> {
+        let delete = Delete::builder()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .condition_expression("#attribute = :value")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", value);
+        let delete = delete.build().map_err(|error| self.unavailable(error))?;
+        self.delete_together(vec![TransactWriteItem::builder().delete(delete).build()]).await
+    }
+
+    /// Deletes items, and returns whether they existed.
     pub(super) async fn delete_existing(&self, keys: Vec<Item>) -> StoreResult<bool> {
         let mut actions = Vec::new();
         for key in keys {
@@ -257,6 +282,12 @@ impl Table {
             let delete = delete.build().map_err(|error| self.unavailable(error))?;
             actions.push(TransactWriteItem::builder().delete(delete).build());
         }
+        self.delete_together(actions).await
+    }
+
+    /// Returns whether all conditions held. It is a transaction, whose token makes a repetition after a lost answer give the
+    /// same answer.
+    async fn delete_together(&self, actions: Vec<TransactWriteItem>) -> StoreResult<bool> {
         match self.transact(actions).await? {
             Ok(()) => Ok(true),
             Err(error) if cancellation_codes(&error).is_some_and(|codes| codes.contains(&CONDITION_FAILED)) => {

@@ -308,6 +308,12 @@ tests_on_a_busy_store! {
     grants_add_up_until_they_end
     a_block_replaces_the_earlier_one
     one_of_eight_claims_a_notice
+    limits_of_models_are_listed_without_the_others
+    a_mark_holds_until_its_latest_end
+    a_mark_that_was_renewed_is_not_removed
+    marks_of_many_writers_end_as_the_latest
+    one_of_eight_acquires_a_lease
+    a_lease_ends_or_is_given_back
     faults_are_summed_by_name
 }
 

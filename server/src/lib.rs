@@ -13,6 +13,7 @@ pub mod serve;
 pub mod api;
 pub mod administration;
 pub mod ingest;
+pub mod enforcement;
 pub mod notices;
 pub mod me_answer;
 pub mod check_answer;

@@ -89,7 +89,7 @@ pub fn evaluate(
         Period::Day => day,
         Period::Month => month,
     };
-    let mut limits: Vec<LimitStanding> = select_limits(&account.limits, rule)
+    let mut limits: Vec<LimitStanding> = select_limits(&account.limits.iter().collect::<Vec<_>>(), rule)
         .into_iter()
         .map(|limit| LimitStanding {
             scope: limit.scope.clone(),
@@ -193,17 +193,17 @@ impl LimitStanding {
 
 /// The limits that hold. For each period, unit and model, the nearest scope decides: the person, or else the person's
 /// groups, or else the default.
-fn select_limits(limits: &[Limit], rule: GroupRule) -> Vec<&Limit> {
+pub(crate) fn select_limits<'l>(limits: &[&'l Limit], rule: GroupRule) -> Vec<&'l Limit> {
     let mut selected: Vec<&Limit> = Vec::new();
     for (index, first) in limits.iter().enumerate() {
         let is_rival = |other: &&Limit| {
             (other.period, other.amount.unit(), &other.model) == (first.period, first.amount.unit(), &first.model)
         };
         // Each set of rivals is judged once, at its first member.
-        if limits.iter().take(index).any(|earlier| is_rival(&earlier)) {
+        if limits.iter().take(index).any(is_rival) {
             continue;
         }
-        let rivals: Vec<&Limit> = limits.iter().filter(is_rival).collect();
+        let rivals: Vec<&Limit> = limits.iter().copied().filter(is_rival).collect();
         let of_scope = |is_scope: fn(&Scope) -> bool| -> Vec<&Limit> {
             rivals.iter().copied().filter(|limit| is_scope(&limit.scope)).collect()
         };

@@ -28,7 +28,7 @@ use tokio::time::timeout;
 use crate::{
     calendar::Calendar,
     check_answer::{AnswerContext, CheckAnswer},
-    config::{Config, GroupRule},
+    config::{Config, GroupRule, TrustedAssignment},
     failure::Failure,
     ingest::Ingestion,
     me_answer::MeAnswer,
@@ -54,6 +54,8 @@ pub struct Service {
     pub calendar: Calendar,
     pub prices: PriceList,
     pub group_rule: GroupRule,
+    /// Whose signed requests are believed.
+    pub identity_center: Vec<TrustedAssignment>,
     /// Whom a person can ask for more.
     pub contact: Option<String>,
     /// `None` if nobody may send records.
@@ -65,7 +67,7 @@ pub struct Service {
 
 /// Why a request gets no answer about a person.
 #[derive(Debug)]
-enum Refusal {
+pub(crate) enum Refusal {
     /// There is no bearer token, or several.
     NoToken,
     Token(TokenError),
@@ -98,6 +100,7 @@ impl Service {
             tokens: TokenVerifier::new(client, &config.issuers),
             calendar: config.calendar.clone(),
             group_rule: config.group_rule,
+            identity_center: config.identity_center.clone(),
             contact: config.contact.clone(),
             ingest_token: config.ingest_token.as_ref().map(ExpectedBearer::new),
             now: host::now,
@@ -151,7 +154,7 @@ impl Service {
         Ok((person, standing))
     }
 
-    fn answer_context(&self) -> AnswerContext<'_> {
+    pub(crate) fn answer_context(&self) -> AnswerContext<'_> {
         AnswerContext { calendar: &self.calendar, contact: self.contact.as_deref() }
     }
 }
@@ -170,10 +173,15 @@ pub fn read_bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The routes. Every answer forbids caches to store it, and none takes longer than the deadline.
+/// The routes of the stand-alone server. Every answer forbids caches to store it, and none takes longer than the
+/// deadline.
 pub fn build_router(service: Arc<Service>) -> Router {
-    Router::new()
-        .route("/check", get(answer_check))
+    build_router_with(Router::new(), service)
+}
+
+/// The same with further routes.
+pub fn build_router_with(more: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    more.route("/check", get(answer_check))
         .route("/me", get(answer_me))
         .route("/ingest", post(answer_ingest))
         .route("/healthz", get(answer_health))
@@ -204,7 +212,7 @@ async fn answer_check(State(service): State<Arc<Service>>, headers: HeaderMap) -
 
 async fn answer_me(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     match service.load_caller_standing(&headers).await {
-        Ok((person, standing)) => Json(MeAnswer::new(person, &standing)).into_response(),
+        Ok((person, standing)) => Json(MeAnswer::new(person, &standing, service.contact.as_deref())).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -237,7 +245,7 @@ async fn answer_health(State(service): State<Arc<Service>>) -> Response {
     }
 }
 
-fn answer_error(status: StatusCode, message: &str) -> Response {
+pub(crate) fn answer_error(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub prices: Option<PathBuf>,
     pub group_rule: GroupRule,
     pub issuers: Vec<TrustedIssuer>,
+    /// Whose signed requests are believed, in AWS Lambda.
+    pub identity_center: Vec<TrustedAssignment>,
     /// Whom a person with a spent limit can ask, such as an address or the name of a channel.
     pub contact: Option<String>,
     /// Where notices about nearly spent limits are sent; `None` for no notices.
@@ -72,6 +74,14 @@ pub struct TrustedIssuer {
     pub department_claims: Vec<String>,
 }
 
+/// A permission set of IAM Identity Center in one account. The users of its role have no ID token.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedAssignment {
+    pub account_id: String,
+    pub permission_set: String,
+}
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +99,8 @@ struct ConfigFile {
     groups: GroupRule,
     #[serde(default)]
     issuer: Vec<IssuerTable>,
+    #[serde(default)]
+    identity_center: Vec<TrustedAssignment>,
     contact: Option<String>,
     #[serde(default)]
     ingest: IngestTable,
@@ -182,6 +194,11 @@ impl Config {
             group_rule: file.groups,
             contact: file.contact.filter(|contact| !contact.trim().is_empty()),
             issuers: file.issuer.into_iter().map(IssuerTable::check).collect::<Result<_, _>>()?,
+            identity_center: file
+                .identity_center
+                .into_iter()
+                .map(TrustedAssignment::check)
+                .collect::<Result<_, _>>()?,
             webhook: file.notify.webhook.map(|address| parse_webhook(&address)).transpose()?,
             ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
         })
@@ -212,6 +229,23 @@ impl IssuerTable {
             group_claims: claims.remove(&KnownClaim::Groups).unwrap_or_else(|| vec!["groups".to_owned()]),
             department_claims: claims.remove(&KnownClaim::Department).unwrap_or_else(|| vec!["department".to_owned()]),
         })
+    }
+}
+
+impl TrustedAssignment {
+    /// Refuses what no account and no permission set is called. Otherwise it would match nobody, silently.
+    fn check(self) -> Result<Self, String> {
+        let Self { account_id, permission_set } = &self;
+        if account_id.len() != 12 || !account_id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("account_id = \"{account_id}\" in [[identity_center]] does not have twelve digits"));
+        }
+        let is_legal = |part: char| part.is_ascii_alphanumeric() || "_+=,.@-".contains(part);
+        if !(1..=32).contains(&permission_set.len()) || !permission_set.chars().all(is_legal) {
+            return Err(format!(
+                "permission_set = \"{permission_set}\" in [[identity_center]] is not the name of a permission set"
+            ));
+        }
+        Ok(self)
     }
 }
 
@@ -321,6 +355,16 @@ token_file = "ingest.token"
         refused(&format!("{SMALL}person = [\"{{sub}}+{{userinfo:email}}\"]"), "is not in an ID token");
         refused(&SMALL.replace("version = 1", "version = 1\ntime_zone = \"Mars\""), "time_zone = \"Mars\"");
         refused(&SMALL.replace("version = 1", "version = 1\nstores = \"\""), "line 3: unknown field `stores`");
+        let assigned = |account: &str, set: &str| {
+            format!("{SMALL}[[identity_center]]\naccount_id = \"{account}\"\npermission_set = \"{set}\"\n")
+        };
+        assert_eq!(parse(&assigned("123456789012", "claude")).unwrap().identity_center[0].permission_set, "claude");
+        refused(&assigned("12345678901", "claude"), "account_id = \"12345678901\"");
+        refused(&assigned("arn:aws:iam:", "claude"), "does not have twelve digits");
+        // The names of the roles would not be compared as they look.
+        refused(&assigned("123456789012", "AWSReservedSSO_claude_*"), "is not the name of a permission set");
+        refused(&assigned("123456789012", ""), "is not the name of a permission set");
+        refused(&format!("{}role = \"x\"", assigned("123456789012", "claude")), "unknown field `role`");
         refused(&format!("{SMALL}[notify]\nwebhook = \"http://hooks.example.com/secret\""), "webhook in [notify]");
         refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");
     }

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    api::{Service, build_router},
+    api::{Service, build_router_with},
     config::Config,
     failure::Failure,
     ingest::{IngestSummary, Ingestion},
     prices::PriceList,
+    signed_requests::build_signed_routes,
     store::Store,
 };
 
@@ -55,7 +56,7 @@ impl FunctionRole {
 pub async fn run(role: FunctionRole, config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
     let service = Arc::new(Service::with_own_client(config, prices, store)?);
     let ended = match role {
-        FunctionRole::Check => lambda_http::run(build_router(service)).await,
+        FunctionRole::Check => lambda_http::run(build_router_with(build_signed_routes(), service)).await,
         FunctionRole::Ingest => {
             let count = async |event: LambdaEvent<Value>| count_event(&service, event.payload).await;
             lambda_runtime::run(service_fn(count)).await

@@ -5,11 +5,12 @@
 //! it.
 //!
 //! `ingest` turns records of the log into counted calls, `store` remembers them, and `standing` compares them with the
-//! limits. `token` decides whose questions are answered.
+//! limits. `token` decides whose questions are answered, and `signed_requests` does for people without a token.
 
 mod commands;
 pub mod lambda;
 pub mod serve;
+pub mod signed_requests;
 pub mod api;
 pub mod administration;
 pub mod ingest;

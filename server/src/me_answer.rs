@@ -14,6 +14,9 @@ pub struct MeAnswer {
     version: u32,
     person: Person,
     blocked: Option<BlockFields>,
+    /// Whom the person can ask; absent if the configuration names nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<String>,
     /// In the order of [`Standing::limits`].
     limits: Vec<LimitFields>,
 }
@@ -53,11 +56,12 @@ enum Number {
 }
 
 impl MeAnswer {
-    pub fn new(person: Person, standing: &Standing) -> Self {
+    pub fn new(person: Person, standing: &Standing, contact: Option<&str>) -> Self {
         Self {
             version: 1,
             person,
             blocked: standing.block.as_ref().map(BlockFields::new),
+            contact: contact.map(str::to_owned),
             limits: standing.limits.iter().map(LimitFields::new).collect(),
         }
     }

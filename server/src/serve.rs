@@ -60,6 +60,13 @@ const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
     let stop = listen_for_signals().map_err(|error| describe_system_error("signals", &error))?;
     let service = Arc::new(Service::with_own_client(config, prices, store)?);
+    if !config.identity_center.is_empty() {
+        // Nothing here verifies signatures, so a header would be believed.
+        log::warn(
+            "serve",
+            format_args!("[[identity_center]] has no effect: only a function of AWS Lambda believes signatures"),
+        );
+    }
     let listening = Listening::bind(config).await?;
     let mut background = JoinSet::new();
     background.spawn(clean_store(Arc::clone(&service)));

@@ -1,5 +1,5 @@
 //! The program as a function of AWS Lambda, with a runtime API on loopback that hands out events and takes the answers.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{
     fs,
@@ -12,15 +12,18 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
+use testworld::expect_bytes;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso-server");
 
-/// A configuration in which the bearer `secret` may send records.
+/// A configuration in which the bearer `secret` may send records, and users of one permission set may ask.
 fn configuration(folder: &Path) -> String {
     let (store, token) = (folder.join("usage.redb"), folder.join("ingest.token"));
     fs::write(&token, "secret").unwrap();
     format!(
-        "version = 1\nstore = \"file:{}\"\n[[issuer]]\nissuer = \"https://acme.okta.com\"\naudience = [\"0oa1\"]\n\
+        "version = 1\nstore = \"file:{}\"\ncontact = \"it-help@example.com\"\n\
+         [[issuer]]\nissuer = \"https://acme.okta.com\"\naudience = [\"0oa1\"]\n\
+         [[identity_center]]\naccount_id = \"123456789012\"\npermission_set = \"claude\"\n\
          [ingest]\ntoken_file = \"{}\"\n",
         store.display(),
         token.display()
@@ -197,6 +200,97 @@ fn the_function_of_a_log_group_counts_each_record_once() {
     let usage: Value = serde_json::from_slice(&usage.stdout).unwrap();
     assert_eq!(usage["rows"][0]["person"], "alice@example.com");
     assert_eq!(usage["rows"][0]["input_tokens"], 330);
+}
+
+/// Runs a command on the store, before a function opens it.
+fn administer(folder: &Path, arguments: &[&str]) {
+    let file = folder.join("server.toml");
+    fs::write(&file, configuration(folder)).unwrap();
+    let ended = program().args(arguments).arg("--config").arg(file).output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+/// The event of a signed request, as API Gateway's IAM authorizer leaves it, for this path and by this signer.
+fn signed_event(path: &str, signer: Option<&str>) -> Value {
+    let text = include_str!("events/signed_by_identity_center.json").replace("/signed/check", path);
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    match signer {
+        Some(arn) => {
+            let account = arn.split(':').nth(4).unwrap();
+            event["requestContext"]["authorizer"]["iam"]["userArn"] = json!(arn);
+            event["requestContext"]["authorizer"]["iam"]["accountId"] = json!(account);
+        }
+        None => event["requestContext"]["authorizer"] = Value::Null,
+    }
+    event
+}
+
+const ALICE: &str = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_claude_0123456789abcdef/alice@example.com";
+
+#[test]
+fn users_of_identity_center_get_the_same_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    administer(folder.path(), &["limits", "set", "--group", "ml", "--month", "0"]);
+    administer(folder.path(), &["block", "--person", "bob@example.com", "--until", "2100-01-01", "--reason", "left"]);
+    let function = Function::start("check", folder.path());
+    let bob = ALICE.replace("alice", "bob");
+    for (name, path, signer) in [
+        ("check", "/signed/check", ALICE),
+        ("check of a blocked person", "/signed/check", bob.as_str()),
+        ("me", "/signed/me", ALICE),
+    ] {
+        let (succeeded, answer) = function.invoke(&signed_event(path, Some(signer)));
+        assert!(succeeded, "{answer}");
+        assert_eq!((&answer["statusCode"], &answer["headers"]["cache-control"]), (&json!(200), &json!("no-store")));
+        let mut document: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        // The block began a moment ago.
+        if let Some((before, (_, after))) = document["message"].as_str().and_then(|message| {
+            message.split_once("since ").and_then(|(before, rest)| Some((before, rest.split_once(", until")?)))
+        }) {
+            document["message"] = json!(format!("{before}since {{time}}, until{after}"));
+        }
+        let text = format!("{}\n", serde_json::to_string_pretty(&document).unwrap());
+        expect_bytes(&format!("server/tests/expected/signed/{name}.json"), text.as_bytes());
+    }
+}
+
+#[test]
+fn only_the_authorizer_says_who_has_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = Function::start("check", folder.path());
+    let status = |event: &Value| {
+        let (succeeded, answer) = function.invoke(event);
+        assert!(succeeded && !answer["body"].as_str().unwrap().contains("allowed"), "{answer}");
+        answer["statusCode"].as_u64().unwrap()
+    };
+    for path in ["/signed/check", "/signed/me"] {
+        for (from, to) in [
+            ("123456789012", "210987654321"),
+            ("_claude_", "_claude_admin_"),
+            ("AWSReservedSSO_claude_0123456789abcdef", "BedrockUser"),
+            ("sts::123456789012:assumed-role/AWSReservedSSO_claude_0123456789abcdef", "iam::123456789012:user"),
+        ] {
+            assert_eq!(status(&signed_event(path, Some(&ALICE.replace(from, to)))), 403, "{path} {to}");
+        }
+        let mut forged = signed_event(path, None);
+        assert_eq!(status(&forged), 401);
+        let context = signed_event(path, Some(ALICE))["requestContext"].clone();
+        for (header, value) in [
+            ("authorization", "Bearer secret".to_owned()),
+            ("x-amzn-request-context", context.to_string()),
+            ("x-amz-user-arn", ALICE.to_owned()),
+            ("x-amzn-iam-user-arn", ALICE.to_owned()),
+        ] {
+            forged["headers"][header] = json!(value);
+        }
+        forged["body"] = json!(signed_event(path, Some(ALICE)).to_string());
+        assert_eq!(status(&forged), 401);
+        // A token that a JWT authorizer has accepted names a person of another kind.
+        forged["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "userArn": ALICE }, "scopes": null } });
+        assert_eq!(status(&forged), 401);
+    }
+    // The routes of tokens ask for a token, whoever has signed.
+    assert_eq!(status(&signed_event("/check", Some(ALICE))), 401);
 }
 
 #[test]

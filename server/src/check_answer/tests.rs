@@ -203,7 +203,7 @@ fn a_limit_that_is_not_reached_never_shows_100_percent() {
 
 #[test]
 fn me_answer_lists_the_limits_that_hold() {
-    let me = |account: &Account| MeAnswer::new(alice(), &standing_of(account));
+    let me = |account: &Account, contact| MeAnswer::new(alice(), &standing_of(account), contact);
     let limits = [
         (Scope::Default, None, Period::Month, "200USD", Action::Block),
         (group("engineering"), None, Period::Day, "5M", Action::Warn),
@@ -211,10 +211,10 @@ fn me_answer_lists_the_limits_that_hold() {
         (Scope::Default, Some("*claude-opus*"), Period::Month, "20USD", Action::Block),
     ];
     let mut account = account(typical_usage(), &limits);
-    expect_json("me/limits", &me(&account));
+    expect_json("me/limits", &me(&account, None));
     account.limits.clear();
     account.block = Some(Block { person: alice(), since: at(NOW), until: None, reason: Some("left".to_owned()) });
-    expect_json("me/blocked", &me(&account));
+    expect_json("me/blocked", &me(&account, Some("it-help@example.com")));
 }
 
 #[test]

@@ -88,6 +88,16 @@ fn groups_of_the_latest_token_hold() {
     assert_eq!(reason(&token_with(&["staff", "interns"], 0)), "monthly_exceeded");
 }
 
+/// Nothing verifies a signature here.
+#[test]
+fn stand_alone_server_has_no_signed_routes() {
+    let world = World::new();
+    let server = Server::start(&world);
+    for path in ["/signed/check", "/signed/me"] {
+        assert_eq!(server.get(path, &world.issue_id_token()).0, 404, "{path}");
+    }
+}
+
 #[test]
 fn request_without_a_believed_token_is_unauthorized() {
     let world = World::new();

@@ -1,12 +1,20 @@
 //! Gets the credentials of an assignment from the access portal of an Identity Center, and assumes the chain of roles.
 //!
-//! The portal does not say who the user is. AWS STS does: Identity Center names each session after its user.
+//! The portal does not say who the user is. AWS STS does: Identity Center names each session after its user. Between the
+//! two steps the quota service is asked: the credentials leave the first one uncleared, and the second one takes only
+//! cleared ones.
 
 use super::{
     Aws, Error, ExchangeStep, FailedStep, FirstExchange, IdentityCenterClient, IdentityCenterError, PortalRefusal,
     credential_check::check_session_account,
 };
-use crate::{config::RoleArn, credentials::AwsCredentials, identity, log, secret::Secret};
+use crate::{
+    config::RoleArn,
+    credentials::AwsCredentials,
+    identity, log,
+    quota::{CredentialsClearance, UnclearedCredentials},
+    secret::Secret,
+};
 
 /// Why an assignment yielded no credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +35,23 @@ impl AssignmentError {
     }
 }
 
-/// The credentials of an assignment, and whom AWS knows them as.
+/// The session that the portal has started for an assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignedSession {
+    /// The credentials of the session, whose name Identity Center has set: they show the quota service who asks.
+    pub credentials: UnclearedCredentials,
+    /// The role and the user, as far as AWS has named them in time.
+    pub holder: SessionHolder,
+}
+
+/// Whom AWS knows a session as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionHolder {
+    role: Option<RoleArn>,
+    user_name: Option<String>,
+}
+
+/// The credentials of an assignment, or of the last role of its chain, and whom AWS knows them as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignedCredentials {
     pub credentials: AwsCredentials,
@@ -46,13 +70,8 @@ impl Aws {
         }
     }
 
-    /// Gets the credentials of the profile's assignment, and then assumes each role of the chain. `known_name` names the
-    /// sessions of the chain if AWS does not name the user.
-    pub async fn get_assigned_credentials(
-        &self,
-        access_token: &Secret,
-        known_name: Option<&str>,
-    ) -> Result<AssignedCredentials, AssignmentError> {
+    /// Gets the credentials of the profile's assignment.
+    pub async fn request_assigned_session(&self, access_token: &Secret) -> Result<AssignedSession, AssignmentError> {
         let FirstExchange::IdentityCenter(portal) = &self.first_exchange else {
             return Err(AssignmentError::Portal(IdentityCenterError::Incomplete("assignment")));
         };
@@ -72,7 +91,25 @@ impl Aws {
         if user_name.is_none() {
             log::info("aws", format_args!("AWS did not name the user of the session"));
         }
-        let name = user_name.as_deref().or(known_name).unwrap_or(permission_set);
+        let holder = SessionHolder { role, user_name };
+        Ok(AssignedSession { credentials: UnclearedCredentials::new(first), holder })
+    }
+
+    /// Assumes each role of the chain with the credentials of the assignment. `known_name` names the sessions of the
+    /// chain if AWS has not named the user.
+    pub async fn finish_assigned_session(
+        &self,
+        clearance: CredentialsClearance,
+        holder: SessionHolder,
+        known_name: Option<&str>,
+    ) -> Result<AssignedCredentials, AssignmentError> {
+        let SessionHolder { role, user_name } = holder;
+        let permission_set = match &self.first_exchange {
+            FirstExchange::IdentityCenter(portal) => Some(portal.assignment.permission_set.as_str()),
+            FirstExchange::Sts(_) | FirstExchange::Pool(_) => None,
+        };
+        let name = user_name.as_deref().or(known_name).or(permission_set).unwrap_or_default();
+        let first = clearance.into_credentials();
         let chained = self.assume_role_chain(first, None, &identity::make_legal_name(name)).await;
         let credentials = chained.map_err(AssignmentError::Exchange)?;
         Ok(AssignedCredentials { credentials, role: self.role.clone().or(role), user_name })
@@ -93,6 +130,7 @@ mod tests {
             TrustConfig,
             testing::{LoopbackServer, block_on, test_client, write_response},
         },
+        quota::clear_credentials,
         text::UntrustedText,
         url::SecureUrl,
     };
@@ -121,8 +159,13 @@ mod tests {
         };
         let profile = Profile { sign_in: SignInSettings::IdentityCenter(center), ..build_profile() };
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", server.base_url("http").as_str())]);
-        let aws = Aws::new(&test_client(&TrustConfig::default()), &profile, &environment, || NOW).unwrap();
-        block_on(aws.get_assigned_credentials(&Secret::new("portal-token"), None))
+        let client = test_client(&TrustConfig::default());
+        let aws = Aws::new(&client, &profile, &environment, || NOW).unwrap();
+        block_on(async {
+            let session = aws.request_assigned_session(&Secret::new("portal-token")).await?;
+            let cleared = clear_credentials(&client, None, session.credentials, "us-east-1", NOW).await;
+            aws.finish_assigned_session(cleared.unwrap(), session.holder, None).await
+        })
     }
 
     #[test]

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 pub use self::{
     api_key::create_api_key,
-    assignment::{AssignedCredentials, AssignmentError},
+    assignment::{AssignedCredentials, AssignedSession, AssignmentError, SessionHolder},
     bedrock::{
         BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail,
         InferenceProfile, TokenUsage, is_inference_profile,
@@ -59,7 +59,7 @@ use crate::{
     credentials::AwsCredentials,
     host::Environment,
     http,
-    quota::Clearance,
+    quota::TokenClearance,
     text::UntrustedText,
     time::Timestamp,
 };
@@ -83,7 +83,7 @@ pub struct Aws {
 enum FirstExchange {
     Sts(RoleArn),
     Pool(Box<IdentityPool>),
-    /// It has no ID token, so [`Aws::get_assigned_credentials`] asks it.
+    /// It has no ID token, so [`Aws::request_assigned_session`] asks it.
     IdentityCenter(Box<AssignedPortal>),
 }
 
@@ -104,7 +104,7 @@ pub struct ExchangeRequest<'q> {
     /// The user's identity in the pool, from the last exchange. It saves one request.
     pub pool_identity: Option<&'q str>,
     /// The quota approval, which contains the ID token. The type prevents an exchange without an approval.
-    pub clearance: &'q Clearance<'q>,
+    pub clearance: &'q TokenClearance<'q>,
 }
 
 /// The credentials, and the facts that make the next exchange faster.

@@ -35,7 +35,7 @@ pub enum SecretRecipient {
     /// The services of IAM Identity Center: one receives codes and refresh tokens, the other access tokens.
     IdentityCenterSignIn,
     IdentityCenterPortal,
-    /// The quota service, which receives the ID token.
+    /// The quota service, which receives the ID token, or requests signed with the credentials.
     Quota,
 }
 

@@ -28,10 +28,11 @@ const BAR_WIDTH: usize = 20;
 pub(super) fn run_quota(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let Some(service) = &work.profile.quota else { return Err(Failure::from_missing_quota_service(&work.profile)) };
-    let token = work.worker_client().token()?;
     let environment = &context.host.environment;
     let client = Client::new(work.profile.network_settings(environment))?;
-    let asked = http::block_on(fetch_overview(&client, service, &token)).map_err(Failure::from_runtime_error)?;
+    let identity = work.worker_client().quota_identity(&client)?;
+    let proof = identity.as_proof(&work.profile.region, work.now());
+    let asked = http::block_on(fetch_overview(&client, service, proof)).map_err(Failure::from_runtime_error)?;
     let overview = asked.map_err(Failure::from_missing_overview)?;
     if as_json {
         return write_stdout(to_json_line(&overview).as_bytes());

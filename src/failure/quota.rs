@@ -9,7 +9,7 @@ use crate::{
     config::Profile,
     failure::{Exit, Failure},
     host::{Environment, format_local_time},
-    quota::{NoQuotaAnswer, QuotaDenied, QuotaError, QuotaPeriod},
+    quota::{NoQuotaAnswer, ProofMethod, QuotaDenied, QuotaError, QuotaPeriod},
     text::sanitize_line,
     time::{Timestamp, format_duration},
 };
@@ -115,11 +115,19 @@ fn describe_missing_answer(silence: NoQuotaAnswer, subject: &str) -> Failure {
         NoQuotaAnswer::Timeout { host, seconds } => {
             ("quota/no_answer", format!("{host} did not answer within {seconds} s"), later.into())
         }
-        NoQuotaAnswer::Unauthorized { host, status } => (
-            "quota/unwelcome",
-            format!("{host} does not accept your sign-in (HTTP status {})", status.as_u16()),
-            "ask your administrator to make the service trust this profile's issuer and client".into(),
-        ),
+        NoQuotaAnswer::Unauthorized { host, status, method } => {
+            let hint = match method {
+                ProofMethod::IdToken => {
+                    "ask your administrator to make the service trust this profile's issuer and client"
+                }
+                // API Gateway refuses a role without execute-api:Invoke, a signature for another region, and an old one.
+                ProofMethod::Signature => {
+                    "check this computer's clock, then ask your administrator to let your permission set call the service"
+                }
+            };
+            let what = format!("{host} does not accept your sign-in (HTTP status {})", status.as_u16());
+            ("quota/unwelcome", what, hint.into())
+        }
         NoQuotaAnswer::Status { host, status } => {
             ("quota/no_answer", format!("{host} answered with HTTP status {}", status.as_u16()), later.into())
         }

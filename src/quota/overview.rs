@@ -7,7 +7,7 @@ use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    NoQuotaAnswer,
+    NoQuotaAnswer, QuotaProof,
     answer::parse_answer,
     get_body,
     usage::{QuotaUnit, QuotaUsage},
@@ -15,7 +15,6 @@ use super::{
 use crate::{
     config::QuotaSettings,
     http::{self, Client},
-    secret::Secret,
 };
 
 /// The limits of one user. The texts come from outside, so they are escaped when they are printed.
@@ -62,18 +61,18 @@ impl QuotaLimit {
     }
 }
 
-/// Asks the service for the limits of the user of this token.
+/// Asks the service for the limits of the user whom the proof shows.
 pub async fn fetch_overview(
     client: &Client,
     service: &QuotaSettings,
-    token: &Secret,
+    proof: QuotaProof<'_>,
 ) -> Result<QuotaOverview, NoQuotaAnswer> {
     let address = service.overview_address();
     let malformed = || NoQuotaAnswer::Malformed { host: address.authority().to_owned() };
-    match get_body(client, service, &address, token).await {
+    match get_body(client, service, &address, proof).await {
         Ok(body) => parse_overview(&body).ok_or_else(malformed),
         Err(NoQuotaAnswer::Status { status: StatusCode::NOT_FOUND, .. }) => {
-            let body = get_body(client, service, &service.endpoint, token).await?;
+            let body = get_body(client, service, &service.endpoint, proof).await?;
             let usage = match parse_answer(&body).ok_or_else(malformed)? {
                 Ok(usage) => usage,
                 Err(denied) => denied.usage,

@@ -32,7 +32,7 @@ fn answering(status: &'static str, body: &'static str) -> LoopbackServer {
     })
 }
 
-fn cleared(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> Result<Clearance<'static>, QuotaError> {
+fn cleared(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> Result<TokenClearance<'static>, QuotaError> {
     let service = service(server, on_error);
     block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&service), &TOKEN, NOW))
 }

@@ -172,7 +172,7 @@ impl Error {
         match self {
             Self::Http(error) => error.is_network(),
             Self::Provider(error) => error.is_network(),
-            Self::IdentityCenter(error) => error.is_network(),
+            Self::IdentityCenter(error) | Self::Assignment(AssignmentError::Portal(error)) => error.is_network(),
             Self::Store(_)
             | Self::Files(_)
             | Self::Aws(_)
@@ -183,7 +183,7 @@ impl Error {
             | Self::Callback(_)
             | Self::NoDeviceCodes
             | Self::Exchange { .. }
-            | Self::Assignment(_)
+            | Self::Assignment(AssignmentError::Exchange(_))
             | Self::NoIdToken
             | Self::Quota { .. }
             | Self::SignInNeeded(_)

@@ -9,8 +9,9 @@
 //! 7. It exchanges the token at AWS.
 //! 8. It stores the credentials, and only then reports them to the caller.
 //!
-//! At an Identity Center, an access token takes the place of the ID token. Steps 5 and 6 do not exist there, and in step
-//! 7 the access portal issues the credentials of an assignment. `provider_steps` and `portal_steps` have what differs.
+//! At an Identity Center, an access token takes the place of the ID token. Step 5 does not exist there. In step 7 the
+//! access portal issues the credentials of an assignment, with which the question of step 6 is signed, so step 6 comes
+//! between the portal and everything else. `provider_steps` and `portal_steps` have what differs.
 //!
 //! As soon as the worker has a token without a prompt, it releases the sign-in's lock, so that other roles can work. It
 //! reads the sign-in once more before it stores credentials, because the user may have changed meanwhile.

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     aws::{
-        ClientRegistration, GrantedCredentials, IdentityCenterClient, IdentityCenterError, PortalRefusal, PortalTokens,
+        AssignedSession, ClientRegistration, GrantedCredentials, IdentityCenterClient, IdentityCenterError,
+        PortalRefusal, PortalTokens,
     },
     cache::{LockedSignIn, MIN_REMAINING, PortalRegistrations, PortalSession, RefreshHistory},
     config::IdentityCenterSettings,
@@ -183,14 +184,19 @@ impl PortalSteps<'_, '_> {
         }
     }
 
-    /// Steps 6 and 7 for an assignment. The portal decides whether the user still has it.
+    /// Steps 6 and 7 for an assignment. The portal decides whether the user still has it. Its credentials sign the
+    /// question of step 6, so the order of the two steps is the reverse of a provider's: nothing is stored or handed out,
+    /// and no role of the chain is assumed, before the quota service has approved.
     pub(super) async fn request_credentials(
         &self,
-        stored: &OpenCredentials<'_>,
+        stored: &mut OpenCredentials<'_>,
         token: &PortalSession,
     ) -> Result<NewCredentials, Error> {
+        let AssignedSession { credentials, holder } = self.aws.request_assigned_session(&token.access_token).await?;
+        let clearance = self.clear_credentials(stored, credentials).await?;
+        let usage = clearance.usage.clone();
         let known_name = stored.session_name.as_deref();
-        let assigned = self.aws.get_assigned_credentials(&token.access_token, known_name).await?;
+        let assigned = self.aws.finish_assigned_session(clearance, holder, known_name).await?;
         let name = assigned.user_name.or_else(|| known_name.map(str::to_owned));
         let granted = GrantedCredentials {
             credentials: assigned.credentials,
@@ -199,7 +205,8 @@ impl PortalSteps<'_, '_> {
             pool_identity: None,
         };
         let session_name = name.map(|name| SessionName { name, is_last_resort: false });
-        Ok(NewCredentials { granted, session_name, notice: None })
+        let notice = self.take_quota_warning(stored, usage.as_ref());
+        Ok(NewCredentials { granted, session_name, notice })
     }
 }
 

@@ -141,7 +141,7 @@ impl<'a> ProviderSteps<'_, 'a> {
         };
         let granted = self.aws.exchange_token(&question).await;
         let granted = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
-        let notice = self.take_quota_warning(stored, &clearance);
+        let notice = self.take_quota_warning(stored, clearance.usage.as_ref());
         Ok(NewCredentials { granted, session_name: Some(session_name), notice })
     }
 }

@@ -14,7 +14,8 @@ pub enum LadderPurpose {
     Credentials(CredentialsPurpose),
     /// The ID token itself, never with a prompt.
     IdToken(TokenUse),
-    /// The access token of an Identity Center, with which `setup` lists what is assigned to the user.
+    /// The access token of an Identity Center, with which `setup` lists what is assigned to the user, and `quota` asks who
+    /// the user is.
     PortalToken(PortalTokenUse),
 }
 
@@ -58,14 +59,16 @@ pub enum TokenUse {
     NextCall,
 }
 
-/// Which access token of an Identity Center `setup` asks for. Either may need a sign-in.
+/// Which access token of an Identity Center a command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortalTokenUse {
-    /// The stored one if it is valid.
+    /// For `setup`: the stored one if it is valid. It may need a sign-in.
     First,
-    /// Another one, because the portal has refused the stored one.
+    /// For `setup`: another one, because the portal has refused the stored one. It may need a sign-in.
     AfterRefusal,
+    /// For `quota`, which never prompts: the stored one if it is valid, or a refreshed one.
+    WithoutPrompt,
 }
 
 /// Which sign-in method the command line asks for.
@@ -84,10 +87,12 @@ impl LadderPurpose {
     /// Whether this caller may prompt, in the terms of the profile's `login` setting.
     pub fn caller(self) -> CallerKind {
         match self {
-            Self::Credentials(CredentialsPurpose::Login { .. }) | Self::PortalToken(_) => CallerKind::SignIn,
+            Self::Credentials(CredentialsPurpose::Login { .. })
+            | Self::PortalToken(PortalTokenUse::First | PortalTokenUse::AfterRefusal) => CallerKind::SignIn,
             Self::Credentials(CredentialsPurpose::Automatic(Prompting::Allowed)) => CallerKind::MayPrompt,
             Self::Credentials(CredentialsPurpose::Automatic(Prompting::Never) | CredentialsPurpose::Renewal)
-            | Self::IdToken(TokenUse::Now | TokenUse::NextCall) => CallerKind::NonInteractive,
+            | Self::IdToken(TokenUse::Now | TokenUse::NextCall)
+            | Self::PortalToken(PortalTokenUse::WithoutPrompt) => CallerKind::NonInteractive,
         }
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod fuzzed_answers;
 mod process;
 mod protocol;
+mod quota_identity;
 mod request;
 mod wait;
 mod watchdog;
@@ -42,6 +43,7 @@ use crate::{
 pub use error::Error;
 pub use process::{CallerTerminal, report_early_failure, run_worker_process};
 pub use protocol::CallerLog;
+pub use quota_identity::QuotaIdentity;
 pub use request::parse_purpose;
 pub use wait::{PasteSender, ProgressEvent, ProgressHandler};
 
@@ -155,7 +157,7 @@ impl WorkerClient<'_> {
         }
     }
 
-    /// The access token of an Identity Center, after a sign-in if one is needed.
+    /// The access token of an Identity Center, after a sign-in if one is needed and `token_use` allows it.
     pub fn portal_token(&self, token_use: PortalTokenUse, report: ProgressHandler<'_>) -> Result<Secret, Error> {
         self.fetch_result(token_use, self.long_limits(), report)
     }

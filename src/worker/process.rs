@@ -59,7 +59,12 @@ pub fn run_worker_process(
     match purpose {
         LadderPurpose::Credentials(purpose) => process.report(process.get_credentials(purpose)),
         LadderPurpose::IdToken(token_use) => process.report(process.get_id_token(token_use)),
-        LadderPurpose::PortalToken(token_use) => process.report(process.get_portal_token(token_use)),
+        LadderPurpose::PortalToken(PortalTokenUse::WithoutPrompt) => {
+            process.report(process.get_portal_token_without_prompt())
+        }
+        LadderPurpose::PortalToken(token_use @ (PortalTokenUse::First | PortalTokenUse::AfterRefusal)) => {
+            process.report(process.get_portal_token(token_use))
+        }
     }
 }
 
@@ -179,6 +184,22 @@ impl WorkerProcess<'_> {
         if let Err(error) = credentials.remove_all() {
             log::warn("worker", format_args!("could not remove an empty record: {error:?}"));
         }
+        Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done))
+    }
+
+    /// An access token for `quota`, which needs the sign-in's lock alone, as an ID token does.
+    fn get_portal_token_without_prompt(&self) -> Result<WorkerMessage<Secret>, session::Error> {
+        let purpose = LadderPurpose::PortalToken(PortalTokenUse::WithoutPrompt);
+        let Some(inputs) = self.prepare(purpose)? else { return Ok(WorkerMessage::Busy) };
+        let Some(sign_in) = self.cache.try_lock_sign_in()? else { return Ok(WorkerMessage::Busy) };
+        let announced = self.announce_token(&sign_in, TokenUse::Now).map_err(|error| self.describe(error));
+        let result = announced.and(inputs).and_then(|inputs| {
+            let result =
+                self.with_ladder(purpose, &inputs, |ladder| run(ladder.get_portal_token_without_prompt(&sign_in)));
+            result.map_err(|error| self.describe(error))
+        });
+        self.record_token_result(&sign_in, TokenUse::Now, result.as_ref().err());
+        drop(sign_in);
         Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done))
     }
 

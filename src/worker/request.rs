@@ -76,10 +76,13 @@ impl WorkerRequest for PortalTokenUse {
     }
 
     fn after_joined_sign_in(self) -> Self {
-        Self::First
+        match self {
+            Self::First | Self::AfterRefusal => Self::First,
+            Self::WithoutPrompt => Self::WithoutPrompt,
+        }
     }
 
-    /// Like `login`, `setup` always asks a worker of its own, which checks the hosts that receive the token.
+    /// Like `login`, the caller always asks a worker of its own, which checks the hosts that receive the token.
     fn find_stored(self, _: &Cache, _: &Profile, _: Timestamp) -> Result<Option<Secret>, store::Error> {
         Ok(None)
     }
@@ -105,10 +108,13 @@ impl WorkerRequest for TokenUse {
 /// because its holder may be prompting the user, and the caller has to show where.
 pub(super) fn find_held_lock(purpose: LadderPurpose, cache: &Cache) -> Result<Option<PathBuf>, files::Error> {
     let paths = match purpose {
-        LadderPurpose::Credentials(_) | LadderPurpose::PortalToken(_) => {
+        LadderPurpose::Credentials(_)
+        | LadderPurpose::PortalToken(PortalTokenUse::First | PortalTokenUse::AfterRefusal) => {
             vec![cache.sign_in_lock_path(), cache.credentials_lock_path()]
         }
-        LadderPurpose::IdToken(_) => vec![cache.sign_in_lock_path()],
+        LadderPurpose::IdToken(_) | LadderPurpose::PortalToken(PortalTokenUse::WithoutPrompt) => {
+            vec![cache.sign_in_lock_path()]
+        }
     };
     for path in paths {
         if lock::is_held(&path)? {
@@ -148,6 +154,7 @@ mod tests {
             LadderPurpose::IdToken(TokenUse::NextCall),
             LadderPurpose::PortalToken(PortalTokenUse::First),
             LadderPurpose::PortalToken(PortalTokenUse::AfterRefusal),
+            LadderPurpose::PortalToken(PortalTokenUse::WithoutPrompt),
         ] {
             assert_eq!(parse_purpose(&encode_purpose(purpose)), Some(purpose));
         }

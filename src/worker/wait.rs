@@ -29,7 +29,8 @@ use crate::{
     log,
     secret::Secret,
     session::{
-        CredentialsPurpose, LadderPurpose, PromptMethod, Prompting, SignInEvent, SignInNeeded, SignInPrompt, TokenUse,
+        CredentialsPurpose, LadderPurpose, PortalTokenUse, PromptMethod, Prompting, SignInEvent, SignInNeeded,
+        SignInPrompt, TokenUse,
     },
     time::Timestamp,
 };
@@ -267,7 +268,8 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         let address = self.client.cache.open_prompt_address(holder, self.client.now());
         match self.request.purpose() {
             LadderPurpose::Credentials(CredentialsPurpose::Automatic(Prompting::Never))
-            | LadderPurpose::IdToken(TokenUse::Now | TokenUse::NextCall) => {
+            | LadderPurpose::IdToken(TokenUse::Now | TokenUse::NextCall)
+            | LadderPurpose::PortalToken(PortalTokenUse::WithoutPrompt) => {
                 return Err(Error::SignInNeeded(SignInNeeded::PromptElsewhere { pid, address }));
             }
             LadderPurpose::Credentials(
@@ -275,7 +277,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
                 | CredentialsPurpose::Login { .. }
                 | CredentialsPurpose::Renewal,
             )
-            | LadderPurpose::PortalToken(_) => {}
+            | LadderPurpose::PortalToken(PortalTokenUse::First | PortalTokenUse::AfterRefusal) => {}
         }
         match address {
             Some(address) => {

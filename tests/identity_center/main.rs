@@ -1,12 +1,14 @@
 //! Sign-in at an IAM Identity Center, and the credentials of its assignments.
 //!
 //! `ladder` has the steps from the cache to the prompt, `crowd` many callers and killed processes, `environment` what
-//! variables and changed hosts can reach, `outcomes` what each command prints, `messages` its words.
+//! variables and changed hosts can reach, `limits` the quota check, `outcomes` what each command prints, `messages` its
+//! words.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crowd;
 mod environment;
 mod ladder;
+mod limits;
 mod messages;
 mod outcomes;
 

@@ -108,7 +108,7 @@ impl ListPage for RolePage {
 impl IdentityCenterClient {
     /// Fetches the credentials of a permission set in an account (GetRoleCredentials). The answer does not name the
     /// account: the caller must compare it with the account of GetCallerIdentity.
-    pub async fn get_role_credentials(
+    pub(in crate::aws) async fn get_role_credentials(
         &self,
         access_token: &Secret,
         account: &str,

@@ -10,7 +10,7 @@ use crate::config::{
 const REDIRECT_PATH: &str = "/oauth/callback";
 
 /// The keys of the sign-in at an OpenID provider, and those that need its ID token.
-static PROVIDER_KEYS: [&ConfigKey; 26] = [
+static PROVIDER_KEYS: [&ConfigKey; 25] = [
     keys::ISSUER.untyped(),
     keys::CLIENT_ID.untyped(),
     keys::ROLE_ARN.untyped(),
@@ -36,7 +36,6 @@ static PROVIDER_KEYS: [&ConfigKey; 26] = [
     keys::CLIENT_ALGORITHM.untyped(),
     keys::TELEMETRY_HEADERS.untyped(),
     keys::TELEMETRY_SEND_TOKEN.untyped(),
-    keys::QUOTA_ENDPOINT.untyped(),
 ];
 
 /// The keys of the sign-in at an Identity Center.

@@ -63,7 +63,6 @@ fn key_that_needs_an_id_token_is_refused() {
         "session_name = [\"upn\"]",
         "client_auth = \"secret\"",
         "cognito_endpoint = \"https://cognito.example\"",
-        "quota.endpoint = \"https://quota.example\"",
         "telemetry.headers = { x-user-email = \"email\" }",
     ] {
         let key = line.split(' ').next().unwrap();
@@ -71,6 +70,14 @@ fn key_that_needs_an_id_token_is_refused() {
     }
     assert!(load("issuer = \"\"", TABLE).is_err());
     assert!(load("scopes = []\nprovider = \"auto\"", TABLE).is_ok(), "a default contradicts nothing");
+}
+
+#[test]
+fn limits_need_no_id_token() {
+    let quota =
+        "quota = { endpoint = \"https://a1b2c3.execute-api.us-east-1.amazonaws.com/signed\", on_error = \"deny\" }";
+    let endpoint = load(quota, TABLE).unwrap().quota.unwrap().endpoint;
+    assert_eq!(endpoint.as_str(), "https://a1b2c3.execute-api.us-east-1.amazonaws.com/signed/check");
 }
 
 #[test]

@@ -123,6 +123,11 @@ impl World {
         self.servers.quota.origin()
     }
 
+    /// The quota service for requests that the credentials of an Identity Center sign.
+    pub fn signed_quota_endpoint(&self) -> String {
+        format!("{}/signed", self.servers.quota.origin())
+    }
+
     pub fn cognito_endpoint(&self) -> String {
         self.servers.cognito.origin()
     }

@@ -194,6 +194,22 @@ fn quota_service_failure_follows_on_error() {
 }
 
 #[test]
+fn missing_answer_ends_no_approval_that_is_valid() {
+    for interval in ["4m", "15m"] {
+        let world = World::new();
+        let desk = desk(&world, &format!("on_error = \"deny\"\ninterval = \"{interval}\""));
+        let first = desk.credentials();
+        world.set(Knob::QuotaFault, Fault::Status(503));
+        // With the shorter interval the call itself asks in vain, with the longer one its background renewal.
+        for _ in 0..2 {
+            assert_eq!(desk.credentials(), first, "{interval}");
+            desk.settle();
+        }
+        assert!(world.count(Endpoint::Quota) > 1, "{interval}");
+    }
+}
+
+#[test]
 fn quota_service_that_rejects_the_token_is_reported() {
     let world = World::new();
     let desk = desk(&world, "on_error = \"deny\"");

@@ -64,7 +64,7 @@ pub enum FailureKind {
     SignInNeeded,
     /// The user cancelled.
     Interrupted,
-    /// The quota service denied the request, or it did not answer and the profile requires its approval.
+    /// The quota service denied the request. A service that does not answer has another kind: an earlier approval lasts.
     Quota,
     /// Anything else, and every failure that an earlier version stored.
     #[default]

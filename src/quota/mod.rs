@@ -93,14 +93,6 @@ pub enum NoQuotaAnswer {
 }
 
 impl QuotaError {
-    /// The usage, if the service reported it.
-    pub fn usage(&self) -> Option<&QuotaUsage> {
-        match self {
-            Self::Denied(refusal) => refusal.usage.as_ref(),
-            Self::NoAnswer(_) => None,
-        }
-    }
-
     /// Whether the service, or the gateway before it, did not accept the proof.
     pub fn is_unauthorized(&self) -> bool {
         matches!(self, Self::NoAnswer(NoQuotaAnswer::Unauthorized { .. }))

@@ -144,7 +144,7 @@ impl Error {
         match self {
             Self::SignInNeeded(reason) => reason.kind(),
             Self::DestinationChanged(_) | Self::Bind(_) => FailureKind::SignInNeeded,
-            Self::Quota { .. } => FailureKind::Quota,
+            Self::Quota { error: QuotaError::Denied(_), .. } => FailureKind::Quota,
             Self::Interrupted => FailureKind::Interrupted,
             Self::Reported(report) => report.kind,
             Self::Store(_)
@@ -161,6 +161,7 @@ impl Error {
             | Self::IdentityCenter(_)
             | Self::Assignment(_)
             | Self::NoIdToken
+            | Self::Quota { error: QuotaError::NoAnswer(_), .. }
             | Self::NotRevoked(_)
             | Self::Runtime(_) => FailureKind::Other,
         }

@@ -116,9 +116,16 @@ impl Ladder<'_> {
                 Ok(clearance)
             }
             Err(error) => {
-                stored.cleared_until = None;
-                stored.store()?;
-                record_usage(stored.lock, error.usage());
+                match &error {
+                    quota::QuotaError::Denied(denied) => {
+                        stored.cleared_until = None;
+                        stored.store()?;
+                        record_usage(stored.lock, denied.usage.as_ref());
+                    }
+                    // An earlier approval lasts until its own end. Otherwise an outage of a second would stop everybody
+                    // whose renewal fell into it.
+                    quota::QuotaError::NoAnswer(_) => {}
+                }
                 Err(Error::Quota { error, now: self.now() })
             }
         }

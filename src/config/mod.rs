@@ -266,7 +266,10 @@ fn find_profile_problems(
     let mut found = Vec::new();
     if layers.is_complete && !known.iter().any(is_closed) {
         let names = layers.profile_names();
-        let built = names.iter().flat_map(|name| layers.build_profile(name, inputs).err().unwrap_or_default());
+        let built = names.iter().flat_map(|name| match layers.build_profile(name, inputs) {
+            Ok(profile) => find_uncountable_quota(layers, &profile).into_iter().collect(),
+            Err(problems) => problems,
+        });
         for problem in layers.check_default_profiles().into_iter().chain(built) {
             if !known.contains(&problem) && !found.contains(&problem) {
                 found.push(problem);
@@ -274,6 +277,25 @@ fn find_profile_problems(
         }
     }
     found
+}
+
+/// The problem of a quota whose service cannot tell the users apart: AWS gives all sessions of an identity pool one name,
+/// and Bedrock logs nothing else about the user.
+///
+/// Only `config check` and `doctor` report it. The program itself goes on, because AWS's guidance sample counts what the
+/// clients report about themselves, and its configurations stay valid.
+fn find_uncountable_quota(layers: &Layers<'_>, profile: &Profile) -> Option<ConfigProblem> {
+    let is_pool = profile.oidc().is_some_and(|oidc| oidc.federation.pool().is_some());
+    if !is_pool || !profile.role_chain.is_empty() {
+        return None;
+    }
+    let quota = profile.quota.as_ref()?;
+    let settings = layers.merge_for_profile(&profile.name).ok()?;
+    let setting = settings.get(&keys::QUOTA_ENDPOINT)?;
+    let rule = "it cannot limit users of an identity pool, whose sessions are all called CognitoIdentityCredentials; \
+                use federation = \"sts\", or add a role_chain";
+    let value = Some(quota.endpoint.as_str().to_owned());
+    Some(ConfigFault::illegal_value(keys::QUOTA_ENDPOINT.name, value, rule).at(setting.origin.location()))
 }
 
 /// The files that the call reads, the administrator's first (`config path`). They are listed even if they do not exist.

@@ -57,6 +57,21 @@ fn federation_requires_exactly_its_own_keys() {
     assert_has(&line(&GOOD.replace(role, "")), &["3:", "[profiles.claude]", "\"role_arn\""]);
 }
 
+/// The program itself accepts such a profile: AWS's guidance sample counts without the name of the session.
+#[test]
+fn check_refuses_limits_for_a_pool_without_a_chain() {
+    let pool = "federation = \"identity-pool\"\nidentity_pool_id = \"us-east-1:1b\"\n";
+    let quota = "quota.endpoint = \"https://quota.example\"\n";
+    let chain = "role_chain = [\"arn:aws:iam::210987654321:role/B\"]\n";
+    let check = |more: &str| Home::new().user(format!("{GOOD}{more}")).ask(crate::config::check_all_files);
+    let refused = check(&format!("{pool}{quota}")).unwrap_err().to_string();
+    assert_has(&refused, &["user.toml:10", "\"quota.endpoint\"", "CognitoIdentityCredentials", "role_chain"]);
+    for accepted in [pool.to_owned(), quota.to_owned(), format!("{pool}{quota}{chain}")] {
+        check(&accepted).unwrap();
+    }
+    Home::new().user(format!("{GOOD}{pool}{quota}")).load().unwrap();
+}
+
 #[test]
 fn role_chain_item_is_checked_field_by_field() {
     const ARN: &str = "role_arn = \"arn:aws:iam::210987654321:role/B\"";

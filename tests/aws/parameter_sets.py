@@ -21,6 +21,7 @@ CLIENT = "0oa1b2c3d4"
 GITHUB, GITLAB = "https://token.actions.githubusercontent.com", "https://gitlab.com"
 SOURCE_ACCOUNT = "210987654321"  # the sign-in account of a chain
 INSTANCE = "arn:{partition}:sso:::instance/ssoins-1234567890abcdef"
+SIGNED = "arn:{partition}:execute-api:us-east-1:{account}:a1b2c3d4e5/*/GET/signed/*"
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,15 @@ SWITCHES = {
     "guardrail": {**OKTA, "GuardrailArns": GUARDRAIL},
     "required guardrail": {**OKTA, "GuardrailArns": GUARDRAIL, "RequireGuardrail": "yes"},
     "required guardrails of two Regions": {**OKTA, "AgentRole": "yes", "GuardrailArns": f"{GUARDRAIL},{GUARDRAIL.replace('us-east-1', 'us-west-2')}", "RequireGuardrail": "yes"},
+    "limits": {**OKTA, "Limits": "yes"},
+    "limits of a far end": {**CHAINED, "SessionName": "subject", "Limits": "yes"},
+    "limits of a permission set": {
+        **NOBODY_SIGNS_IN,
+        "Federation": "identity-center",
+        "IdentityCenterInstanceArn": INSTANCE,
+        "Limits": "yes",
+        "SignedApiArn": SIGNED,
+    },
     "vpc endpoints": {**OKTA, **MANTLE, "VpcEndpoints": "vpce-0a1b2c3d4e5f60718,vpce-0f1e2d3c4b5a69788"},
     "agents": {**OKTA, "AgentRole": "yes"},
     "ci of github": {**OKTA, **GITHUB_CI},
@@ -159,6 +169,7 @@ SWITCHES = {
         "BearerTokens": "yes",
         "GuardrailArns": GUARDRAIL,
         "VpcEndpoints": "vpce-0a1b2c3d4e5f60718",
+        "Limits": "yes",
         "AgentRole": "yes",
     },
     # What a large organization may need in a trust policy, which has at most 2,048 characters.
@@ -182,6 +193,10 @@ CONTRADICTIONS = {
     "a name is no team": ({**CHAINED, "NameTag": "Team"}, "another tag than Team"),
     "a pool has no subjects": ({**sign_in("okta", Federation="identity-pool"), "Subjects": "alice"}, "sees no claims of the provider"),
     "a pool has no agents": ({**sign_in("okta", Federation="identity-pool"), "AgentRole": "yes"}, "AgentRole needs oidc or chained"),
+    "a pool has no limits": ({**sign_in("okta", Federation="identity-pool"), "Limits": "yes"}, "Limits needs a role chained behind it"),
+    "a near end has no limits": ({**OKTA, **NO_MODELS, "DedicatedRoleArns": FAR_ROLE, "Limits": "yes"}, "Limits belongs to the far end"),
+    "only permission sets sign": ({**OKTA, "SignedApiArn": SIGNED}, "SignedApiArn is for identity-center only"),
+    "a signed api is one": ({**NOBODY_SIGNS_IN, "Federation": "identity-center", "SignedApiArn": SIGNED.replace("/signed", "")}, "SignedApiArn"),
     "a permission set has no issuer": ({**OKTA, "Federation": "identity-center", "SessionName": "free"}, "IssuerUrl and SourceRoleArn must be empty"),
     "a permission set is not pinned": ({**NOBODY_SIGNS_IN, "Federation": "identity-center", "SessionName": "subject"}, "SessionName must be free"),
     "an instance is for permission sets": ({**OKTA, "IdentityCenterInstanceArn": INSTANCE}, "is for identity-center only"),

@@ -39,6 +39,10 @@ EQUIVALENT = {
     "Role trust of chain far tag: any principal": "aws:PrincipalArn names the account too",
     "Role trust of far end of a permission set: any principal": "aws:PrincipalArn names the account too",
     "TrailBucketPolicy policy of defaults aws: TrailFindsBucket: any resource": "a bucket's policy is about this bucket only",
+    **{
+        f"Limit{number} policy of everything: Blocked: without Action sts:*": "only the near end of a chain may assume a role, and it has no limits"
+        for number in range(1, 5)
+    },
     "ModelCalls policy of everything: ApplyGuardrails: any resource": "the permissions boundary limits it too",
     "ModelCalls policy of required guardrails of two Regions: ApplyGuardrails: any resource": "the permissions boundary limits it too",
 }
@@ -231,6 +235,7 @@ def effective(role_documents, wanted, documents):
     policies = {key: documents[key] for key in role_documents.policies if documents.get(key)}
     if "blocked" in wanted:
         policies = {key: block(it, wanted["blocked"]) if key[1] == "Blocked" else it for key, it in policies.items()}
+    policies = {key: block(it, wanted.get("limited", {}).get(key[1], [])) for key, it in policies.items()}
     if wanted.get("attached") == "administrator":
         policies["AdministratorAccess"] = EVERYTHING
     if wanted.get("attached") == "budget spent":
@@ -240,7 +245,7 @@ def effective(role_documents, wanted, documents):
 
 
 def block(document, persons):
-    """The document as `deploy block` writes it."""
+    """The document as `deploy block` or the server writes it."""
     document = copy.deepcopy(document)
     for statement in document["Statement"]:
         for keys in statement.get("Condition", {}).values():

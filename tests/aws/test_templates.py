@@ -26,6 +26,9 @@ TEMPLATE_BYTES = 51_200  # a larger template needs a bucket
 TRUST_CHARACTERS = 2_048
 POLICY_CHARACTERS = 6_144
 
+# The policies of federation.yaml that the server writes.
+LIMITS = [f"Limit{number}" for number in range(1, 5)]
+
 # Types that AWS does not have in every partition. The templates say so, or nobody can use Bedrock there anyway.
 NOT_OFFERED = {
     ("us-gov-west-1", "AWS::Budgets::Budget"),
@@ -234,6 +237,7 @@ class Rules(unittest.TestCase):
             "bedrock:ListInferenceProfiles",
             "bedrock-mantle:CallWithBearerToken",
             "bedrock-mantle:CreateInference",
+            "execute-api:Invoke",
             "cloudwatch:PutMetricData",
             "logs:PutLogEvents",
             "sts:AssumeRole",
@@ -271,7 +275,25 @@ class Rules(unittest.TestCase):
                 seen += 1
                 self.assertEqual(role["PermissionsBoundary"], permissions, f"{label(stack)}: {logical_id}")
                 self.assertIn(stack.resources["Blocked"]["id"], role["ManagedPolicyArns"], f"{label(stack)}: {logical_id}")
+                self.assertEqual(limits(stack), [it for it in role["ManagedPolicyArns"] if "limit-reached" in it], f"{label(stack)}: {logical_id}")
         self.assertGreater(seen, 100)
+
+    def test_every_permission_set_with_limits_names_their_policies(self):
+        seen = 0
+        for stack in accepted():
+            for permission_set in stack.of_type("AWS::SSO::PermissionSet").values():
+                names = [it["Name"] for it in permission_set["properties"]["CustomerManagedPolicyReferences"]]
+                self.assertEqual([it.rpartition("/")[2] for it in limits(stack)], [it for it in names if "limit-reached" in it], label(stack))
+                seen += len(limits(stack)) == 4
+        self.assertGreater(seen, 0)
+
+    def test_the_output_names_the_policies_of_limits(self):
+        seen = 0
+        for stack in accepted():
+            if stack.set.template == "federation":
+                self.assertEqual(stack.outputs.get("LimitPolicyArns", ""), ",".join(limits(stack)), label(stack))
+                seen += bool(limits(stack))
+        self.assertGreater(seen, 3)
 
     def test_agents_have_the_trust_of_people_and_one_hour(self):
         seen = 0
@@ -287,16 +309,19 @@ class Rules(unittest.TestCase):
         documents, prefixes = set(), set()
         for stack in accepted():
             if stack.set.template == "federation":
-                documents.add(json.dumps(stack.resources["Blocked"]["properties"]["PolicyDocument"], sort_keys=True))
                 for logical_id in ("Permissions", "ModelCalls"):
                     if logical_id in stack.resources:
                         for statement in statements(stack.resources[logical_id]["properties"]["PolicyDocument"]):
                             if statement["Effect"] == "Allow":
                                 prefixes |= {name.partition(":")[0] for name in as_list(statement["Action"])}
-                self.assertIn("you-are-blocked", stack.resources["Blocked"]["properties"]["ManagedPolicyName"])
+                for logical_id in ("Blocked", *LIMITS):
+                    if logical_id in stack.resources:
+                        documents.add(json.dumps(stack.resources[logical_id]["properties"]["PolicyDocument"], sort_keys=True))
+                        self.assertIn("you-are-blocked", stack.resources[logical_id]["properties"]["ManagedPolicyName"])
         self.assertEqual(len(documents), 1)
         denied = as_list(json.loads(documents.pop())["Statement"][0]["Action"])
-        self.assertEqual(sorted(denied), sorted(f"{it}:*" for it in prefixes))
+        # Whoever is refused may still ask why.
+        self.assertEqual(sorted(denied), sorted(f"{it}:*" for it in prefixes - {"execute-api"}))
 
     def test_providers_hold_the_audiences_and_no_thumbprints(self):
         seen = 0
@@ -307,6 +332,11 @@ class Rules(unittest.TestCase):
                 expected = {"Url": chosen["IssuerUrl"], "ClientIdList": chosen["ClientIds"].split(",")}
                 self.assertEqual(provider["properties"], expected, label(stack))
         self.assertGreater(seen, 50)
+
+
+def limits(stack):
+    """The ARNs of the policies that the server writes."""
+    return [stack.resources[it]["id"] for it in LIMITS if it in stack.resources]
 
 
 def roles(stack):
@@ -344,7 +374,7 @@ class Outputs(unittest.TestCase):
                     seen["chained"] += 1
                     self.assertEqual(profile["role_chain"][0]["role_arn"], stack.outputs["RoleArn"])
                     self.assertEqual(profile["role_chain"][0].get("external_id", ""), stack.set.parameters.get("ExternalId", ""))
-        self.assertTrue(seen["matrix"] == 92 and seen["team"] and seen["chained"] == 6, seen)
+        self.assertTrue(seen["matrix"] == 92 and seen["team"] and seen["chained"] == 7, seen)
 
 
 # Findings of checkov with the reason why they are no faults here.
@@ -392,7 +422,7 @@ class Examples(unittest.TestCase):
 class Checkov(unittest.TestCase):
     """checkov cannot read a trust policy in a string with intrinsics, so it gets the deployed resources."""
 
-    CHOSEN = ["everything", "far end subject", "near end", "identity pool with ci", "okta oidc subject aws", "defaults aws", "budget with action aws", "network aws", "guardrail aws", "everything aws"]
+    CHOSEN = ["everything", "far end subject", "near end", "identity pool with ci", "okta oidc subject aws", "defaults aws", "budget with action aws", "network aws", "guardrail aws", "everything aws", "limits of a permission set"]
 
     def test_checkov_finds_only_the_exceptions(self):
         found, passed = collections.defaultdict(set), 0

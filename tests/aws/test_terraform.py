@@ -34,6 +34,7 @@ NOT_IN_DOCUMENTS = {
     "name_claim",
     "team_claim",
     "max_session_duration",
+    "limits",
     "identity_center_instance_arn",
     "identity_center_start_url",
 }
@@ -498,11 +499,12 @@ def replace(value, renamed):
 
 
 def by_address(resources):
-    """The values of a module's resources: {"aws_iam_role.user": [VALUES, …]}."""
+    """The values of a module's resources: {"aws_iam_role.user": [VALUES, …]}. A policy with an index is one of its own."""
     made = {}
     for each in resources:
         if each["mode"] == "managed":
-            made.setdefault(f"{each['type']}.{each['name']}", []).append(each["values"])
+            index = f"_{each['index']}" if each["type"] == "aws_iam_policy" and isinstance(each.get("index"), str) else ""
+            made.setdefault(f"{each['type']}.{each['name']}{index}", []).append(each["values"])
     return made
 
 
@@ -512,6 +514,7 @@ NAMES = {
     "aws_iam_openid_connect_provider.ci": "CiIdentityProvider",
     "aws_iam_policy.permissions": "Permissions",
     "aws_iam_policy.blocked": "Blocked",
+    **{f"aws_iam_policy.limit_{number}": f"Limit{number}" for number in range(1, 5)},
     "aws_iam_policy.model_calls": "ModelCalls",
     "aws_iam_role.user": "Role",
     "aws_iam_role.agent": "AgentUser",

@@ -32,6 +32,12 @@ locals {
   ci_provider_arn  = local.creates_ci_provider ? one(aws_iam_openid_connect_provider.ci[*].arn) : var.existing_ci_provider_arn
   identity_pool_id = local.pool ? one(aws_cognito_identity_pool.this[*].id) : ""
   role_arn         = local.has_role ? one(aws_iam_role.user[*].arn) : ""
+
+  # The policies that refuse persons, which each role has.
+  blocking_arns = merge(
+    { blocked = aws_iam_policy.blocked.arn },
+    { for number, policy in aws_iam_policy.limit : "limit_${number}" => policy.arn },
+  )
 }
 
 module "policies" {
@@ -63,6 +69,7 @@ module "policies" {
   guardrail_arns           = var.guardrail_arns
   require_guardrail        = var.require_guardrail
   vpc_endpoints            = var.vpc_endpoints
+  signed_api_arn           = var.signed_api_arn
   dedicated_role_arns      = var.dedicated_role_arns
   source_role_arn          = var.source_role_arn
   external_id              = var.external_id
@@ -107,6 +114,19 @@ resource "aws_iam_policy" "blocked" {
   }
 }
 
+# Refuses persons at a limit: service.yaml writes further versions of these policies, and `deploy block` none.
+resource "aws_iam_policy" "limit" {
+  for_each = toset(var.limits ? ["1", "2", "3", "4"] : [])
+
+  name   = "${local.stack_name}-you-are-blocked-limit-reached-run-bedrock-sso-quota-${each.key}"
+  policy = module.policies.blocked_policy
+
+  # As with `blocked`, no apply may restore the first version.
+  lifecycle {
+    ignore_changes = [policy]
+  }
+}
+
 # The role of persons.
 resource "aws_iam_role" "user" {
   count = local.has_role ? 1 : 0
@@ -127,10 +147,7 @@ resource "aws_iam_role" "user" {
 }
 
 resource "aws_iam_role_policy_attachment" "user" {
-  for_each = local.has_role ? {
-    permissions = aws_iam_policy.permissions.arn
-    blocked     = aws_iam_policy.blocked.arn
-  } : {}
+  for_each = local.has_role ? merge({ permissions = aws_iam_policy.permissions.arn }, local.blocking_arns) : {}
 
   role       = aws_iam_role.user[0].name
   policy_arn = each.value
@@ -155,10 +172,7 @@ resource "aws_iam_role" "agent" {
 }
 
 resource "aws_iam_role_policy_attachment" "agent" {
-  for_each = var.agent_role ? {
-    model_calls = aws_iam_policy.model_calls[0].arn
-    blocked     = aws_iam_policy.blocked.arn
-  } : {}
+  for_each = var.agent_role ? merge({ model_calls = aws_iam_policy.model_calls[0].arn }, local.blocking_arns) : {}
 
   role       = aws_iam_role.agent[0].name
   policy_arn = each.value
@@ -173,10 +187,7 @@ resource "aws_iam_role" "ci" {
 }
 
 resource "aws_iam_role_policy_attachment" "ci" {
-  for_each = local.has_ci ? {
-    model_calls = aws_iam_policy.model_calls[0].arn
-    blocked     = aws_iam_policy.blocked.arn
-  } : {}
+  for_each = local.has_ci ? merge({ model_calls = aws_iam_policy.model_calls[0].arn }, local.blocking_arns) : {}
 
   role       = aws_iam_role.ci[0].name
   policy_arn = each.value
@@ -229,12 +240,12 @@ resource "aws_ssoadmin_permission_set" "this" {
   session_duration = "PT${var.max_session_duration}S"
 }
 
-# IAM Identity Center finds both policies by name in each account that the permission set is assigned to.
+# IAM Identity Center finds the policies by name in each account that the permission set is assigned to.
 resource "aws_ssoadmin_customer_managed_policy_attachment" "this" {
-  for_each = local.has_permission_set ? {
-    permissions = aws_iam_policy.permissions.name
-    blocked     = aws_iam_policy.blocked.name
-  } : {}
+  for_each = local.has_permission_set ? merge(
+    { permissions = aws_iam_policy.permissions.name, blocked = aws_iam_policy.blocked.name },
+    { for number, policy in aws_iam_policy.limit : "limit_${number}" => policy.name },
+  ) : {}
 
   instance_arn       = var.identity_center_instance_arn
   permission_set_arn = aws_ssoadmin_permission_set.this[0].arn

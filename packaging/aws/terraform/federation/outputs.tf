@@ -71,6 +71,11 @@ output "blocked_policy_arn" {
   value       = aws_iam_policy.blocked.arn
 }
 
+output "limit_policy_arns" {
+  description = "For LimitPolicyArns of ../../service.yaml."
+  value       = var.limits ? join(",", [for policy in aws_iam_policy.limit : policy.arn]) : null
+}
+
 output "provider_arn" {
   description = "The IAM OIDC provider that this module created."
   value       = one(aws_iam_openid_connect_provider.sign_in[*].arn)

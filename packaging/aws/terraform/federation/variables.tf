@@ -136,7 +136,7 @@ variable "bearer_tokens" {
 }
 
 variable "mantle" {
-  description = "Whether a session may use Bedrock's second endpoint, bedrock-mantle. Invocation logs and limits that read them do not see its use."
+  description = "Whether a session may use Bedrock's second endpoint, bedrock-mantle. Invocation logs and limits do not see its use."
   type        = bool
   default     = false
 }
@@ -175,6 +175,23 @@ variable "vpc_endpoints" {
   description = "If it is not empty, Bedrock answers only calls that come through one of these VPC endpoints."
   type        = list(string)
   default     = []
+}
+
+variable "limits" {
+  description = "Whether there are policies for ../../service.yaml, which refuses persons at a limit. Give it the output limit_policy_arns."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.limits || (var.federation != "identity-pool" && length(var.dedicated_role_arns) == 0)
+    error_message = "All sessions of an identity pool share one name, and the near end of a chain calls no model. Switch the limits on at the far end."
+  }
+}
+
+variable "signed_api_arn" {
+  description = "With identity-center, SignedApiArn of ../../service.yaml, so that a session may ask for its limits."
+  type        = string
+  default     = ""
 }
 
 variable "dedicated_role_arns" {

@@ -148,6 +148,15 @@ locals {
       }
     },
     {
+      when = var.signed_api_arn != ""
+      then = {
+        Sid      = "OwnLimits"
+        Effect   = "Allow"
+        Action   = "execute-api:Invoke"
+        Resource = var.signed_api_arn
+      }
+    },
+    {
       when = local.near_end
       then = {
         Sid      = "ChainOnwards"

@@ -257,7 +257,7 @@ variable "bearer_tokens" {
 }
 
 variable "mantle" {
-  description = "Whether a session may use Bedrock's second endpoint, bedrock-mantle. Invocation logs and limits that read them do not see its use."
+  description = "Whether a session may use Bedrock's second endpoint, bedrock-mantle. Invocation logs and limits do not see its use."
   type        = bool
   default     = false
 
@@ -346,6 +346,21 @@ variable "vpc_endpoints" {
   validation {
     condition     = alltrue([for endpoint in var.vpc_endpoints : can(regex("^vpce-[0-9a-f]+$", endpoint))])
     error_message = "These are ids of VPC endpoints, vpce- and hexadecimal digits."
+  }
+}
+
+variable "signed_api_arn" {
+  description = "With identity-center, SignedApiArn of ../../service.yaml, so that a session may ask for its limits."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^$|^arn:aws[a-z-]*:execute-api:[a-z0-9-]+:[0-9]{12}:[a-z0-9]+/\\*/GET/signed/\\*$", var.signed_api_arn))
+    error_message = "This is not the ARN of the signed routes of service.yaml."
+  }
+  validation {
+    condition     = var.signed_api_arn == "" || var.federation == "identity-center"
+    error_message = "signed_api_arn is for identity-center only; others show their ID token."
   }
 }
 

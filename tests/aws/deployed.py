@@ -1,11 +1,13 @@
 """Deploys the templates into the emulator, with all sets of parameters, and returns what exists then."""
 
 import functools
+import io
 import json
 import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +71,8 @@ def deploy(sets):
     with Emulator() as emulator:
         refusals = {}
         for it in sets:
+            if it.template == "service":
+                prepare_service(emulator, it)
             refusals[it.account] = create(emulator.client("cloudformation", it.account, it.region), it, texts[it.template])
         stacks = emulator.get("/_test/stacks")
     found = []
@@ -76,6 +80,18 @@ def deploy(sets):
         stack = stacks.get(it.account, {}).get(it.region, {}).get(it.stack, {"resources": {}, "outputs": {}})
         found.append(Stack(it, stack["resources"], stack["outputs"], refusals[it.account]))
     return found
+
+
+def prepare_service(emulator, it):
+    """What service.yaml expects to exist: a program, and the log group of the invocation log."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr("bootstrap", "#!/bin/sh\n")
+    bucket = emulator.client("s3", it.account, it.region)
+    place = {"CreateBucketConfiguration": {"LocationConstraint": it.region}} if it.region != "us-east-1" else {}
+    bucket.create_bucket(Bucket=it.parameters["CodeBucket"], **place)
+    bucket.put_object(Bucket=it.parameters["CodeBucket"], Key=it.parameters["CodeKey"], Body=archive.getvalue())
+    emulator.client("logs", it.account, it.region).create_log_group(logGroupName=it.parameters["LogGroupName"])
 
 
 def create(client, it, text):

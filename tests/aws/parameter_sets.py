@@ -29,7 +29,7 @@ class ParameterSet:
     """`refused` is part of the message with which CloudFormation must refuse the set; "" if it must accept it."""
 
     name: str
-    template: str  # federation, guardrails or team
+    template: str  # federation, guardrails, team or service
     parameters: dict
     account: str
     region: str = "us-east-1"
@@ -278,6 +278,46 @@ TEAMS = {
 }
 
 
+LIMIT_POLICIES = ",".join(
+    f"arn:{{partition}}:iam::{{account}}:policy/sso-federation-you-are-blocked-limit-reached-run-bedrock-sso-quota-{number}" for number in range(1, 5)
+)
+# What has to exist before service.yaml is deployed; deployed.py creates it.
+CODE = {"CodeBucket": "code-{account}", "CodeKey": "server.zip"}
+SERVICE = {**CODE, "LogGroupName": "/bedrock-sso/records", "LimitPolicyArns": LIMIT_POLICIES}
+OKTA_ASKS = {"IssuerUrl": issuer("okta"), "ClientIds": CLIENT, "PersonClaims": "sub"}
+SERVICES = {
+    "tokens": {**SERVICE, **OKTA_ASKS},
+    "signed requests": {**SERVICE, "PermissionSet": "sso"},
+    "limits": {
+        **SERVICE,
+        **OKTA_ASKS,
+        "ClientIds": f"{CLIENT},0oa5e6f7g8",
+        "PersonClaims": "email,sub",
+        "GroupClaims": "groups,https://acme.com/groups",
+        "PermissionSet": "sso",
+        "RecordBucket": "records-of-others",
+        "ReserveConcurrency": "no",
+        "TimeZone": "Europe/Berlin",
+        "GroupRule": "most-generous",
+        "Contact": "#help-claude, or Ada (it's 4711)",
+        "AlertEmail": "ops@example.com",
+    },
+    "nobody asks": (SERVICE, "name IssuerUrl, or PermissionSet"),
+    "no application": ({**SERVICE, "IssuerUrl": issuer("okta")}, "IssuerUrl needs ClientIds"),
+    "a contact with a quote": ({**SERVICE, **OKTA_ASKS, "Contact": 'x"\nstore = "file:/tmp/x'}, "Contact"),
+    "a contact with an escape": ({**SERVICE, **OKTA_ASKS, "Contact": "x\\"}, "Contact"),
+    "a time zone with a quote": ({**SERVICE, **OKTA_ASKS, "TimeZone": 'UTC"'}, "TimeZone"),
+    "a claim with a quote": ({**SERVICE, **OKTA_ASKS, "PersonClaims": 'sub"'}, "PersonClaims"),
+    "a group with a quote": ({**SERVICE, **OKTA_ASKS, "GroupClaims": 'groups"'}, "GroupClaims"),
+    "a department with a quote": ({**SERVICE, **OKTA_ASKS, "DepartmentClaims": 'department"'}, "DepartmentClaims"),
+    "an issuer with a quote": ({**SERVICE, **OKTA_ASKS, "IssuerUrl": 'https://acme.okta.com"'}, "IssuerUrl"),
+    "an audience with a quote": ({**SERVICE, **OKTA_ASKS, "ClientIds": '0oa1"'}, "ClientIds"),
+    "a permission set with a quote": ({**SERVICE, "PermissionSet": 'sso"'}, "PermissionSet"),
+    "a policy of somebody else": ({**SERVICE, **OKTA_ASKS, "LimitPolicyArns": "arn:aws:iam::{account}:policy/sso-federation-permissions"}, "LimitPolicyArns"),
+    "every policy": ({**SERVICE, **OKTA_ASKS, "LimitPolicyArns": "arn:aws:iam::{account}:policy/*-you-are-blocked-limit-reached-run-bedrock-sso-quota-1"}, "LimitPolicyArns"),
+}
+
+
 def all_sets():
     """Every set, in a fixed order."""
     found = []
@@ -301,7 +341,7 @@ def all_sets():
             add(name, "federation", parameters, account=account)
     for name, (parameters, refused) in CONTRADICTIONS.items():
         add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen}, refused=refused)
-    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS)):
+    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES)):
         for name, entry in table.items():
             parameters, refused = entry if isinstance(entry, tuple) else (entry, "")
             # AWS's schema of application inference profiles knows no Region of aws-eusc.

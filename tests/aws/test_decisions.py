@@ -130,6 +130,10 @@ def arn_of(resource, stack):
     return {
         "AWS::IAM::Role": f"arn:{stack.set.partition}:iam::{stack.set.account}:role/{identifier}",
         "AWS::S3::Bucket": f"arn:{stack.set.partition}:s3:::{identifier}",
+        "AWS::DynamoDB::Table": f"arn:{stack.set.partition}:dynamodb:{stack.set.region}:{stack.set.account}:table/{identifier}",
+        "AWS::Lambda::Function": f"arn:{stack.set.partition}:lambda:{stack.set.region}:{stack.set.account}:function:{identifier}",
+        # The id of a queue is its address.
+        "AWS::SQS::Queue": f"arn:{stack.set.partition}:sqs:{stack.set.region}:{stack.set.account}:{str(identifier).rpartition('/')[2]}",
         "AWS::Logs::LogGroup": f"arn:{stack.set.partition}:logs:{stack.set.region}:{stack.set.account}:log-group:{identifier}",
     }.get(kind, identifier)
 

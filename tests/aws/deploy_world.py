@@ -24,6 +24,7 @@ import traceback
 import unittest
 import urllib.parse
 import urllib.request
+import zipfile
 
 from resident_cli import ResidentCli
 
@@ -188,7 +189,7 @@ class DeployTest(unittest.TestCase):
 
     def generalize(self, text):
         """The text with placeholders for what differs between two runs."""
-        text = text.replace(str(self.folder), "{folder}").replace(self.account, "{account}")
+        text = text.replace(str(self.folder), "{folder}").replace(self.account, "{account}").replace(str(DEPLOY.parent), "{here}")
         text = re.sub(r"http://127\.0\.0\.1:\d+", "{endpoint}", text)
         return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "{time}", text)
 
@@ -197,6 +198,11 @@ class DeployTest(unittest.TestCase):
         answers = {**ANSWERS, **changes}
         lines = [f"{key} = {json.dumps(value)}" for key, value in answers.items() if value is not None]
         (self.folder / "bedrock-sso.deploy.toml").write_text("\n".join(lines) + "\n")
+
+    def server_zip(self, content="program", name="server.zip"):
+        """The program of the limits service, as far as `deploy` is concerned."""
+        with zipfile.ZipFile(self.folder / name, "w") as archive:
+            archive.writestr("bootstrap", f"#!/bin/sh\n# {content}\n")
 
     def program(self, name, text):
         """A program on PATH, as a script for sh."""
@@ -235,9 +241,13 @@ class DeployTest(unittest.TestCase):
 
     def requests(self):
         """The names of the operations that this account's credentials have called, without those that only read."""
-        reads = ("Describe", "Get", "List", "GET ")
+        reads = ("Describe", "Get", "List", "GET ", "HEAD ")
         calls = [it["operation"] for it in self.emulator.get("requests") if it["account"] == self.account]
         return [it for it in calls if not it.startswith(reads)]
+
+    def limit_policy(self, number, account=None):
+        name = f"bedrock-sso-federation-you-are-blocked-limit-reached-run-bedrock-sso-quota-{number}"
+        return f"arn:aws:iam::{account or self.account}:policy/{name}"
 
     def blocked_policy(self, account=None):
         return f"arn:aws:iam::{account or self.account}:policy/bedrock-sso-federation-you-are-blocked-ask-your-administrator"

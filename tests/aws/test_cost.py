@@ -22,6 +22,13 @@ team='{team}' only='{only}' chosen_models='{"".join(model + chr(10) for model in
     return {what.strip(): [float(number) for number in numbers] for what, *numbers in cells}
 
 
+def metrics_of_service():
+    """How many metrics the alarms of service.yaml read: their own one, or those from which they compute one."""
+    text = (LIBRARY.parent / "service.yaml").read_text()
+    alarms = [it for it in text.split("\n\n") if "AWS::CloudWatch::Alarm" in it]
+    return sum(it.count("MetricStat:") or 1 for it in alarms)
+
+
 class Cost(unittest.TestCase):
     def test_alarms_cost_by_the_metrics_that_they_read(self):
         """Two queries read a metric of each model; the alarm on the quota is a metric of its own."""
@@ -44,6 +51,13 @@ class Cost(unittest.TestCase):
             self.assertEqual(rows[what][0], number)
         for what in ("trail: free if it is the first one of the account", "budget"):
             self.assertEqual(rows[what][0], 1)
+
+    def test_limits_cost_their_alarms_and_a_run_each_minute(self):
+        rows = rows_of_cost({**NOTHING, "limits": "yes"})
+        self.assertEqual(rows["limits: alarms: metrics"], [metrics_of_service(), 0.10, round(metrics_of_service() * 0.10, 2)])
+        self.assertEqual(rows["limits: a run each minute"], [1, 0.20, 0.20])
+        self.assertNotIn("limits: alarms: metrics", rows_of_cost(NOTHING))
+        self.assertEqual(set(rows_of_cost({"limits": "yes"}, only="service")), {it for it in rows if it.startswith("limits")} | {"all"})
 
     def test_sum_is_that_of_the_rows(self):
         rows = rows_of_cost({"monthly_budget": "9", "budget_action": "yes", "guardrail": "yes"}, team="ml")

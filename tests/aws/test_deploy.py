@@ -10,15 +10,18 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import time
 import tomllib
 
-from deploy_world import ANSWERS, MODELS, PROBE, REGION, SHELLS
+from deploy_world import ANSWERS, DEPLOY, MODELS, PROBE, REGION, SHELLS
 from deploy_world import DeployTest, Terminal, answer, availability, compare_with_golden, run_all, usual_answers
 
 FEDERATION = "bedrock-sso-federation"
 GUARD_RAILS = "bedrock-sso-guardrails"
+SERVICE = "bedrock-sso-service"
 
 
 class Arguments(DeployTest):
@@ -87,6 +90,15 @@ class Arguments(DeployTest):
             ("geography", "mars"),
             ("mantle", "maybe"),
             ("limit", "much"),
+            ("limit-contact", 'it"'),
+            ("limit-contact", "it\\"),
+            ("limit-time-zone", 'UTC"'),
+            ("limit-groups", "loosest"),
+            ("limit-group-claims", 'groups"'),
+            ("person", "${sub}"),
+            ("limit-log-group", "a b"),
+            ("limit-bucket", "Capital"),
+            ("server-zip", "a$(id).zip"),
         ]
         for flag, value in rows:
             with self.subTest(flag=flag, value=value):
@@ -111,6 +123,10 @@ class Arguments(DeployTest):
             ("failover", {"failover_region": REGION}),
             ("google_organization", {"google_organization": "123"}),
             ("unmetered", {"mantle": True, "limit": "200USD/month"}),
+            ("unmetered", {"mantle": True, "limits": True}),
+            ("unmetered", {"failover_region": "eu-west-1", "limits": True}),
+            ("limits", {"federation": "identity-pool", "limits": True}),
+            ("limit_log_group", {"logging": False, "limits": True}),
             ("ci_subjects", {"ci_issuer": "https://gitlab.com"}),
             ("ci_issuer", {"ci_subjects": ["project_path:acme/app:*"]}),
             ("ci_issuer", {"ci_subjects": ["project_path:acme/app:*"], "ci_issuer": ANSWERS["issuer"]}),
@@ -355,6 +371,163 @@ class Deployment(DeployTest):
         self.assertEqual(self.stacks(account=dedicated), {})
 
 
+class Limits(DeployTest):
+    def setUp(self):
+        super().setUp()
+        self.server_zip()
+        self.bucket = f"bedrock-sso-code-{self.account}-{REGION}"
+
+    def write_answers(self, **changes):
+        super().write_answers(**{"limits": True, "server_zip": "server.zip", **changes})
+
+    def test_empty_account_gets_the_service_and_a_second_run_nothing(self):
+        self.write_answers(limit="200USD/month", limit_contact="it-help@acme.com", limit_time_zone="Europe/Berlin", alert="ops@acme.com")
+        dry = self.deploys("--dry-run")
+        self.assertIn("server.zip (0.0 MB) will be uploaded to " + self.bucket, dry.out)
+        self.assertRegex(dry.out, "Add +AWS::Lambda::Function +EnforceFunction")
+        self.assertRegex(dry.out, r"limits: alarms: metrics +12 +0\.10 +1\.20")
+        self.assertEqual(self.stacks(), {})
+        self.assertEqual(set(self.requests()), {"CreateChangeSet", "DeleteChangeSet", "DeleteStack"})
+        result = self.deploys()
+        stacks = self.stacks()
+        self.assertEqual({name: it["status"] for name, it in stacks.items()}, dict.fromkeys([FEDERATION, GUARD_RAILS, SERVICE], "CREATE_COMPLETE"))
+        chosen = stacks[SERVICE]["parameters"]
+        self.assertEqual(chosen["LogGroupName"], stacks[GUARD_RAILS]["outputs"]["LogGroupName"])
+        self.assertEqual(chosen["LimitPolicyArns"], stacks[FEDERATION]["outputs"]["LimitPolicyArns"])
+        expected = {"IssuerUrl": ANSWERS["issuer"], "ClientIds": "0oa1b2c3d4", "PersonClaims": "sub", "Contact": "it-help@acme.com"}
+        expected |= {"TimeZone": "Europe/Berlin", "AlertEmail": "ops@acme.com", "CodeBucket": self.bucket, "ReserveConcurrency": "yes"}
+        self.assertEqual({key: chosen.get(key) for key in expected}, expected)
+        config = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        endpoint = tomllib.loads(stacks[SERVICE]["outputs"]["BedrockSsoConfig"])["profiles"]["claude"]["quota"]
+        self.assertEqual(config["quota"], endpoint)
+        self.assertRegex(endpoint["endpoint"], "^https?://[a-z0-9]+\\.execute-api\\.[^/]+$")
+        self.assertEqual(self.profile_of_outputs(), config)
+        self.assertIn("limits set --config server.toml --default --month 200USD", result.out)
+        self.assertIn(f"--name {stacks[SERVICE]['outputs']['ConfigurationName']}", result.out)
+        before = self.requests()
+        self.assertIn("nothing to change", self.deploys("--bundle", "out").out)
+        self.assertEqual(set(self.requests()[len(before) :]), {"CreateChangeSet", "DeleteChangeSet"})
+        self.assertEqual(self.stacks(), stacks)
+        # Nobody in a fleet may leave the question out.
+        fleet = tomllib.loads((self.folder / "out/config.toml").read_text())
+        self.assertEqual((fleet["enforce"], fleet["profiles"]["claude"]["quota"]), (["quota"], endpoint))
+        self.assertNotIn("enforce", (self.folder / "bedrock-sso.config.toml").read_text())
+        # Without the file, the functions keep their program.
+        (self.folder / "server.zip").unlink()
+        self.write_answers(server_zip=None, limit_contact="it-help@acme.com", limit_time_zone="Europe/Berlin", alert="ops@acme.com")
+        self.assertIn("nothing to change", self.deploys("--only", "service").out)
+        # Another program is a change.
+        self.server_zip("other program")
+        self.deploys("--only", "service", "--server-zip", "server.zip")
+        key = self.stacks()[SERVICE]["parameters"]["CodeKey"]
+        self.assertNotEqual(key, chosen["CodeKey"])
+        self.assertEqual(len([it for it in self.requests() if it.startswith(f"PUT /{self.bucket}/bedrock-sso-server-")]), 2)
+
+    def test_service_is_removed_before_the_stacks_that_it_needs(self):
+        self.write_answers(limit_log_group="/acme/bedrock", logging=False, trail=False, alarms=False)
+        self.create_log_group("/acme/bedrock")
+        self.deploys()
+        outputs = self.stacks()[SERVICE]["outputs"]
+        self.assertEqual(list(self.stacks()), [FEDERATION, SERVICE])
+        self.refuses(3, "limits_service", "--remove", "--only", "federation", "--yes")
+        self.refuses(3, "limits_service", "--no-limits", "--only", "federation")
+        # The server has refused somebody.
+        self.write_limited(2, ["alice"], "2099-12-24T00:00:00Z")
+        result = self.deploys("--remove", "--only", "service", "--yes")
+        for kept in (outputs["TableName"], *outputs["LogGroupNames"].split(","), outputs["FailedEventsUrl"], "its refusals"):
+            self.assertIn(kept, result.out)
+        self.assertEqual(list(self.stacks()), [FEDERATION])
+        self.assertIn(f"DELETE /{self.bucket}", self.requests())
+        self.assertRegex(self.deploys("who").out, r"alice +2099-12-24T00:00:00Z")
+        # IAM deletes no policy with further versions, and deploy sees to that.
+        self.deploys("--no-limits", "--only", "federation")
+        self.assertNotIn("LimitPolicyArns", self.stacks()[FEDERATION]["outputs"])
+        self.assertNotIn("limit-reached", self.iam("ListPolicies"))
+
+    def test_permission_set_may_sign_its_question(self):
+        instances = {"Instances": [{"InstanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef", "IdentityStoreId": "d-9967012345"}]}
+        self.emulator.prepare(usual_answers() + [answer("sso", "ListInstances", instances)])
+        self.write_answers(federation="identity-center", issuer=None, client_id=None, trail=False, alarms=False)
+        self.assertIn("one more update", self.deploys().out)
+        stacks = self.stacks()
+        self.assertEqual(stacks[SERVICE]["parameters"]["PermissionSet"], "bedrock-sso")
+        self.assertEqual(stacks[FEDERATION]["parameters"]["SignedApiArn"], stacks[SERVICE]["outputs"]["SignedApiArn"])
+        profile = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        self.assertTrue(profile["quota"]["endpoint"].endswith("/signed"), profile)
+        self.assertIn("nothing to change", self.deploys().out)
+
+    def test_dedicated_account_gets_the_service(self):
+        dedicated = str(int(self.account) + 100000000000)
+        self.write_answers(account=dedicated, trail=False, alarms=False)
+        self.deploys()
+        near, far = self.stacks(), self.stacks(account=dedicated)
+        self.assertEqual((list(near), sorted(far)), ([FEDERATION], [FEDERATION, GUARD_RAILS, SERVICE]))
+        self.assertEqual(near[FEDERATION]["parameters"].get("Limits", "no"), "no")
+        self.assertIn(f":{dedicated}:policy/", far[SERVICE]["parameters"]["LimitPolicyArns"])
+        profile = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        self.assertEqual(self.profile_of_outputs()["quota"], profile["quota"])
+        # What writes the policies is gone before they are.
+        self.write_limited(1, ["alice"], None, dedicated)
+        result = self.deploys("--remove", "--yes")
+        self.assertEqual(self.stacks(account=dedicated), {})
+        order = [result.out.index(it) for it in (f"{SERVICE} in {REGION}: deleted", f"bedrock-sso-code-{dedicated}-{REGION}: deleted", f"{FEDERATION} in {REGION}: deleting")]
+        self.assertEqual(order, sorted(order))
+
+    def test_new_account_reserves_no_concurrency(self):
+        limits = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
+        self.emulator.prepare(usual_answers() + [answer("lambda", "GET /2016-08-19/account-settings", limits)])
+        self.write_answers(limit_log_group="/acme/bedrock")
+        self.create_log_group("/acme/bedrock")
+        self.deploys("--only", "federation")
+        self.deploys("--only", "service")
+        self.assertEqual(self.stacks()[SERVICE]["parameters"]["ReserveConcurrency"], "no")
+        # A larger limit later changes nothing by itself.
+        self.emulator.prepare(usual_answers())
+        self.assertIn("nothing to change", self.deploys("--only", "service").out)
+
+    def test_missing_and_wrong_programs_are_named(self):
+        self.write_answers(server_zip=None)
+        self.assertIn("linux-aarch64.zip", self.refuses(3, "server_zip").err)
+        self.write_answers(server_zip="none.zip")
+        self.refuses(3, "server_zip")
+        (self.folder / "server.zip").write_text("<html>not found</html>")
+        self.write_answers()
+        self.refuses(3, "server_zip")
+        self.assertEqual(self.requests(), [])
+
+    def test_bucket_of_somebody_else_is_not_used(self):
+        self.emulator.prepare(usual_answers() + [answer("s3", f"HEAD /{self.bucket}", "", 403)])
+        self.write_answers()
+        self.refuses(3, "code_bucket")
+        self.assertEqual(self.requests(), [])
+
+    def test_service_without_a_log_names_what_is_missing(self):
+        self.write_answers()
+        self.refuses(3, "no_log", "--only", "service")
+        self.assertEqual(self.stacks(), {})
+
+    def test_program_of_the_release_is_found_beside(self):
+        release = self.folder / "release"
+        shutil.copytree(DEPLOY.parent, release, ignore=shutil.ignore_patterns("terraform"))
+        self.write_answers(server_zip=None, limit_log_group="/acme/bedrock")
+        self.server_zip("program", "release/bedrock-sso-server-9.9.9-linux-aarch64.zip")
+        only = ("--only", "service", "--dry-run")
+        self.assertIn("bedrock-sso-server-9.9.9-linux-aarch64.zip", self.deploys(*only, program=release / "deploy").out)
+        (release / "VERSION").write_text("1.0.0\n")
+        self.assertIn("bedrock-sso-server-1.0.0-linux-aarch64.zip", self.refuses(3, "server_zip", *only, program=release / "deploy").err)
+
+    def write_limited(self, number, names, until, account=None):
+        statement = Blocks.statement(names, until, "Blocked")
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.iam("CreatePolicyVersion", account, PolicyArn=self.limit_policy(number, account), PolicyDocument=document, SetAsDefault="true")
+
+    def create_log_group(self, name):
+        done = subprocess.run(
+            [self.aws_cli, "logs", "create-log-group", "--log-group-name", name, "--region", REGION], env=self.environment(), capture_output=True, text=True
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
 class Access(DeployTest):
     def test_missing_access_is_named_with_the_page(self):
         lacking = [answer("bedrock", "GET /use-case-for-model-access", {"__type": "ResourceNotFoundException", "message": "no form"}, 404)]
@@ -572,7 +745,7 @@ class AtATerminal(DeployTest):
         terminal.answer("Dedicated account", "none")
         terminal.answer("Budget", "100")
         terminal.answer("Address for alarms", "ops@acme.com")
-        terminal.answer("Limit for each person", "")
+        terminal.answer("Refuse persons at a limit?", "")
         terminal.answer("Second Region", "us-east-1")
         terminal.expect("does not offer")
         terminal.answer("Second Region", "")
@@ -636,7 +809,7 @@ class AtATerminal(DeployTest):
         (self.folder / "bedrock-sso.deploy.toml").write_text('# ours\nissuer = "https://acme.okta.com" # Okta\nregion = "eu-central-1"\nmodels = ["sonnet-4-5"]\n')
         terminal = Terminal(self, "--only", "team", "--team", "ml", "--dry-run")
         terminal.answer("Client ID", "0oa1b2c3d4")
-        for question in ("Where models run", "Dedicated account", "Budget", "Limit for each person", "Second Region"):
+        for question in ("Where models run", "Dedicated account", "Budget", "Refuse persons at a limit?", "Second Region"):
             terminal.answer(question, "")
         self.assertEqual(terminal.end()[0], 0)
         stored = (self.folder / "bedrock-sso.deploy.toml").read_text()

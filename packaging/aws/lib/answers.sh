@@ -51,8 +51,17 @@ vpc_id|vpc||VPC that gets endpoints for Bedrock; calls from elsewhere are then r
 subnets|subnets||subnets of these endpoints
 security_groups|groups||security groups of these endpoints
 failover_region|region||second Region, in which everything works if the first one fails
-limit|limit||limit for the limits service, such as 200USD/month
-unmetered|switch|no|allow mantle although a limit is set that cannot see its use
+limits|switch|no|deploy the limits service, which counts calls and refuses persons at a limit
+limit|limit||limit that you want for each person, such as 200USD/month
+limit_contact|text||whom a person at a limit can ask
+limit_time_zone|time_zone|UTC|when hours, days and months begin, such as Europe/Berlin
+limit_groups|group_rule|strictest|which limit holds for a person of several groups: strictest or most-generous
+limit_group_claims|claims|groups|claims with the groups of a person
+person|claims||claims that name a person in the limits; empty: as the sessions are named
+limit_log_group|log_group||log group of the invocation log, if it is not that of these stacks
+limit_bucket|bucket||bucket with the invocation logs of other accounts and Regions
+server_zip|path||program of the limits service; empty: the release's file beside this program
+unmetered|switch|no|allow calls that no limit counts: mantle, and those in a second Region
 TABLE
 }
 
@@ -112,6 +121,22 @@ check_answer() {
         session_name) one_of "$2" subject tag free ;;
         tag) matches "$2" '[A-Za-z0-9_.:=+@-]{1,128}' || reject_value 'the key of a session tag, such as Email' ;;
         tags) each_matches "$2" '[A-Za-z0-9_.:=+@/-]{1,128}' || reject_value 'keys of session tags, such as Team' ;;
+        claims)
+            each_matches "$2" '[A-Za-z0-9_.:/-]{1,128}' || reject_value 'names of claims, separated by commas'
+            ;;
+        text)
+            matches "$2" "[A-Za-z0-9 #@._:/+?=&()'-]{1,200}" ||
+                reject_value "at most 200 letters, digits, spaces and # @ . _ : / + ? = & ( ) ' -"
+            ;;
+        time_zone)
+            matches "$2" '[A-Za-z][A-Za-z0-9_+/-]{1,63}' || reject_value 'the name of a time zone such as Europe/Berlin'
+            ;;
+        group_rule) one_of "$2" strictest most-generous ;;
+        log_group)
+            matches "$2" '[A-Za-z0-9_./#-]{1,512}' || reject_value 'the name of a log group such as /acme/bedrock'
+            ;;
+        bucket) matches "$2" '[a-z0-9][a-z0-9.-]{2,62}' || reject_value 'the name of a bucket' ;;
+        path) matches "$2" '[A-Za-z0-9 _.~/+@:=-]{1,1024}' || reject_value 'the path of a file' ;;
         claim) matches "$2" '[A-Za-z0-9_.:/-]{1,128}' || reject_value 'the name of a claim, such as email' ;;
         patterns) 
             each_matches "$2" '[A-Za-z0-9._:/|@+=*-]+' ||
@@ -308,7 +333,7 @@ print_answer() {
     value=$(answer "$1")
     kind=$(answer_table | awk -F '|' -v key="$1" '$1 == key { print $2 }')
     case $kind in
-        client_ids | tags | patterns | words | models | ci_subjects | subnets | groups)
+        client_ids | tags | claims | patterns | words | models | ci_subjects | subnets | groups)
             say "$1 = [$(list_items "$value" | sed 's/.*/"&"/' | paste -s -d , - | sed 's/,/, /g')]"
             ;;
         switch) if [ "$value" = yes ]; then say "$1 = true"; else say "$1 = false"; fi ;;
@@ -421,11 +446,11 @@ check_answers() {
                 ;;
         esac
     fi
-    if is_on mantle && [ -n "$(answer limit)" ] && ! is_on unmetered; then
-        fail_usage unmetered \
-            "nothing counts the use through bedrock-mantle, so the limit $(answer limit) would not hold" \
+    if is_on mantle && ! is_on unmetered && { is_on limits || [ -n "$(answer limit)" ]; }; then
+        fail_usage unmetered 'nothing counts the use through bedrock-mantle, so limits would not hold' \
             'leave out --mantle, or say --unmetered if this use may go uncounted'
     fi
+    if is_on limits; then check_limits; fi
     if [ -n "$(answer ci_issuer)" ]; then
         [ -n "$(answer ci_subjects)" ] ||
             fail_usage ci_subjects "the issuer $(answer ci_issuer) signs tokens for everybody's jobs" \

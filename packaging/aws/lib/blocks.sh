@@ -53,9 +53,21 @@ list_blocked() {
     for_each_blocked_policy collect_blocked
     if [ -z "$listed" ]; then
         say 'Nobody is blocked.'
-        return 0
+    else
+        { printf 'Person\tBlocked until (UTC)\tAccount\n' && printf '%s' "$listed"; } | print_table ''
     fi
-    { printf 'Person\tBlocked until (UTC)\tAccount\n' && printf '%s' "$listed"; } | print_table ''
+    list_limited
+}
+
+# Whom the limits service refuses: it writes policies of its own.
+list_limited() {
+    use_bedrock_account
+    limited=$(print_limited) || exit
+    limited=$(printf '%s\n' "$limited" | lines_of_persons | awk -F '\t' -v OFS='\t' -v now="$(current_time)" '
+        $1 != "(nobody)" && ($2 == "-" || $2 > now) { print $1, ($2 == "-" ? "no end" : $2) }' | sort)
+    [ -n "$limited" ] || return 0
+    say ''
+    { printf 'Person at a limit\tUntil (UTC)\n' && printf '%s\n' "$limited"; } | print_table ''
 }
 
 # for_each_blocked_policy ACTION: calls it for the policy of the sign-in account, and of the dedicated account if there
@@ -153,15 +165,23 @@ read_blocks() {
 # read_version VERSION: `version_blocks`, the lines of person and time of one version, and `version_actions`, what it
 # denies. A version of the template has no blocks.
 read_version() {
-    person_and_time="[join(' ', Condition.StringLike.\"aws:userid\"), Condition.DateLessThan.\"aws:CurrentTime\"]"
     ours="PolicyVersion.Document.Statement[?Sid && starts_with(Sid, 'DeployBlocks')]"
     ask_aws 'show a version of the policy Blocked' iam get-policy-version --policy-arn "$policy" --version-id "$1" \
-        --query "[[PolicyVersion.Document.Statement[0].Action],$ours.$person_and_time][]"
+        --query "[[PolicyVersion.Document.Statement[0].Action],$ours.[$person_and_time_of_statement]][]"
     version_actions=$(printf '%s\n' "$reply" | sed -n 1p)
-    version_blocks=$(printf '%s\n' "$reply" | sed 1d | awk -F '\t' -v OFS='\t' 'NF == 2 {
+    version_blocks=$(printf '%s\n' "$reply" | sed 1d | lines_of_persons)
+}
+
+# Whom a statement names, with spaces between them, and when it ends.
+person_and_time_of_statement="join(' ', Condition.StringLike.\"aws:userid\")"
+person_and_time_of_statement="$person_and_time_of_statement, Condition.DateLessThan.\"aws:CurrentTime\""
+
+# Such statements as lines of person and time, or `-`.
+lines_of_persons() {
+    awk -F '\t' -v OFS='\t' 'NF == 2 {
         count = split($1, name, " ")
         for (i = 1; i <= count; i++) print substr(name[i], 3), ($2 == "None" ? "-" : $2)
-    }')
+    }'
 }
 
 add_block() {
@@ -272,11 +292,14 @@ restore_replaced_blocks() {
 
 # Before the stack is deleted: IAM deletes no policy that has further versions. The default version stays in force.
 delete_further_versions() {
-    find_blocked_policy || return 0
-    ask_aws 'list the versions of the policy Blocked' iam list-policy-versions --policy-arn "$policy" \
+    if find_blocked_policy; then delete_further_versions_of "$policy"; fi
+}
+
+# delete_further_versions_of POLICY
+delete_further_versions_of() {
+    ask_aws "list the versions of the policy $1" iam list-policy-versions --policy-arn "$1" \
         --query 'Versions[?!IsDefaultVersion].[VersionId]'
     for version in $reply; do
-        ask_aws 'delete a version of the policy Blocked' iam delete-policy-version --policy-arn "$policy" \
-            --version-id "$version"
+        ask_aws "delete a version of the policy $1" iam delete-policy-version --policy-arn "$1" --version-id "$version"
     done
 }

@@ -12,6 +12,7 @@ write_config() {
     {
         printf '%s\n\n' "$base_config"
         print_models_table
+        print_quota_table
     } >"$scratch/config"
     if [ -z "$(answer failover_region)" ]; then
         cat "$scratch/config" >"$1"
@@ -66,11 +67,23 @@ print_models_table() {
     say "models = { default = ${default%,}$models }"
 }
 
+# Whom a laptop asks before it uses credentials: what the stack of the limits service adds.
+print_quota_table() {
+    if ! is_on limits; then return 0; fi
+    use_bedrock_account
+    read_stack_output "$(service_stack)" BedrockSsoConfig
+    if [ -n "$reply" ]; then printf '%s\n' "$reply" | sed '1d'; fi
+}
+
 # write_fleet_config FILE: the same for a fleet, whose users never run `setup`: the first sign-in adds the AWS profile
-# that the configuration names. Only an administrator's file may do that, so the file for the pilot does not.
+# that the configuration names. Only an administrator's file may do that, so the file for the pilot does not. Nor may
+# another file demand that everybody asks for their limits.
 write_fleet_config() {
-    awk '
+    demands=
+    if grep -q '^\[profiles\..*\.quota\]$' "$scratch/config.toml"; then demands='enforce = ["quota"]'; fi
+    awk -v demands="$demands" '
         { print }
+        /^version = 1$/ && demands != "" { print demands }
         /^\[profiles\.[^].]*\]$/ { name = $0; sub(/^\[profiles\./, "", name); sub(/\]$/, "", name)
             print "aws_profile = \"" name "\"" }' "$scratch/config.toml" >"$1"
 }
@@ -85,12 +98,13 @@ write_outputs() {
         if [ "$(answer federation)" = identity-center ]; then
             use_bedrock_account
         elif [ -n "$(answer account)" ]; then
-            print_stack_as_json
+            print_stack_as_json "$stack_prefix-federation"
             say ','
             use_bedrock_account
         fi
-        print_stack_as_json
+        print_stack_as_json "$stack_prefix-federation"
         say ','
+        print_service_as_json
         models_config=$(say 'version = 1' && say '' && print_models_table)
         say "{ \"Outputs\": [{ \"OutputKey\": \"BedrockSsoConfig\","
         say "\"OutputValue\": $(json_lines "$models_config") }] }"
@@ -98,10 +112,18 @@ write_outputs() {
     } >"$1"
 }
 
+print_service_as_json() {
+    if ! is_on limits; then return 0; fi
+    use_bedrock_account
+    read_stack_status "$(service_stack)"
+    if [ -z "$stack_status" ]; then return 0; fi
+    print_stack_as_json "$(service_stack)"
+    say ','
+}
+
 print_stack_as_json() {
     aws_format=json
-    ask_aws "describe the stack $stack_prefix-federation" cloudformation describe-stacks \
-        --stack-name "$stack_prefix-federation" \
+    ask_aws "describe the stack $1" cloudformation describe-stacks --stack-name "$1" \
         --query 'Stacks[0].{StackId: StackId, StackName: StackName, Outputs: Outputs}'
     aws_format=text
     printf '%s\n' "$reply"
@@ -140,4 +162,5 @@ show_config() {
             say 'The claim sub names each session in logs, bills and blocks. `bedrock-sso status` shows it.'
             ;;
     esac
+    show_limits_help
 }

@@ -11,6 +11,12 @@ price_of_endpoint_hour=0.01
 # query costs as much for each metric that the query reads, and is never free (CW:MetricInsightAlarmUsage).
 price_of_alarm_metric=0.10
 hours_of_month=730
+# The limits service runs each minute. 43,800 runs a month of 0.25 GB for 0.2 s cost 0.04: aws.amazon.com/lambda/pricing
+# (Lambda-GB-Second-ARM 0.0000133334, Request-ARM 0.0000002). Their few reads and writes of the table cost 0.16:
+# aws.amazon.com/dynamodb/pricing/on-demand (ReadRequestUnits 0.000000125, WriteRequestUnits 0.000000625).
+price_of_minutely_runs=0.20
+# What its alarms watch: five functions' metrics, the API, the queue, and five texts.
+metrics_of_service=12
 
 # What guardrails.yaml creates in each Region.
 count_endpoints() { if is_on mantle; then echo 3; else echo 2; fi; }
@@ -29,6 +35,7 @@ show_idle_cost() {
         printf 'What\tNumber\tPrice\tA month\n'
         if wants federation; then print_cost 'IAM: provider, roles, policies' 1 0 1; fi
         if wants guardrails; then print_guard_rails_costs; fi
+        if wants service && is_on limits; then print_service_costs; fi
         if [ -n "$team" ] && wants team; then print_cost 'inference profiles of a team' 1 0 1; fi
     } | awk -F '\t' -v OFS='\t' '{ print; if (NR > 1) sum += $4 } END { printf "all\t\t\t%.2f\n", sum }' | print_table
 }
@@ -55,6 +62,13 @@ print_guard_rails_costs() {
         print_cost "VPC endpoints: $endpoints in $zones subnets, $hours_of_month hours" \
             "$((endpoints * zones * hours_of_month))" "$price_of_endpoint_hour" "$regions"
     fi
+}
+
+# By use, a person who works all day costs some cents a month: requests, functions, the table, and log events by the GB.
+print_service_costs() {
+    print_cost 'limits: table, functions, API: by the request when used' 1 0 1
+    print_cost 'limits: a run each minute' 1 "$price_of_minutely_runs" 1
+    print_cost 'limits: alarms: metrics' "$metrics_of_service" "$price_of_alarm_metric" 1
 }
 
 # print_cost WHAT NUMBER PRICE REGIONS

@@ -14,7 +14,10 @@ prepare_federation() {
         if [ -z "$(answer account)" ]; then add_parameter IdentityCenterStartUrl "$start_url"; fi
         add_sign_in ''
         add_permissions
-        if [ -z "$(answer account)" ]; then add_programs; fi
+        if [ -z "$(answer account)" ]; then
+            add_parameter SignedApiArn "$signed_api_arn"
+            add_programs
+        fi
         return 0
     fi
     add_sign_in "$(answer issuer)"
@@ -42,6 +45,7 @@ prepare_dedicated_account() {
         find_identity_center
         add_parameter Federation identity-center
         add_parameter IdentityCenterStartUrl "$start_url"
+        add_parameter SignedApiArn "$signed_api_arn"
     else
         add_parameter Federation chained
         add_parameter SourceRoleArn "$(user_role_arn "$account_id")"
@@ -79,6 +83,8 @@ add_permissions() {
     if [ -n "$telemetry_log_group" ]; then add_parameter TelemetryLogGroup "$telemetry_log_group"; fi
     add_parameter GuardrailArns "$guardrail_arns"
     add_parameter VpcEndpoints "$vpc_endpoints"
+    # A permission set names its policies in each account that it is assigned to, so both ends have those of limits.
+    add_parameter Limits "$(answer limits)"
 }
 
 # Roles for programs, which exist where Bedrock is called.
@@ -91,8 +97,8 @@ add_programs() {
     fi
 }
 
-# What exists already and is therefore a parameter: IAM OIDC providers, and what the stack of guard rails has created.
-existing_provider='' existing_ci_provider='' guardrail_arns='' vpc_endpoints='' telemetry_log_group=''
+# What exists already and is therefore a parameter: IAM OIDC providers, and what the other stacks have created.
+existing_provider='' existing_ci_provider='' guardrail_arns='' vpc_endpoints='' telemetry_log_group='' signed_api_arn=''
 # Client IDs that a provider which is not ours lacks, one a line: account, provider, client ID.
 missing_client_ids=
 
@@ -111,19 +117,26 @@ find_existing_resources() {
         existing_ci_provider=$(find_provider "$(answer ci_issuer)" CiIdentityProvider) || exit
         note_missing_client_ids "$existing_ci_provider" sts.amazonaws.com
     fi
-    find_guard_rails
+    find_other_stacks
 }
 
-# What the federation must allow of the stacks of guard rails, as far as they exist.
-find_guard_rails() {
-    guardrail_arns='' vpc_endpoints='' telemetry_log_group=''
+# What the federation must allow of the other stacks, as far as they exist.
+find_other_stacks() {
+    guardrail_arns='' vpc_endpoints='' telemetry_log_group='' signed_api_arn=''
     in_each_region add_guard_rails_of_region
     use_bedrock_account
     if is_on laptop_telemetry; then
         read_stack_output "$stack_prefix-guardrails" TelemetryLogGroupName
         telemetry_log_group=$reply
     fi
+    if signs_requests; then
+        read_stack_output "$(service_stack)" SignedApiArn
+        signed_api_arn=$reply
+    fi
 }
+
+# Whether a session asks for its limits with its credentials, because it has no ID token.
+signs_requests() { is_on limits && [ "$(answer federation)" = identity-center ]; }
 
 add_guard_rails_of_region() {
     if is_on guardrail; then

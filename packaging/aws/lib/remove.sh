@@ -12,6 +12,11 @@ remove_stacks() {
 remove_found_stacks() {
     identify_caller
     found_stacks=
+    if wants service && [ -z "$team" ]; then
+        use_bedrock_account
+        find_stack_named "$(service_stack)"
+    fi
+    refuse_removal_before_service
     find_team_stacks
     if wants guardrails && [ -z "$team" ]; then in_each_region find_stack_named "$stack_prefix-guardrails"; fi
     if wants federation && [ -z "$team" ]; then
@@ -40,14 +45,34 @@ remove_found_stacks() {
     }
     printf '%s' "$found_stacks" >"$scratch/remove"
     while read -r aws_account aws_region stack; do
-        case $stack in *-federation) delete_further_versions ;; esac
+        case $stack in
+            *-federation)
+                delete_further_versions
+                delete_versions_of_limits
+                ;;
+            *-service)
+                read_stack_parameter "$stack" CodeBucket
+                code_bucket=$reply
+                ;;
+        esac
         delete_stack "$stack"
+        case $stack in *-service) delete_code_bucket "$code_bucket" ;; esac
     done <"$scratch/remove"
     if [ -n "$staying" ]; then
         say ''
         say 'What stays, because it holds data or is not ours:'
         printf '%s' "$staying"
     fi
+}
+
+# The service writes policies of the federation and reads the log of the guard rails.
+refuse_removal_before_service() {
+    case $only in federation | guardrails) ;; *) return 0 ;; esac
+    use_bedrock_account
+    read_stack_status "$(service_stack)"
+    [ -z "$stack_status" ] ||
+        fail_configuration limits_service "the stack $(service_stack) needs the stack $stack_prefix-$only" \
+            'run `deploy --remove --only service` first, or leave out --only'
 }
 
 find_stack_named() {
@@ -78,7 +103,7 @@ note_what_stays() {
     printf '%s' "$found_stacks" >"$scratch/found"
     while read -r aws_account aws_region stack; do
         case $stack in
-            *-guardrails) note_stored_data "$stack" ;;
+            *-guardrails | *-service) note_stored_data "$stack" ;;
             *-federation)
                 for parameter in ExistingProviderArn ExistingCiProviderArn; do
                     read_stack_parameter "$stack" "$parameter"
@@ -95,12 +120,24 @@ note_what_stays() {
     fi
 }
 
-# The log groups and buckets of a stack of guard rails, which CloudFormation leaves.
+# What CloudFormation leaves of a stack: log groups, buckets, the table of the limits and its failed events. Persons
+# whom the service has refused stay refused: the policies are of the federation.
 note_stored_data() {
     ask_aws "describe the stack $1" cloudformation describe-stacks --stack-name "$1" \
         --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]'
     data=$(printf '%s\n' "$reply" | awk -F '\t' -v region="$aws_region" '
         $1 == "LogGroupName" || $1 == "TelemetryLogGroupName" { print "  the log group " $2 " in " region }
-        $1 == "LogBucketName" || $1 == "TrailBucketName" { print "  the bucket " $2 " in " region }')
+        $1 == "LogGroupNames" {
+            count = split($2, group, ",")
+            for (i = 1; i <= count; i++) print "  the log group " group[i] " in " region
+        }
+        $1 == "LogBucketName" || $1 == "TrailBucketName" { print "  the bucket " $2 " in " region }
+        $1 == "TableName" { print "  the table " $2 " in " region ", with usage, limits, grants and blocks" }
+        $1 == "FailedEventsUrl" { print "  the queue " $2 }')
+    case $1/$only in
+        *-service/service)
+            data="${data:+$data$newline}  its refusals, until they end or you deploy with limits = false"
+            ;;
+    esac
     if [ -n "$data" ]; then staying=$staying$data$newline; fi
 }

@@ -21,7 +21,12 @@ run_wizard() {
     ask account 'Dedicated account for Bedrock, if it is not that of these credentials' '' 222222222222
     ask monthly_budget 'Budget for all people in USD a month, 0 for none' 0 2000
     if [ "$(answer monthly_budget)" -gt 0 ]; then ask alert 'Address for alarms and budgets' '' ops@acme.com; fi
-    ask limit 'Limit for each person, if you run the limits service' '' 200USD/month
+    ask limits 'Refuse persons at a limit? This deploys the limits service (yes, no)' no yes
+    if is_on limits; then
+        ask limit 'Limit for each person' '' 200USD/month
+        ask limit_contact 'Whom can a person at a limit ask?' '' it-help@acme.com
+        ask limit_time_zone 'Time zone in which days and months begin' UTC Europe/Berlin
+    fi
     ask failover_region 'Second Region, if the first one fails' '' "$(example_second_region)"
     (complete_answers && check_answers)
     write_answers "$answers_file"
@@ -79,6 +84,7 @@ agrees_with_others() {
             models) resolve_models ;;
             account) check_account ;;
             failover_region) check_failover_region ;;
+            limits) if is_on limits; then check_limits; fi ;;
         esac
     ) 2>"$scratch/contradiction" || {
         sed 's/^[a-z]*: /  /; s/ \[[a-z/_]*\]$/./; s/^  hint: /  To cure it, /' "$scratch/contradiction"

@@ -891,6 +891,39 @@ class Probe(DeployTest):
         self.assertEqual(self.requests(), [])
         self.assertGreaterEqual(result.out.count("\n?"), 6)
 
+    def test_probe_measures_when_a_call_is_counted(self):
+        # What an account answers in which the service runs. The emulator logs no calls.
+        stack = "<DescribeStacksResponse xmlns='http://cloudformation.amazonaws.com/doc/2010-05-15/'><DescribeStacksResult><Stacks><member>"
+        stack += "<StackName>x</StackName><Outputs><member><OutputKey>TableName</OutputKey><OutputValue>limits</OutputValue></member></Outputs>"
+        stack += "</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+        setting = {"loggingConfig": {"cloudWatchConfig": {"logGroupName": "calls"}, "textDataDeliveryEnabled": False}}
+        usage = {"output": {"message": {"role": "assistant", "content": [{"text": "."}]}}, "stopReason": "max_tokens", "usage": {"inputTokens": 8, "outputTokens": 1, "totalTokens": 9}, "metrics": {"latencyMs": 1}}
+        caller = f"arn:aws:iam::{self.account}:root"
+        record = {"schemaType": "ModelInvocationLog", "identity": {"arn": caller}, "requestId": "b1-2", "input": {"inputTokenCount": 8}, "output": {"outputTokenCount": 1}}
+        other = {**record, "identity": {"arn": f"{caller}-other"}, "requestId": "a0"}
+        now = int(time.time() * 1000) + 120_000
+        events = {"events": [{"timestamp": now, "ingestionTime": now, "message": json.dumps(it)} for it in (other, record)]}
+        answers = [
+            answer("cloudformation", "DescribeStacks", stack),
+            answer("bedrock", "GET /logging/modelinvocations", setting),
+            answer("bedrock", "POST /model/eu.model/converse", usage),
+            answer("logs", "FilterLogEvents", events),
+            # The first question is too early.
+            {**answer("dynamodb", "GetItem", {}), "times": 1},
+            answer("dynamodb", "GetItem", {"Item": {"PK": {"S": "REQUEST#b1-2"}}}),
+            # The rest of the probe is not of interest here.
+            answer("iam", "CreatePolicy", "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>", 403),
+            answer("cloudformation", "CreateStack", "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>", 403),
+        ]
+        self.emulator.prepare(answers)
+        result = self.deploy("--region", REGION, "--write", "--model", "eu.model", program=PROBE)
+        self.assertRegex(result.out, r"yes  a call reaches the counter within seconds: in the log \d+ s after the call, and counted \d+ s after it")
+        # Without the service there is nothing to measure, and the model is not called.
+        self.emulator.prepare(answers[1:])
+        result = self.deploy("--region", REGION, "--write", "--model", "eu.model", program=PROBE)
+        self.assertIn("?    a call reaches the counter within seconds: there is no stack bedrock-sso-service here", result.out)
+        self.assertEqual(self.requests().count("POST /model/eu.model/converse"), 1)
+
     def test_probe_deletes_what_it_created(self):
         # The session's call is refused, so the probe does not wait for blocks.
         refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"

@@ -17,7 +17,11 @@ use bedrock_sso::{
 };
 use serde::Deserialize;
 
-use crate::{calendar::Calendar, failure::Failure};
+use crate::{
+    aws_calls::{FunctionName, PolicyArn, TopicArn},
+    calendar::Calendar,
+    failure::Failure,
+};
 
 /// The configuration, with paths that count from its own folder.
 #[derive(Debug)]
@@ -37,6 +41,10 @@ pub struct Config {
     pub contact: Option<String>,
     /// Where notices about nearly spent limits are sent; `None` for no notices.
     pub webhook: Option<SecureUrl>,
+    /// The topic of SNS that gets the same notices.
+    pub topic: Option<TopicArn>,
+    /// `None` if nobody is refused in AWS.
+    pub enforcement: Option<EnforcementConfig>,
     /// The bearer of `POST /ingest`; `None` if nobody may send records.
     pub ingest_token: Option<Secret>,
 }
@@ -82,6 +90,18 @@ pub struct TrustedAssignment {
     pub permission_set: String,
 }
 
+/// The most policies that a role can have attached.
+const MAX_POLICIES: usize = 10;
+
+/// How refused people are refused in AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnforcementConfig {
+    /// The policies that name refused people, all of one partition. Nothing else may write them.
+    pub policies: Vec<PolicyArn>,
+    /// The function that writes the policies; without it, the stand-alone server does.
+    pub function: Option<FunctionName>,
+}
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +126,7 @@ struct ConfigFile {
     ingest: IngestTable,
     #[serde(default)]
     notify: NotifyTable,
+    enforce: Option<EnforceTable>,
 }
 
 fn default_listen() -> SocketAddr {
@@ -152,9 +173,22 @@ struct IngestTable {
 #[serde(deny_unknown_fields)]
 struct NotifyTable {
     webhook: Option<String>,
+    topic: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnforceTable {
+    policies: Vec<String>,
+    function: Option<String>,
 }
 
 impl Config {
+    /// Whether this program calls AWS for something else than its store.
+    pub fn needs_aws(&self) -> bool {
+        self.enforcement.is_some() || self.topic.is_some()
+    }
+
     /// Reads the file.
     pub fn load(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| {
@@ -200,6 +234,8 @@ impl Config {
                 .map(TrustedAssignment::check)
                 .collect::<Result<_, _>>()?,
             webhook: file.notify.webhook.map(|address| parse_webhook(&address)).transpose()?,
+            topic: file.notify.topic.map(|topic| parse_topic(&topic)).transpose()?,
+            enforcement: file.enforce.map(EnforceTable::check).transpose()?,
             ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
         })
     }
@@ -260,6 +296,36 @@ fn parse_store(text: &str, folder: &Path) -> Result<StoreLocation, String> {
 /// The address may contain a secret, so the error does not repeat it.
 fn parse_webhook(address: &str) -> Result<SecureUrl, String> {
     SecureUrl::parse(address).map_err(|_| "webhook in [notify] is not an https address".to_owned())
+}
+
+fn parse_topic(text: &str) -> Result<TopicArn, String> {
+    text.parse().map_err(|_| format!("topic = \"{text}\" in [notify] is not the ARN of an SNS topic"))
+}
+
+impl EnforceTable {
+    fn check(self) -> Result<EnforcementConfig, String> {
+        let mut policies: Vec<PolicyArn> = Vec::new();
+        for text in self.policies {
+            let policy = text
+                .parse::<PolicyArn>()
+                .map_err(|_| format!("policies in [enforce]: \"{text}\" is not the ARN of an account's policy"))?;
+            if policies.contains(&policy) {
+                return Err(format!("policies in [enforce]: {policy} occurs twice"));
+            }
+            if policies.first().is_some_and(|first| first.partition() != policy.partition()) {
+                return Err(format!("policies in [enforce]: {policy} is in another partition than the first"));
+            }
+            policies.push(policy);
+        }
+        if policies.is_empty() || policies.len() > MAX_POLICIES {
+            return Err(format!("policies in [enforce] must name one to {MAX_POLICIES} policies"));
+        }
+        let function = self.function.map(|name| {
+            name.parse::<FunctionName>()
+                .map_err(|_| format!("function = \"{name}\" in [enforce] is not the name of a function"))
+        });
+        Ok(EnforcementConfig { policies, function: function.transpose()? })
+    }
 }
 
 fn read_token(path: &Path) -> Result<Secret, String> {
@@ -336,6 +402,22 @@ token_file = "ingest.token"
     }
 
     #[test]
+    fn enforcement_names_policies_and_who_writes_them() {
+        let policies = ["arn:aws:iam::123456789012:policy/quota-1", "arn:aws:iam::123456789012:policy/quota-2"];
+        let text = format!(
+            "{SMALL}[enforce]\npolicies = {policies:?}\nfunction = \"limits-enforce\"\n\
+             [notify]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:limits\"\n"
+        );
+        let config = parse(&text).unwrap();
+        let enforcement = config.enforcement.unwrap();
+        assert_eq!(enforcement.policies.iter().map(PolicyArn::as_str).collect::<Vec<_>>(), policies);
+        assert_eq!(enforcement.function.unwrap().to_string(), "limits-enforce");
+        assert_eq!(config.topic.unwrap().to_string(), "arn:aws:sns:eu-west-1:123456789012:limits");
+        let small = parse(SMALL).unwrap();
+        assert!(small.enforcement.is_none() && small.topic.is_none());
+    }
+
+    #[test]
     fn what_would_fail_later_is_refused() {
         let refused = |text: &str, expected: &str| {
             let error = parse(text).expect_err(expected);
@@ -366,6 +448,21 @@ token_file = "ingest.token"
         refused(&assigned("123456789012", ""), "is not the name of a permission set");
         refused(&format!("{}role = \"x\"", assigned("123456789012", "claude")), "unknown field `role`");
         refused(&format!("{SMALL}[notify]\nwebhook = \"http://hooks.example.com/secret\""), "webhook in [notify]");
+        refused(&format!("{SMALL}[notify]\ntopic = \"limits\""), "topic = \"limits\" in [notify]");
+        let enforce = |lines: &str| format!("{SMALL}[enforce]\n{lines}");
+        let arn = |end: &str| format!("arn:aws:iam::123456789012:policy/{end}");
+        refused(&enforce("policies = []"), "must name one to 10 policies");
+        refused(&enforce("policies = [\"limits\"]"), "\"limits\" is not the ARN");
+        refused(
+            &enforce("policies = [\"arn:aws:iam::aws:policy/AdministratorAccess\"]"),
+            "is not the ARN of an account",
+        );
+        refused(&enforce(&format!("policies = [\"{0}\", \"{0}\"]", arn("a"))), "occurs twice");
+        let foreign = arn("b").replace("arn:aws:", "arn:aws-cn:");
+        refused(&enforce(&format!("policies = [\"{}\", \"{foreign}\"]", arn("a"))), "in another partition");
+        refused(&enforce(&format!("policies = [\"{}\"]\nfunction = \"a b\"", arn("a"))), "function = \"a b\"");
+        let many: Vec<String> = (0..11).map(|number| format!("{:?}", arn(&number.to_string()))).collect();
+        refused(&enforce(&format!("policies = [{}]", many.join(","))), "must name one to 10 policies");
         refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use bedrock_sso::time::Timestamp;
-use bedrock_sso_server::{calendar::Calendar, ingest::read_delivery, prices::PriceList};
+use bedrock_sso_server::{calendar::Calendar, ingest::{Delivery, read_delivery}, prices::PriceList};
 use libfuzzer_sys::fuzz_target;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -15,7 +15,8 @@ const LARGEST_COUNT: u64 = 1_000_000_000;
 static PRICES: LazyLock<PriceList> = LazyLock::new(PriceList::shipped);
 
 fuzz_target!(|input: &[u8]| {
-    let (calls, faults) = read_delivery(input, &PRICES, &Calendar::utc(), NOW);
+    let Delivery { calls, faults, assigned } = read_delivery(input, &PRICES, &Calendar::utc(), NOW);
+    assert!(assigned.iter().all(|person| calls.iter().any(|call| call.person == *person)));
     for call in &calls {
         let tokens = call.usage.tokens;
         let counts = [tokens.input, tokens.output, tokens.cache_read, tokens.cache_write];

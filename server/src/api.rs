@@ -1,6 +1,6 @@
 //! The HTTP service: which request gets which answer. `serve` has the connections, and AWS Lambda has its own.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -13,7 +13,7 @@ use axum::{
 };
 use bedrock_sso::{
     host::{self, Environment},
-    http::{Client, HttpSettings},
+    http::{self, Client, HttpSettings},
     log,
     secret::Secret,
     time::Timestamp,
@@ -23,21 +23,25 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::{
+    aws_calls::{AwsCallError, AwsClient},
     calendar::Calendar,
     check_answer::{AnswerContext, CheckAnswer},
     config::{Config, GroupRule, TrustedAssignment},
+    enforcement::Enforcer,
     failure::Failure,
     ingest::Ingestion,
     me_answer::MeAnswer,
-    notices::{Notifier, find_due_notices},
+    name_alarms::{NameAlarms, NameFault},
+    notices::Notifier,
     person::Person,
     prices::PriceList,
     standing::{Standing, current_periods, evaluate},
     store::{PersonRecord, Store, StoreError, StoreResult},
     token::{Caller, TokenError, TokenVerifier},
+    usage_watch::{Enforcement, EnforcementWaker, UsageWatch},
 };
 
 /// How long one request may take. A client waits five seconds by default; a batch of records takes longer.
@@ -60,9 +64,20 @@ pub struct Service {
     pub contact: Option<String>,
     /// `None` if nobody may send records.
     pub ingest_token: Option<ExpectedBearer>,
-    /// `None` if nobody is notified.
-    pub notifier: Option<Notifier>,
+    /// What follows when usage grows.
+    pub watch: Arc<UsageWatch>,
+    /// Calls of AWS; `None` without credentials in the environment.
+    pub aws: Option<AwsClient>,
     pub now: fn() -> Timestamp,
+}
+
+/// Who writes the policies of refused people, if the configuration names no function for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnforcementRunner {
+    /// This process, which serves until it is ended.
+    ThisProcess,
+    /// The server, or a function that runs each minute.
+    Elsewhere,
 }
 
 /// Why a request gets no answer about a person.
@@ -81,28 +96,72 @@ pub struct ExpectedBearer {
 }
 
 impl Service {
-    /// The service with an HTTP client of its own, by the variables of the environment.
-    pub fn with_own_client(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<Self, Failure> {
-        let client = Client::new(HttpSettings::from_environment(&Environment::Process)).map_err(|error| {
-            Failure::configuration(
-                format!("requests to the identity provider are impossible: {error:?}"),
-                "correct the proxy or the CA bundle in the environment",
-            )
-        })?;
-        Ok(Self::new(config, prices, store, client))
+    /// The service with HTTP clients of its own, by the variables of the environment. Fails if the configuration needs AWS,
+    /// and the environment has no credentials.
+    pub fn with_own_client(
+        config: &Config,
+        prices: PriceList,
+        store: Arc<dyn Store>,
+        runner: EnforcementRunner,
+    ) -> Result<Self, Failure> {
+        let aws = connect_to_aws()?;
+        if let (Err(error), true) = (&aws, config.needs_aws()) {
+            return Err(Failure::configuration(
+                format!("calls of AWS are impossible: {error}"),
+                "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or remove [enforce] and topic",
+            ));
+        }
+        Ok(Self::with_aws(config, prices, store, create_client()?, aws.ok(), runner))
     }
 
+    /// The service of one command. It only wakes the enforcement, so it needs no credentials.
+    pub fn for_command(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<Self, Failure> {
+        let aws = connect_to_aws()?.ok();
+        Ok(Self::with_aws(config, prices, store, create_client()?, aws, EnforcementRunner::Elsewhere))
+    }
+
+    /// The service without AWS.
     pub fn new(config: &Config, prices: PriceList, store: Arc<dyn Store>, client: Client) -> Self {
+        Self::with_aws(config, prices, store, client, None, EnforcementRunner::Elsewhere)
+    }
+
+    pub fn with_aws(
+        config: &Config,
+        prices: PriceList,
+        store: Arc<dyn Store>,
+        client: Client,
+        aws: Option<AwsClient>,
+        runner: EnforcementRunner,
+    ) -> Self {
+        let enforcement = config.enforcement.as_ref().map(|settings| Enforcement {
+            enforcer: aws.clone().map(|aws| Enforcer::new(aws, settings.policies.clone())),
+            waker: match (settings.function.clone(), aws.clone(), runner) {
+                (Some(function), Some(aws), _) => EnforcementWaker::Function { aws: Box::new(aws), function },
+                (None, _, EnforcementRunner::ThisProcess) => EnforcementWaker::Loop(Notify::new()),
+                (Some(_), None, _) | (None, _, EnforcementRunner::Elsewhere) => EnforcementWaker::Schedule,
+            },
+        });
+        let watch = UsageWatch {
+            store: Arc::clone(&store),
+            calendar: config.calendar.clone(),
+            group_rule: config.group_rule,
+            names: NameAlarms::default(),
+            expects_tokens: !config.issuers.is_empty(),
+            notifier: Notifier::from_config(config, &client, aws.as_ref()),
+            enforcement,
+            now: host::now,
+        };
         Self {
             store,
             prices,
-            notifier: config.webhook.clone().map(|webhook| Notifier::new(client.clone(), webhook)),
             tokens: TokenVerifier::new(client, &config.issuers),
             calendar: config.calendar.clone(),
             group_rule: config.group_rule,
             identity_center: config.identity_center.clone(),
             contact: config.contact.clone(),
             ingest_token: config.ingest_token.as_ref().map(ExpectedBearer::new),
+            watch: Arc::new(watch),
+            aws,
             now: host::now,
         }
     }
@@ -114,10 +173,7 @@ impl Service {
         let periods = current_periods(&self.calendar, now);
         let mut account = self.store.load_account(person, &periods).await?;
         if let Some(record) = record.filter(|record| is_news(record, account.record.as_ref())) {
-            if let Some(known) = account.record.as_ref().filter(|known| known.subject != record.subject) {
-                log::warn("api", format_args!("{person} has two subjects: {} and {}", known.subject, record.subject));
-            }
-            self.store.save_person(person, record).await?;
+            self.save_record(person, record, account.record.as_ref()).await?;
             let known_groups = account.record.as_ref().map_or(&[][..], |known| &known.groups);
             // The limits of other groups hold from now on.
             if known_groups != record.groups {
@@ -127,20 +183,17 @@ impl Service {
         evaluate(&account, &self.calendar, self.group_rule, now)
     }
 
-    /// Sends the notices that the usage of these people calls for. The records are counted already, so nothing fails if
-    /// a notice does.
-    pub async fn send_notices(&self, people: BTreeSet<Person>) {
-        let Some(notifier) = &self.notifier else { return };
-        for person in people {
-            let sent = async {
-                let standing = self.load_standing(&person, None).await?;
-                let due = find_due_notices(&person, &standing, &self.calendar, (self.now)());
-                notifier.send_new(self.store.as_ref(), due).await
-            };
-            if let Err(error) = sent.await {
-                log::warn("api", format_args!("a notice for {person} may be missing: {error:?}"));
-            }
+    async fn save_record(
+        &self,
+        person: &Person,
+        record: &PersonRecord,
+        known: Option<&PersonRecord>,
+    ) -> StoreResult<()> {
+        if let Some(known) = known.filter(|known| known.subject != record.subject) {
+            let fault = NameFault::TwoSubjects { known: known.subject.clone(), new: record.subject.clone() };
+            self.watch.report_name(person, &fault).await;
         }
+        self.store.save_person(person, record).await
     }
 
     async fn identify_caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
@@ -149,14 +202,52 @@ impl Service {
     }
 
     async fn load_caller_standing(&self, headers: &HeaderMap) -> Result<(Person, Standing), Refusal> {
-        let Caller { person, record } = self.identify_caller(headers).await?;
+        let mut caller = self.identify_caller(headers).await?;
+        if caller.are_groups_missing {
+            self.complete_groups(&mut caller).await.map_err(Refusal::Store)?;
+        }
+        let Caller { person, record, .. } = caller;
         let standing = self.load_standing(&person, Some(&record)).await.map_err(Refusal::Store)?;
         Ok((person, standing))
+    }
+
+    /// Adds the groups that an earlier token has named, because this one leaves groups out: otherwise a person of many
+    /// groups would lose the limits of all of them.
+    async fn complete_groups(&self, caller: &mut Caller) -> StoreResult<()> {
+        let known = self.store.load_account(&caller.person, &[]).await?.record;
+        let known_groups = known.map(|known| known.groups).unwrap_or_default();
+        let fault = NameFault::MissingGroups { known_groups: known_groups.len() };
+        self.watch.report_name(&caller.person, &fault).await;
+        let groups = &mut caller.record.groups;
+        groups.extend(known_groups);
+        groups.sort();
+        groups.dedup();
+        Ok(())
     }
 
     pub(crate) fn answer_context(&self) -> AnswerContext<'_> {
         AnswerContext { calendar: &self.calendar, contact: self.contact.as_deref() }
     }
+}
+
+fn create_client() -> Result<Client, Failure> {
+    let client = Client::new(HttpSettings::from_environment(&Environment::Process));
+    client.map_err(|error| describe_client_error("the identity provider", &error))
+}
+
+/// Calls of AWS by the variables of the environment. The inner result says whether it has credentials.
+fn connect_to_aws() -> Result<Result<AwsClient, AwsCallError>, Failure> {
+    let environment = Environment::Process;
+    let client = Client::new_for_service(HttpSettings::from_environment(&environment));
+    let client = client.map_err(|error| describe_client_error("AWS", &error))?;
+    Ok(AwsClient::from_environment(client, &environment, host::now))
+}
+
+fn describe_client_error(whom: &str, error: &http::Error) -> Failure {
+    Failure::configuration(
+        format!("requests to {whom} are impossible: {error:?}"),
+        "correct the proxy or the CA bundle in the environment",
+    )
 }
 
 /// Whether a record says something that the store does not know, and no later token is known.
@@ -227,11 +318,15 @@ async fn answer_ingest(State(service): State<Arc<Service>>, headers: HeaderMap, 
     };
     let Service { store, prices, calendar, now, .. } = &*service;
     let ingestion = Ingestion { store: store.as_ref(), prices, calendar, now: now() };
-    match ingestion.ingest_and_list_people(&delivery).await {
-        Ok((summary, people)) => {
+    let counted = async {
+        let (summary, people) = ingestion.ingest_and_list_people(&delivery).await?;
+        Ok((summary, service.watch.review(&people).await?))
+    };
+    match counted.await {
+        Ok((summary, due)) => {
             // The sender does not wait for the webhook.
-            let notifying = Arc::clone(&service);
-            tokio::spawn(async move { notifying.send_notices(people).await });
+            let watch = Arc::clone(&service.watch);
+            tokio::spawn(async move { watch.send_notices(due).await });
             Json(summary).into_response()
         }
         Err(error) => Refusal::Store(error).into_response(),

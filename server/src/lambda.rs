@@ -1,23 +1,25 @@
 //! The server as a function of AWS Lambda, which has the same answers and the same sums as the stand-alone server.
 //!
-//! An HTTP API calls the role `check`, and the subscription of a log group calls the role `ingest`.
+//! An HTTP API calls the role `check`. The subscription of a log group, or a bucket with the log, calls the role `ingest`. A
+//! schedule and the other roles call the role `enforce`.
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bedrock_sso::{failure::Exit, host::Environment, log};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    api::{Service, build_router_with},
+    api::{EnforcementRunner, Service, build_router_with},
+    aws_calls::AwsCallError,
     config::Config,
+    enforcement::EnforcementError,
     failure::Failure,
     ingest::{IngestSummary, Ingestion},
+    lambda_events::{EventContent, LogObject},
     prices::PriceList,
     signed_requests::build_signed_routes,
-    store::Store,
+    store::{Faults, Store, StoreError},
 };
 
 /// Lambda names the address of its runtime API here.
@@ -32,6 +34,8 @@ pub enum FunctionRole {
     Check,
     /// Counts the records of the invocation log.
     Ingest,
+    /// Writes the policies of refused people.
+    Enforce,
 }
 
 /// Whether this process was started by Lambda.
@@ -44,9 +48,10 @@ impl FunctionRole {
         match environment.var_text(ROLE_VARIABLE).as_deref() {
             Some("check") => Ok(Self::Check),
             Some("ingest") => Ok(Self::Ingest),
+            Some("enforce") => Ok(Self::Enforce),
             other => Err(Failure::configuration(
                 format!("{ROLE_VARIABLE} is \"{}\"", other.unwrap_or_default()),
-                "set the variable of the function to check or ingest",
+                "set the variable of the function to check, ingest or enforce",
             )),
         }
     }
@@ -54,12 +59,17 @@ impl FunctionRole {
 
 /// Answers events until Lambda ends the process.
 pub async fn run(role: FunctionRole, config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
-    let service = Arc::new(Service::with_own_client(config, prices, store)?);
+    let service = Arc::new(Service::with_own_client(config, prices, store, EnforcementRunner::Elsewhere)?);
     let ended = match role {
         FunctionRole::Check => lambda_http::run(build_router_with(build_signed_routes(), service)).await,
         FunctionRole::Ingest => {
             let count = async |event: LambdaEvent<Value>| count_event(&service, event.payload).await;
             lambda_runtime::run(service_fn(count)).await
+        }
+        FunctionRole::Enforce => {
+            // Each event, of whatever origin and content, means that the policies should be compared now.
+            let enforce = async |_: LambdaEvent<Value>| service.watch.enforce().await.map_err(fail_run);
+            lambda_runtime::run(service_fn(enforce)).await
         }
     };
     ended.map_err(|error| {
@@ -72,52 +82,67 @@ pub async fn run(role: FunctionRole, config: &Config, prices: PriceList, store: 
     })
 }
 
-/// What calls the role `ingest`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum IngestEvent {
-    Subscription { awslogs: SubscriptionData },
-    Records { records: Vec<Value> },
-}
-
-#[derive(Deserialize)]
-struct SubscriptionData {
-    /// The compressed envelope in base64.
-    data: String,
-}
-
 /// Counts the records of one event. After an error Lambda repeats the event, and no record counts twice.
 async fn count_event(service: &Service, event: Value) -> Result<IngestSummary, lambda_http::Error> {
+    let mut sum = IngestSummary::default();
+    match EventContent::read(&event) {
+        EventContent::Delivery(delivery) => sum += count_delivery(service, &delivery).await?,
+        EventContent::Objects(objects) => {
+            for object in &objects {
+                match fetch_object(service, object).await? {
+                    Some(delivery) => sum += count_delivery(service, &delivery).await?,
+                    None => sum.rejected += 1,
+                }
+            }
+        }
+    }
+    if sum.rejected > 0 {
+        log::warn("lambda", format_args!("{} records were rejected", sum.rejected));
+    }
+    Ok(sum)
+}
+
+async fn count_delivery(service: &Service, delivery: &[u8]) -> Result<IngestSummary, lambda_http::Error> {
     let Service { store, prices, calendar, now, .. } = service;
     let ingestion = Ingestion { store: store.as_ref(), prices, calendar, now: now() };
-    let delivery = read_delivery(&event);
-    let counted = ingestion.ingest_and_list_people(&delivery).await;
-    let (summary, people) = counted.map_err(|error| Failure::from(error).to_string())?;
-    if summary.rejected > 0 {
-        log::warn("lambda", format_args!("{} records were rejected", summary.rejected));
-    }
+    let counted = async {
+        let (summary, people) = ingestion.ingest_and_list_people(delivery).await?;
+        Ok((summary, service.watch.review(&people).await?))
+    };
+    let (summary, due) = counted.await.map_err(|error: StoreError| Failure::from(error).to_string())?;
     // After the answer Lambda stops the process until the next event.
-    service.send_notices(people).await;
+    service.watch.send_notices(due).await;
     Ok(summary)
 }
 
-/// What `POST /ingest` would get. Something else than records stays as it is, so that it is rejected and counted there.
-fn read_delivery(event: &Value) -> Vec<u8> {
-    match IngestEvent::deserialize(event) {
-        Ok(IngestEvent::Subscription { awslogs }) => {
-            STANDARD.decode(&awslogs.data).unwrap_or_else(|_| awslogs.data.into_bytes())
-        }
-        Ok(IngestEvent::Records { records }) => {
-            records.iter().map(|record| format!("{record}\n")).collect::<String>().into_bytes()
-        }
-        Err(_) => event.to_string().into_bytes(),
-    }
+/// The content of an object; `None`, which is counted, for one that no repetition can read.
+async fn fetch_object(service: &Service, object: &LogObject) -> Result<Option<Vec<u8>>, lambda_http::Error> {
+    let aws = service.aws.as_ref().ok_or("the environment has no credentials for S3")?;
+    let LogObject { region, bucket, key } = object;
+    let error = match aws.get_object(region, bucket, key).await {
+        Ok(content) => return Ok(Some(content)),
+        Err(error) => error,
+    };
+    log::warn("lambda", format_args!("an object of the log cannot be read: {error}"));
+    let reason = match &error {
+        AwsCallError::TooLarge { .. } => "too_large",
+        // It was deleted before the event arrived.
+        error if error.has_code("NoSuchKey") => "missing_object",
+        _ => return Err(error.into()),
+    };
+    let faults = Faults { rejected: [(reason.to_owned(), 1)].into(), ..Faults::default() };
+    service.store.add_faults(&faults).await.map_err(|error| Failure::from(error).to_string())?;
+    Ok(None)
+}
+
+/// Lambda reports that a run has failed, and the function logs why.
+fn fail_run(error: EnforcementError) -> lambda_http::Error {
+    log::warn("lambda", format_args!("the policies may not refuse whom they should: {error}"));
+    error.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn role(value: &str) -> Result<FunctionRole, Failure> {
@@ -126,9 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_one_of_two_roles() {
+    fn a_function_has_one_of_three_roles() {
         assert_eq!(role("check"), Ok(FunctionRole::Check));
         assert_eq!(role("ingest"), Ok(FunctionRole::Ingest));
+        assert_eq!(role("enforce"), Ok(FunctionRole::Enforce));
         for wrong in ["", "Check", "enforce "] {
             assert_eq!(role(wrong).unwrap_err().exit, Exit::Configuration, "{wrong}");
         }
@@ -139,15 +165,5 @@ mod tests {
         let function = [(RUNTIME_VARIABLE.to_owned(), "127.0.0.1:9001".to_owned())];
         assert!(is_function(&Environment::Fixed(function.into())));
         assert!(!is_function(&Environment::Fixed([].into())));
-    }
-
-    #[test]
-    fn each_event_becomes_a_delivery() {
-        let delivery = |event: &Value| String::from_utf8(read_delivery(event)).unwrap();
-        assert_eq!(delivery(&json!({ "awslogs": { "data": "e30=" } })), "{}");
-        assert_eq!(delivery(&json!({ "records": [{ "a": 1 }, { "b": 2 }] })), "{\"a\":1}\n{\"b\":2}\n");
-        // What is rejected is not lost on the way.
-        assert_eq!(delivery(&json!({ "awslogs": { "data": "?" } })), "?");
-        assert_eq!(delivery(&json!({ "detail": 1 })), "{\"detail\":1}");
     }
 }

@@ -9,11 +9,14 @@
 
 mod commands;
 pub mod lambda;
+pub mod lambda_events;
 pub mod serve;
 pub mod signed_requests;
 pub mod api;
 pub mod administration;
+pub mod usage_watch;
 pub mod ingest;
+pub mod name_alarms;
 pub mod enforcement;
 pub mod notices;
 pub mod me_answer;

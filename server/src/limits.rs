@@ -46,6 +46,16 @@ pub enum Action {
     Warn,
 }
 
+impl Action {
+    /// The name in documents and in attributes of notices.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Warn => "warn",
+        }
+    }
+}
+
 /// What identifies a limit: to set a limit with the same key replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LimitKey {

@@ -1,4 +1,5 @@
-//! Notices about limits that are nearly spent or spent, for a webhook: one for each person, threshold and period.
+//! Notices about limits that are nearly spent or spent, for a webhook and a topic of SNS: one for each person, threshold and
+//! period.
 //!
 //! The store grants the right to send a notice once, so several servers and functions do not send it twice.
 
@@ -15,8 +16,10 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::{
+    aws_calls::{AwsClient, TopicArn},
     calendar::{Calendar, Period},
     check_answer::describe_share,
+    config::Config,
     limits::{Action, Scope},
     person::Person,
     standing::{LimitStanding, Standing},
@@ -54,18 +57,21 @@ pub struct DueNotice {
     resets_at: Timestamp,
 }
 
-/// Sends notices to one address.
+/// Sends notices to the configured places.
 pub struct Notifier {
+    /// It leaves paths out of the log, because that of a webhook is often a secret.
     client: Client,
-    webhook: SecureUrl,
+    webhook: Option<SecureUrl>,
+    topic: Option<(AwsClient, TopicArn)>,
     /// Names of notices that this or another process has claimed.
     claimed: Mutex<HashSet<String>>,
 }
 
 impl fmt::Debug for Notifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The path of a webhook's address is often a secret.
-        f.debug_tuple("Notifier").field(&self.webhook.authority()).finish()
+        let webhook = self.webhook.as_ref().map(SecureUrl::authority);
+        let topic = self.topic.as_ref().map(|(_, topic)| topic);
+        f.debug_struct("Notifier").field("webhook", &webhook).field("topic", &topic).finish_non_exhaustive()
     }
 }
 
@@ -118,8 +124,12 @@ impl Notice {
 }
 
 impl Notifier {
-    pub fn new(client: Client, webhook: SecureUrl) -> Self {
-        Self { client, webhook, claimed: Mutex::default() }
+    /// `None` if the configuration names no place.
+    pub fn from_config(config: &Config, client: &Client, aws: Option<&AwsClient>) -> Option<Self> {
+        let webhook = config.webhook.clone();
+        let topic = aws.cloned().zip(config.topic.clone());
+        let is_needed = webhook.is_some() || topic.is_some();
+        is_needed.then(|| Self { client: client.with_hidden_paths(), webhook, topic, claimed: Mutex::default() })
     }
 
     /// Sends those of the notices that nobody else has sent.
@@ -159,27 +169,47 @@ impl Notifier {
         claimed.insert(name.to_owned());
     }
 
-    /// Sends a notice, with up to three attempts.
+    /// Sends a notice to each place. One place that fails does not hinder the other.
     async fn send(&self, notice: &Notice) {
+        tokio::join!(self.send_to_webhook(notice), self.publish(notice));
+    }
+
+    async fn publish(&self, notice: &Notice) {
+        let Some((aws, topic)) = &self.topic else { return };
+        let threshold = notice.threshold.to_string();
+        let attributes = [
+            ("person", notice.person.as_str()),
+            ("threshold", &threshold),
+            ("period", notice.period.name()),
+            ("action", notice.action.name()),
+        ];
+        let subject = format!("Bedrock limit: {} at {threshold} %", notice.person);
+        // The calls of AWS have attempts of their own.
+        if let Err(error) = aws.publish(topic, &subject, &notice.text, &attributes).await {
+            report_lost(notice, &error.to_string());
+        }
+    }
+
+    /// Posts a notice, with up to three attempts.
+    async fn send_to_webhook(&self, notice: &Notice) {
+        let Some(webhook) = &self.webhook else { return };
         let mut pauses = RETRY_PAUSES.into_iter();
         loop {
-            let fault = match self.post(notice).await {
+            let fault = match self.post(webhook, notice).await {
                 Ok(()) => return,
                 Err(fault) => fault,
             };
             let Some(pause) = pauses.next() else {
-                let Notice { person, threshold, .. } = notice;
-                log::warn("notices", format_args!("a notice of {threshold} % for {person} is lost: {fault}"));
-                return;
+                return report_lost(notice, &fault);
             };
             // The receiver may be busy or restarting: it gets some time before the next attempt.
             sleep(pause).await;
         }
     }
 
-    async fn post(&self, notice: &Notice) -> Result<(), String> {
+    async fn post(&self, webhook: &SecureUrl, notice: &Notice) -> Result<(), String> {
         let body = serde_json::to_vec(notice).map_err(|error| error.to_string())?;
-        let request = Request::post(self.webhook.as_str())
+        let request = Request::post(webhook.as_str())
             .header(header::CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| error.to_string())?;
@@ -189,4 +219,9 @@ impl Notifier {
             false => Err(format!("the webhook answered with HTTP status {}", answer.status.as_u16())),
         }
     }
+}
+
+fn report_lost(notice: &Notice, fault: &str) {
+    let Notice { person, threshold, .. } = notice;
+    log::warn("notices", format_args!("a notice of {threshold} % for {person} is lost: {fault}"));
 }

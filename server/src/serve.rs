@@ -32,7 +32,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    api::{Service, build_router},
+    api::{EnforcementRunner, Service, build_router},
     config::{Config, StoreLocation, TlsFiles},
     failure::Failure,
     prices::PriceList,
@@ -59,7 +59,7 @@ const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 /// address when it accepts requests.
 pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
     let stop = listen_for_signals().map_err(|error| describe_system_error("signals", &error))?;
-    let service = Arc::new(Service::with_own_client(config, prices, store)?);
+    let service = Arc::new(Service::with_own_client(config, prices, store, EnforcementRunner::ThisProcess)?);
     if !config.identity_center.is_empty() {
         // Nothing here verifies signatures, so a header would be believed.
         log::warn(
@@ -70,6 +70,8 @@ pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) ->
     let listening = Listening::bind(config).await?;
     let mut background = JoinSet::new();
     background.spawn(clean_store(Arc::clone(&service)));
+    let watch = Arc::clone(&service.watch);
+    background.spawn(async move { watch.enforce_in_loop().await });
     if let StoreLocation::File(path) = &config.store {
         background.spawn(admin_socket::serve_administrators(path, Arc::clone(&service))?);
     }

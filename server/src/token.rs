@@ -52,6 +52,8 @@ pub struct TokenVerifier {
 pub struct Caller {
     pub person: Person,
     pub record: PersonRecord,
+    /// The provider has left groups out of the token, because there are too many of them.
+    pub are_groups_missing: bool,
 }
 
 /// Why a token identifies nobody.
@@ -310,9 +312,6 @@ pub fn read_caller(trusted: &TrustedIssuer, token: &VerifiedToken) -> Result<Cal
         return Err(nobody());
     }
     let person = Person::parse(&session.name).map_err(|_| nobody())?;
-    if token.has_groups_overage() {
-        log::warn("token", format_args!("the token of {person} omits the groups, because there are too many of them"));
-    }
     let department = trusted.department_claims.iter().find_map(|claim| read_claim(token, claim)).map(str::to_owned);
     let record = PersonRecord {
         issuer: trusted.issuer.as_str().to_owned(),
@@ -321,7 +320,7 @@ pub fn read_caller(trusted: &TrustedIssuer, token: &VerifiedToken) -> Result<Cal
         department,
         token_issued_at: token.issued_at(),
     };
-    Ok(Caller { person, record })
+    Ok(Caller { person, record, are_groups_missing: token.has_groups_overage() })
 }
 
 /// The groups in all of these claims, sorted and without repetitions.

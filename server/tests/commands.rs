@@ -171,8 +171,12 @@ fn what_cannot_be_counted_is_shown() {
     fs::write(&log, format!("{text}junk\n{unknown}")).unwrap();
     assert_eq!(office.rows(&["ingest", &log]), [json!({ "accepted": 1, "repeated": 0, "rejected": 2 })]);
     let fault = |kind: &str, what: &str| json!({ "fault": kind, "what": what, "count": 1 });
-    let expected =
-        [fault("rejected", "count"), fault("rejected", "not_a_record"), fault("unknown_model", "acme.model-1")];
+    let expected = [
+        fault("rejected", "count"),
+        fault("rejected", "not_a_record"),
+        fault("unknown_model", "acme.model-1"),
+        fault("no_verified_token", "alice"),
+    ];
     assert_eq!(office.rows(&["faults"]), expected);
 }
 

@@ -17,12 +17,15 @@ pub struct AdminAnswer {
     rows: Vec<Vec<(String, Value)>>,
     /// What to say instead of an empty table.
     note: Option<String>,
+    /// What else the administrator should know. It is no part of the document.
+    #[serde(default)]
+    remark: Option<String>,
 }
 
 impl AdminAnswer {
     pub(super) fn new(rows: impl IntoIterator<Item = Row>) -> Self {
         let own = |row: Row| row.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { rows: rows.into_iter().map(own).collect(), note: None }
+        Self { rows: rows.into_iter().map(own).collect(), note: None, remark: None }
     }
 
     /// The list of prices, in US dollars for a million tokens.
@@ -42,6 +45,16 @@ impl AdminAnswer {
     /// The same answer, with a sentence for the case that it has no rows.
     pub(super) fn or_note(self, note: &str) -> Self {
         Self { note: self.rows.is_empty().then(|| note.to_owned()), ..self }
+    }
+
+    /// The same answer, with a sentence beside the rows.
+    pub(super) fn with_remark(self, remark: &str) -> Self {
+        Self { remark: Some(remark.to_owned()), ..self }
+    }
+
+    /// A sentence for the terminal, beside the rows.
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// `{"version":1,"rows":[…]}`, on one line.

@@ -7,6 +7,8 @@ mod answer;
 pub mod socket;
 mod transfer;
 
+use std::sync::Arc;
+
 use bedrock_sso::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,6 +26,7 @@ use crate::{
     prices::PriceList,
     store::{Store, StoreResult},
     usage::{AccountModel, ModelUsage, Usage},
+    usage_watch::{UsageWatch, WakeOutcome},
 };
 
 /// One request of an administrator.
@@ -43,17 +46,53 @@ pub enum AdminRequest {
     Import { rows: Vec<TransferRow> },
 }
 
-/// The store, and what its content is read with.
+/// What is said where policies of AWS follow a change, and this process cannot cause it.
+const WITHIN_A_MINUTE: &str = "AWS follows within a minute, when the server or its function compares the policies";
+
+/// The store, what its content is read with, and what follows from a change.
 #[derive(Clone, Copy, Debug)]
 pub struct Administration<'a> {
     pub store: &'a dyn Store,
+    pub watch: &'a Arc<UsageWatch>,
     pub calendar: &'a Calendar,
     pub prices: &'a PriceList,
     pub now: Timestamp,
 }
 
+impl AdminRequest {
+    /// Whether another person may be refused after it, or one less.
+    fn changes_refusals(&self) -> bool {
+        match self {
+            Self::SetLimits { .. }
+            | Self::RemoveLimits { .. }
+            | Self::AddGrant { .. }
+            | Self::SetBlock { .. }
+            | Self::RemoveBlock { .. }
+            | Self::Import { .. } => true,
+            Self::ListLimits { .. }
+            | Self::ShowUsage { .. }
+            | Self::Ingest { .. }
+            | Self::ShowFaults
+            | Self::Export => false,
+        }
+    }
+}
+
 impl Administration<'_> {
+    /// Carries the request out, and makes the policies of AWS follow it.
     pub async fn carry_out(&self, request: AdminRequest) -> StoreResult<AdminAnswer> {
+        let changes_refusals = request.changes_refusals();
+        let answer = self.change_or_show(request).await?;
+        if !changes_refusals {
+            return Ok(answer);
+        }
+        Ok(match self.watch.wake_enforcement().await {
+            WakeOutcome::NoEnforcement | WakeOutcome::Woken => answer,
+            WakeOutcome::WithinAMinute => answer.with_remark(WITHIN_A_MINUTE),
+        })
+    }
+
+    async fn change_or_show(&self, request: AdminRequest) -> StoreResult<AdminAnswer> {
         match request {
             AdminRequest::SetLimits { limits } => {
                 for limit in &limits {
@@ -151,10 +190,13 @@ impl Administration<'_> {
 
     /// Counts the records of several files, and sums up what became of them.
     async fn ingest(&self, deliveries: &[Vec<u8>]) -> StoreResult<AdminAnswer> {
-        let Self { store, calendar, prices, now } = *self;
+        let Self { store, watch, calendar, prices, now } = *self;
         let mut sum = IngestSummary::default();
         for delivery in deliveries {
-            sum += Ingestion { store, prices, calendar, now }.ingest(delivery).await?;
+            let ingestion = Ingestion { store, prices, calendar, now };
+            let (summary, people) = ingestion.ingest_and_list_people(delivery).await?;
+            sum += summary;
+            watch.send_notices(watch.review(&people).await?).await;
         }
         let row = vec![
             ("accepted", json!(sum.accepted)),
@@ -169,10 +211,8 @@ impl Administration<'_> {
         let row = |kind: &str, what: &str, count: u64| -> Row {
             vec![("fault", json!(kind)), ("what", json!(what)), ("count", json!(count))]
         };
-        let rejected = faults.rejected.iter().map(|(reason, count)| row("rejected", reason, *count));
-        let unknown = faults.unknown_models.iter().map(|(model, count)| row("unknown_model", model, *count));
-        let rows: Vec<Row> = rejected.chain(unknown).collect();
-        Ok(AdminAnswer::new(rows).or_note("every record was counted, at a known price"))
+        let rows = faults.list().into_iter().map(|(kind, what, count)| row(kind, &what, count));
+        Ok(AdminAnswer::new(rows).or_note("every record was counted, for a person whom a token has named"))
     }
 
     async fn export(&self) -> StoreResult<AdminAnswer> {

@@ -81,17 +81,6 @@ impl AwsClient {
         message: &str,
         attributes: &[(&str, &str)],
     ) -> Result<(), AwsCallError> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Action", "Publish").append_pair("Version", API_VERSION);
-        form.append_pair("TopicArn", &topic.text).append_pair("Message", message);
-        let is_legal = |part: &char| part.is_ascii_graphic() || *part == ' ';
-        form.append_pair("Subject", &subject.chars().filter(is_legal).take(MAX_SUBJECT).collect::<String>());
-        for (index, (name, value)) in attributes.iter().enumerate() {
-            let entry = format!("MessageAttributes.entry.{}", index + 1);
-            form.append_pair(&format!("{entry}.Name"), name);
-            form.append_pair(&format!("{entry}.Value.DataType"), "String");
-            form.append_pair(&format!("{entry}.Value.StringValue"), value);
-        }
         let call = AwsCall {
             service: CalledService::Sns,
             operation: "Publish",
@@ -99,7 +88,7 @@ impl AwsClient {
             region: &topic.region,
             path: "/".to_owned(),
             headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))],
-            body: form.finish().into_bytes(),
+            body: write_publish_form(topic, subject, message, attributes),
         };
         self.call(&call).await.map(|_| ())
     }
@@ -120,6 +109,21 @@ impl AwsClient {
         };
         self.call(&call).await.map(|_| ())
     }
+}
+
+fn write_publish_form(topic: &TopicArn, subject: &str, message: &str, attributes: &[(&str, &str)]) -> Vec<u8> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("Action", "Publish").append_pair("Version", API_VERSION);
+    form.append_pair("TopicArn", &topic.text).append_pair("Message", message);
+    let is_legal = |part: &char| part.is_ascii_graphic() || *part == ' ';
+    form.append_pair("Subject", &subject.chars().filter(is_legal).take(MAX_SUBJECT).collect::<String>());
+    for (index, (name, value)) in attributes.iter().enumerate() {
+        let entry = format!("MessageAttributes.entry.{}", index + 1);
+        form.append_pair(&format!("{entry}.Name"), name);
+        form.append_pair(&format!("{entry}.Value.DataType"), "String");
+        form.append_pair(&format!("{entry}.Value.StringValue"), value);
+    }
+    form.finish().into_bytes()
 }
 
 #[cfg(test)]

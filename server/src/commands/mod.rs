@@ -91,7 +91,10 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
         Command::Import { file } => AdminRequest::Import { rows: read_transfer(file)? },
     };
     let is_export = matches!(cli.command, Command::Export);
-    let answer = block_on(carry_out(&config, &prices, request))?;
+    let answer = block_on(carry_out(&config, prices, request))?;
+    if let Some(remark) = answer.remark() {
+        print_remark(remark);
+    }
     Ok(render(&answer, cli.json || is_export))
 }
 
@@ -173,6 +176,11 @@ fn print_usage(error: &clap::Error) -> ExitCode {
     }
     eprint!("{error}");
     Exit::Usage.into()
+}
+
+#[expect(clippy::print_stderr, reason = "stdout has the rows only")]
+fn print_remark(remark: &str) {
+    eprintln!("bedrock-sso-server: {remark}");
 }
 
 #[expect(clippy::print_stderr, reason = "the one place for failures")]

@@ -20,6 +20,7 @@ use crate::{
         AdminAnswer, AdminRequest, Administration,
         socket::{self, SocketAnswer},
     },
+    api::Service,
     config::{Config, StoreLocation},
     failure::Failure,
     prices::PriceList,
@@ -68,26 +69,30 @@ fn open_when_free(path: &Path) -> Result<FileStore, Failure> {
 /// Carries the request out here, or in the server that has opened the store.
 pub(super) async fn carry_out(
     config: &Config,
-    prices: &PriceList,
+    prices: PriceList,
     request: AdminRequest,
 ) -> Result<AdminAnswer, Failure> {
     match &config.store {
         StoreLocation::File(path) => match FileStore::open(path) {
-            Ok(store) => carry_out_here(&store, config, prices, request).await,
+            Ok(store) => carry_out_here(Arc::new(store), config, prices, request).await,
             Err(StoreError::InUse(_)) => send_to_server(path, &request).await,
             Err(error) => Err(error.into()),
         },
-        StoreLocation::DynamoDb { table } => carry_out_here(&open_table(table).await?, config, prices, request).await,
+        StoreLocation::DynamoDb { table } => {
+            carry_out_here(Arc::new(open_table(table).await?), config, prices, request).await
+        }
     }
 }
 
 async fn carry_out_here(
-    store: &dyn Store,
+    store: Arc<dyn Store>,
     config: &Config,
-    prices: &PriceList,
+    prices: PriceList,
     request: AdminRequest,
 ) -> Result<AdminAnswer, Failure> {
-    let administration = Administration { store, calendar: &config.calendar, prices, now: host::now() };
+    let service = Service::for_command(config, prices, store)?;
+    let Service { store, watch, prices, calendar, now, .. } = &service;
+    let administration = Administration { store: store.as_ref(), watch, calendar, prices, now: now() };
     Ok(administration.carry_out(request).await?)
 }
 

@@ -55,7 +55,7 @@ impl PolicyContent {
         json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
 
-    /// Reads who is named in a document, whoever has written it. What cannot be understood is left out.
+    /// Reads who is named in a document of any origin. What cannot be understood is left out.
     pub(super) fn read(document: &str) -> Self {
         let mut content = Self::default();
         let document: Value = serde_json::from_str(document).unwrap_or_default();

@@ -5,10 +5,12 @@
 
 mod bans;
 mod document;
+mod enforcer;
 mod plan;
 
 pub use self::{
     bans::{BanScope, ModelBan, find_model_bans, needs_people},
     document::{MAX_DOCUMENT, is_expressible},
+    enforcer::{EnforcementError, EnforcementInputs, EnforcementOutcome, EnforcementReport, Enforcer},
     plan::{DesiredRefusals, EnforcementPlan, PolicyWrite, Refusal, RefusalCause, plan_policies},
 };

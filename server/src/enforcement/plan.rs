@@ -38,6 +38,13 @@ pub struct DesiredRefusals {
     pub bans: Vec<ModelBan>,
 }
 
+impl DesiredRefusals {
+    /// How many people are refused everything.
+    pub fn count_people(&self) -> usize {
+        self.refusals.iter().map(|refusal| &refusal.person).collect::<BTreeSet<_>>().len()
+    }
+}
+
 /// A document that differs from what the policy says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyWrite {

@@ -22,6 +22,12 @@ const MAX_FUTURE: Duration = Duration::from_secs(10 * 60);
 /// The longest request id and model id. Bedrock's request ids have 36 characters, its ARNs fewer than 300.
 const MAX_ID_BYTES: usize = 512;
 
+/// What a Cognito identity pool calls all of its sessions.
+const POOL_SESSION: &str = "CognitoIdentityCredentials";
+
+/// How the roles of permission sets begin, which only IAM Identity Center can assume.
+const ASSIGNED_ROLE: &str = "AWSReservedSSO_";
+
 /// A call that will be counted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InvocationRecord {
@@ -31,6 +37,8 @@ pub(super) struct InvocationRecord {
     pub(super) time: Timestamp,
     /// All zero if the call failed.
     pub(super) tokens: TokenCounts,
+    /// Whether IAM Identity Center has named the session, after the user's name there.
+    pub(super) is_assigned: bool,
 }
 
 /// Why a record is not counted.
@@ -46,6 +54,8 @@ pub enum Rejection {
     UnknownSchema,
     /// The caller is no session of an assumed role of this account, so nobody can be named.
     NoSession,
+    /// The session has the name that an identity pool gives to all of its sessions, so it could be anybody.
+    SharedName,
     /// The time is missing, or too far in the future.
     Time,
     /// A count is negative, no integer, or larger than any call's.
@@ -63,6 +73,7 @@ impl Rejection {
             Self::NotARecord => "not_a_record",
             Self::UnknownSchema => "unknown_schema",
             Self::NoSession => "no_session",
+            Self::SharedName => "shared_name",
             Self::Time => "time",
             Self::Count => "count",
             Self::Id => "id",
@@ -126,8 +137,13 @@ impl InvocationRecord {
             cache_write: read_count(fields.input.cache_write_input_token_count.as_ref())?,
         };
         let failed = fields.error_code.is_some() || fields.status.as_ref().is_some_and(is_failure);
+        let session = find_session(&fields.identity.arn, &fields.account_id).ok_or(Rejection::NoSession)?;
+        if session.person.as_str() == POOL_SESSION {
+            return Err(Rejection::SharedName);
+        }
         Ok(Self {
-            person: find_session(&fields.identity.arn, &fields.account_id).ok_or(Rejection::NoSession)?,
+            person: session.person,
+            is_assigned: session.role.starts_with(ASSIGNED_ROLE),
             request_id: check_id(fields.request_id)?,
             target: AccountModel { account: fields.account_id, model: check_id(fields.model_id)? },
             time,
@@ -151,13 +167,19 @@ fn is_failure(status: &serde_json::Value) -> bool {
     code.is_some_and(|code| !(200..300).contains(&code))
 }
 
-/// The name of the session in `arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
-fn find_session(arn: &str, account: &str) -> Option<Person> {
+struct RoleSession<'a> {
+    role: &'a str,
+    person: Person,
+}
+
+/// The session in `arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+fn find_session<'a>(arn: &'a str, account: &str) -> Option<RoleSession<'a>> {
     let [prefix, partition, service, region, owner, resource] = split_arn(arn)?;
     let is_session = prefix == "arn" && partition.starts_with("aws") && service == "sts" && region.is_empty();
     let is_account = account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()) && owner == account;
     let (role, session) = resource.strip_prefix("assumed-role/")?.split_once('/')?;
-    (is_session && is_account && !role.is_empty()).then(|| Person::parse(session).ok()).flatten()
+    let person = Person::parse(session).ok()?;
+    (is_session && is_account && !role.is_empty()).then_some(RoleSession { role, person })
 }
 
 fn split_arn(arn: &str) -> Option<[&str; 6]> {
@@ -214,6 +236,14 @@ mod tests {
         assert_eq!(record.tokens, TokenCounts { input: 3, output: 130, cache_read: 10, cache_write: 31_814 });
         assert_eq!(record.target.account, "123456789012");
         assert_eq!(record.time.to_string(), "2026-11-30T11:59:58Z");
+        assert!(!record.is_assigned);
+    }
+
+    #[test]
+    fn identity_center_names_the_sessions_of_its_roles() {
+        let role = "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_claude_0123456789abcdef/alice@example.com";
+        let record = parse(&with("/identity/arn", json!(role))).unwrap();
+        assert_eq!((record.person.as_str(), record.is_assigned), ("alice@example.com", true));
     }
 
     #[test]
@@ -240,7 +270,7 @@ mod tests {
 
     #[test]
     fn poisoned_records_are_rejected_with_their_reason() {
-        use Rejection::{Count, Id, NoSession, NotARecord, Time, UnknownSchema};
+        use Rejection::{Count, Id, NoSession, NotARecord, SharedName, Time, UnknownSchema};
         let count = "/input/inputTokenCount";
         let arn = "/identity/arn";
         for (record, reason) in [
@@ -258,6 +288,7 @@ mod tests {
             (with(arn, json!("arn:evil:sts::123456789012:assumed-role/BedrockUser/alice")), NoSession),
             (with(arn, json!("arn:aws:sts::123456789012:assumed-role/BedrockUser/al ice")), NoSession),
             (with(arn, json!("arn:aws:sts::123456789012:assumed-role//alice")), NoSession),
+            (with(arn, json!("arn:aws:sts::123456789012:assumed-role/Pool/CognitoIdentityCredentials")), SharedName),
             (with("/accountId", json!("1")), NoSession),
             (with("/requestId", json!("")), Id),
             (with("/requestId", json!("a b")), Id),

@@ -63,8 +63,8 @@ pub(super) fn serve_administrators(
 }
 
 async fn carry_out(service: Arc<Service>, request: AdminRequest) -> SocketAnswer {
-    let Service { store, prices, calendar, now, .. } = &*service;
-    let administration = Administration { store: store.as_ref(), calendar, prices, now: now() };
+    let Service { store, watch, prices, calendar, now, .. } = &*service;
+    let administration = Administration { store: store.as_ref(), watch, calendar, prices, now: now() };
     match administration.carry_out(request).await {
         Ok(answer) => SocketAnswer::Done(answer),
         Err(error) => SocketAnswer::Refused(error),

@@ -20,7 +20,7 @@ use proptest::{
 };
 use tokio::{runtime::Handle, task::JoinSet};
 
-use super::{CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store};
+use super::{CountOutcome, CountedCall, Faults, OverLimitMark, PersonRecord, Store};
 use crate::{
     calendar::{Calendar, Period, PeriodKey},
     limits::{Action, Amount, Block, Grant, Limit, Scope},
@@ -672,13 +672,25 @@ pub(super) async fn a_lease_ends_or_is_given_back(store: Arc<dyn Store>) {
 
 pub(super) async fn faults_are_summed_by_name(store: Arc<dyn Store>) {
     let counts = |entries: &[(&str, u64)]| entries.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-    let faults = |rejected, models| IngestFaults { rejected: counts(rejected), unknown_models: counts(models) };
-    assert_eq!(store.load_faults().await.unwrap(), IngestFaults::default());
+    let faults =
+        |rejected, models| Faults { rejected: counts(rejected), unknown_models: counts(models), ..Faults::default() };
+    assert_eq!(store.load_faults().await.unwrap(), Faults::default());
     store.add_faults(&faults(&[("schema", 1), ("future", 2)], &[])).await.unwrap();
     store.add_faults(&faults(&[("schema", 10)], &[("schema", 100), (OPUS, u64::MAX)])).await.unwrap();
-    store.add_faults(&IngestFaults::default()).await.unwrap();
+    store.add_faults(&Faults::default()).await.unwrap();
     store.add_faults(&faults(&[], &[(OPUS, 1)])).await.unwrap();
-    let expected = faults(&[("schema", 11), ("future", 2)], &[("schema", 100), (OPUS, u64::MAX)]);
+    let names = Faults {
+        no_verified_token: counts(&[("alice", 1)]),
+        two_subjects: counts(&[("alice", 2), ("bob", 3)]),
+        missing_groups: counts(&[("carl", 4)]),
+        ..Faults::default()
+    };
+    store.add_faults(&names).await.unwrap();
+    let expected = Faults {
+        rejected: counts(&[("schema", 11), ("future", 2)]),
+        unknown_models: counts(&[("schema", 100), (OPUS, u64::MAX)]),
+        ..names
+    };
     assert_eq!(store.load_faults().await.unwrap(), expected);
 }
 

@@ -42,7 +42,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::oneshot;
 
 use super::{
-    Account, CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store, StoreError, StoreResult,
+    Account, CountOutcome, CountedCall, Faults, OverLimitMark, PersonRecord, Store, StoreError, StoreResult,
     oldest_day_to_store, oldest_hour_to_store,
 };
 use crate::{
@@ -75,8 +75,6 @@ const OVER_LIMIT: TableDefinition<&str, (i64, u64)> = TableDefinition::new("over
 const LEASES: TableDefinition<&str, (&str, i64)> = TableDefinition::new("leases");
 
 const FAULTS: TableDefinition<(&str, &str), u64> = TableDefinition::new("faults");
-const REJECTED: &str = "rejected";
-const UNKNOWN_MODEL: &str = "unknown_model";
 
 /// The pages that redb holds in memory. Its default of 1 GiB would let the server grow with the file.
 const CACHE_BYTES: usize = 64 << 20;
@@ -863,38 +861,31 @@ impl Store for FileStore {
         .await
     }
 
-    async fn add_faults(&self, faults: &IngestFaults) -> StoreResult<()> {
+    async fn add_faults(&self, faults: &Faults) -> StoreResult<()> {
         let faults = faults.clone();
         self.write(move |transaction| {
             let mut table = transaction.open_table(FAULTS)?;
-            for (kind, counts) in [(REJECTED, &faults.rejected), (UNKNOWN_MODEL, &faults.unknown_models)] {
-                for (name, count) in counts {
-                    let key = (kind, name.as_str());
-                    let before = table.get(key)?.map_or(0, |count| count.value());
-                    table.insert(key, before.saturating_add(*count))?;
-                }
+            for (kind, name, count) in faults.list() {
+                let key = (kind, name.as_str());
+                let before = table.get(key)?.map_or(0, |count| count.value());
+                table.insert(key, before.saturating_add(count))?;
             }
             Ok(())
         })
         .await
     }
 
-    async fn load_faults(&self) -> StoreResult<IngestFaults> {
+    async fn load_faults(&self) -> StoreResult<Faults> {
         self.read(|transaction| {
-            let table = transaction.open_table(FAULTS)?;
-            let load = |kind| -> RedbResult<BTreeMap<String, u64>> {
-                let mut counts = BTreeMap::new();
-                for entry in table.range((kind, "")..)? {
-                    let (key, count) = entry?;
-                    let (entry_kind, name) = key.value();
-                    if entry_kind != kind {
-                        break;
-                    }
-                    counts.insert(name.to_owned(), count.value());
-                }
-                Ok(counts)
-            };
-            Ok(IngestFaults { rejected: load(REJECTED)?, unknown_models: load(UNKNOWN_MODEL)? })
+            let mut faults = Faults::default();
+            for entry in transaction.open_table(FAULTS)?.iter()? {
+                let (key, count) = entry?;
+                let (kind, name) = key.value();
+                faults
+                    .add(kind, name.to_owned(), count.value())
+                    .map_err(|_| RedbError::Corrupted(format!("a fault is of the kind {kind:?}")))?;
+            }
+            Ok(faults)
         })
         .await
     }

@@ -9,7 +9,7 @@ pub mod file_store;
 #[cfg(test)]
 mod contract;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bedrock_sso::time::Timestamp;
@@ -84,14 +84,58 @@ pub struct OverLimitMark {
     pub stamp: u64,
 }
 
-/// What ingestion could not count as it should.
+/// Counts by name, of one kind of fault.
+pub type FaultCounts = BTreeMap<String, u64>;
+
+/// What could not be counted as it should, and names that somebody should check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IngestFaults {
+pub struct Faults {
     /// Records that were rejected, by reason.
-    pub rejected: std::collections::BTreeMap<String, u64>,
+    pub rejected: FaultCounts,
     /// Calls of models without a price, which counted at the dearest known one.
-    pub unknown_models: std::collections::BTreeMap<String, u64>,
+    pub unknown_models: FaultCounts,
+    /// People who spend, and whom no verified token has named.
+    pub no_verified_token: FaultCounts,
+    /// Names that two subjects have used.
+    pub two_subjects: FaultCounts,
+    /// People whose tokens name no groups because there are too many.
+    pub missing_groups: FaultCounts,
 }
+
+type SelectCounts = fn(&mut Faults) -> &mut FaultCounts;
+
+impl Faults {
+    /// Each kind with the name under which the stores count it.
+    pub const KINDS: [(&'static str, SelectCounts); 5] = [
+        ("rejected", |faults| &mut faults.rejected),
+        ("unknown_model", |faults| &mut faults.unknown_models),
+        ("no_verified_token", |faults| &mut faults.no_verified_token),
+        ("two_subjects", |faults| &mut faults.two_subjects),
+        ("missing_groups", |faults| &mut faults.missing_groups),
+    ];
+
+    /// All counts, as kind, name and count.
+    pub fn list(&self) -> Vec<(&'static str, String, u64)> {
+        let mut copy = self.clone();
+        let counts = |(kind, select): (&'static str, SelectCounts)| {
+            let counts = std::mem::take(select(&mut copy));
+            counts.into_iter().map(move |(name, count)| (kind, name, count))
+        };
+        Self::KINDS.into_iter().flat_map(counts).collect()
+    }
+
+    /// Adds to the count of a name. Fails for a kind that is not known.
+    pub fn add(&mut self, kind: &str, name: String, count: u64) -> Result<(), UnknownFaultKind> {
+        let (_, select) = Self::KINDS.into_iter().find(|(known, _)| *known == kind).ok_or(UnknownFaultKind)?;
+        let sum = select(self).entry(name).or_default();
+        *sum = sum.saturating_add(count);
+        Ok(())
+    }
+}
+
+/// No fault is of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownFaultKind;
 
 /// The store gave no answer, or one that cannot be right. It is never a reason to allow anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,9 +218,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Claims the right to send a notice: of all callers with the same name, one gets `true`.
     async fn claim_notice(&self, name: &str, remember_until: Timestamp) -> StoreResult<bool>;
 
-    async fn add_faults(&self, faults: &IngestFaults) -> StoreResult<()>;
+    async fn add_faults(&self, faults: &Faults) -> StoreResult<()>;
 
-    async fn load_faults(&self) -> StoreResult<IngestFaults>;
+    async fn load_faults(&self) -> StoreResult<Faults>;
 
     /// Forgets request ids, notices, marks and leases that have expired, hours of usage after [`HOURS_ARE_STORED`] and days after
     /// [`DAYS_ARE_STORED`]. All of them may stay somewhat longer. Usage of months stays.

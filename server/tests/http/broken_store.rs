@@ -6,9 +6,7 @@ use bedrock_sso_server::{
     calendar::PeriodKey,
     limits::{Block, Grant, Limit, LimitKey, Scope},
     person::Person,
-    store::{
-        Account, CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store, StoreError, StoreResult,
-    },
+    store::{Account, CountOutcome, CountedCall, Faults, OverLimitMark, PersonRecord, Store, StoreError, StoreResult},
     usage::ModelUsage,
 };
 
@@ -83,10 +81,10 @@ impl Store for BrokenStore {
     async fn claim_notice(&self, _: &str, _: Timestamp) -> StoreResult<bool> {
         self.fail()
     }
-    async fn add_faults(&self, _: &IngestFaults) -> StoreResult<()> {
+    async fn add_faults(&self, _: &Faults) -> StoreResult<()> {
         self.fail()
     }
-    async fn load_faults(&self) -> StoreResult<IngestFaults> {
+    async fn load_faults(&self) -> StoreResult<Faults> {
         self.fail()
     }
     async fn remove_expired(&self, _: Timestamp) -> StoreResult<()> {

@@ -211,7 +211,7 @@ fn full_policies_name_explicit_blocks_first() {
     // More blocks than fit: some of them are left out, and nobody else is named.
     let blocks: Vec<Refusal> =
         (0..300).map(|number| blocked(&format!("blocked.{number:04}@example.com"), None)).collect();
-    let (third, documents) = plan(&documents, &refuse(limited.iter().cloned().chain(blocks.clone())));
+    let (third, documents) = plan(&documents, &refuse(limited.iter().cloned().chain(blocks)));
     let refused = list_refused(&documents, at(0));
     assert!(refused.iter().all(|person| person.as_str().starts_with("blocked")), "{refused:?}");
     assert_eq!(refused.len() + third.left_out.len(), 600);

@@ -54,7 +54,7 @@ use self::{
     requests::MAX_ACTIONS,
     settings::read_settings,
 };
-use super::{Account, CountOutcome, CountedCall, IngestFaults, OverLimitMark, PersonRecord, Store, StoreResult};
+use super::{Account, CountOutcome, CountedCall, Faults, OverLimitMark, PersonRecord, Store, StoreResult};
 use crate::{
     calendar::PeriodKey,
     limits::{Block, Grant, Limit, LimitKey, Scope},
@@ -336,20 +336,18 @@ impl Store for DynamoDbStore {
         self.0.put_if(item, Some(condition), Some(names.into()), Some([(":claim".to_owned(), claim)].into())).await
     }
 
-    async fn add_faults(&self, faults: &IngestFaults) -> StoreResult<()> {
+    async fn add_faults(&self, faults: &Faults) -> StoreResult<()> {
         let partition = faults_partition(random_number() % SHARDS);
         let mut actions = Vec::new();
-        for (kind, counts) in [(REJECTED, &faults.rejected), (UNKNOWN_MODEL, &faults.unknown_models)] {
-            for (name, count) in counts {
-                let update = Update::builder()
-                    .table_name(&self.0.name)
-                    .set_key(Some(key(&partition, format!("{kind}#{name}"))))
-                    .update_expression("ADD #count :count")
-                    .expression_attribute_names("#count", "count")
-                    .expression_attribute_values(":count", number(*count));
-                let update = update.build().map_err(|error| self.0.unavailable(error))?;
-                actions.push(TransactWriteItem::builder().update(update).build());
-            }
+        for (kind, name, count) in faults.list() {
+            let update = Update::builder()
+                .table_name(&self.0.name)
+                .set_key(Some(key(&partition, format!("{kind}#{name}"))))
+                .update_expression("ADD #count :count")
+                .expression_attribute_names("#count", "count")
+                .expression_attribute_values(":count", number(count));
+            let update = update.build().map_err(|error| self.0.unavailable(error))?;
+            actions.push(TransactWriteItem::builder().update(update).build());
         }
         while !actions.is_empty() {
             let rest = actions.split_off(actions.len().min(MAX_ACTIONS));
@@ -359,18 +357,14 @@ impl Store for DynamoDbStore {
         Ok(())
     }
 
-    async fn load_faults(&self) -> StoreResult<IngestFaults> {
-        let mut faults = IngestFaults::default();
+    async fn load_faults(&self) -> StoreResult<Faults> {
+        let mut faults = Faults::default();
         for item in self.0.query_shards(faults_partition).await? {
             let (kind, name) = read_text(&item, SK)?.split_once('#').ok_or_else(|| damaged("a fault has no kind"))?;
-            let counts = match kind {
-                REJECTED => &mut faults.rejected,
-                UNKNOWN_MODEL => &mut faults.unknown_models,
-                _ => return Err(damaged(format_args!("a fault is of the kind {kind:?}"))),
-            };
             let count = item.get("count").ok_or_else(|| damaged("a fault has no count"))?;
-            let sum = counts.entry(name.to_owned()).or_default();
-            *sum = sum.saturating_add(read_sum(count)?);
+            faults
+                .add(kind, name.to_owned(), read_sum(count)?)
+                .map_err(|_| damaged(format_args!("a fault is of the kind {kind:?}")))?;
         }
         Ok(faults)
     }
@@ -384,9 +378,6 @@ impl Store for DynamoDbStore {
         self.0.check_layout().await
     }
 }
-
-const REJECTED: &str = "rejected";
-const UNKNOWN_MODEL: &str = "unknown_model";
 
 #[cfg(test)]
 mod tests;

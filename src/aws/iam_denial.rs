@@ -26,6 +26,8 @@ pub struct IamDenial {
 pub enum BlockKind {
     /// An administrator has blocked this user.
     User,
+    /// The user has reached a limit, and the limits service has blocked them until it resets.
+    LimitReached,
     /// The budget of the account is spent, so all users are blocked.
     BudgetSpent,
 }
@@ -34,6 +36,7 @@ pub enum BlockKind {
 /// because AWS shows the name to the blocked user.
 const BLOCK_MARK: &str = "you-are-blocked";
 const BUDGET_MARK: &str = "budget-spent";
+const LIMIT_MARK: &str = "limit-reached";
 
 /// The kind of policy. It shows who can change it: the administrators of the account or of the organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +114,11 @@ fn find_policy_arn(rest: &str) -> Option<&str> {
 /// Only the policy's own name counts: a user chooses the name of a session, and sometimes that of a resource.
 fn find_block_kind(arn: &str) -> Option<BlockKind> {
     let (_, name) = arn.split_once(":policy/").filter(|(_, name)| name.contains(BLOCK_MARK))?;
-    Some(if name.contains(BUDGET_MARK) { BlockKind::BudgetSpent } else { BlockKind::User })
+    Some(match name {
+        _ if name.contains(BUDGET_MARK) => BlockKind::BudgetSpent,
+        _ if name.contains(LIMIT_MARK) => BlockKind::LimitReached,
+        _ => BlockKind::User,
+    })
 }
 
 #[cfg(test)]
@@ -183,6 +190,12 @@ mod tests {
             "arn:aws:iam::123456789012:policy/acme-guardrails-budget-spent-you-are-blocked-ask-your-administrator";
         let end = format!("with an explicit deny in an identity-based policy: {budget}");
         assert_eq!(denied("jane", &end).block, Some(BlockKind::BudgetSpent));
+        for number in 1..=4 {
+            let limit =
+                "arn:aws:iam::123456789012:policy/acme-federation-you-are-blocked-limit-reached-run-bedrock-sso-quota";
+            let end = format!("with an explicit deny in an identity-based policy: {limit}-{number}");
+            assert_eq!(denied("budget-spent", &end).block, Some(BlockKind::LimitReached));
+        }
     }
 
     #[test]

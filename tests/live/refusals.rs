@@ -148,6 +148,13 @@ fn blocked_user_is_named_and_ends_the_live_checks() {
         format!("{WHO} bedrock:ListFoundationModels with an explicit deny in an identity-based policy: {budget}");
     refuse(&world, "models", 403, ACCESS, &message);
     row(&live(&desk), "bedrock-models").has(&["budget", "spent"]);
+    for number in [1, 4] {
+        let limit = BLOCK.replace("ask-your-administrator", &format!("limit-reached-run-bedrock-sso-quota-{number}"));
+        let message =
+            format!("{WHO} bedrock:ListFoundationModels with an explicit deny in an identity-based policy: {limit}");
+        refuse(&world, "models", 403, ACCESS, &message);
+        row(&live(&desk), "bedrock-models").has(&["reached a limit", "`bedrock-sso quota`", "limit-reached"]);
+    }
     // Some networks do not reach the lists.
     world.set(Knob::BedrockRefusals, json!({ "converse": deny("bedrock:InvokeModel") }));
     row(&live(&desk), "converse").has(&["administrator has blocked you"]);

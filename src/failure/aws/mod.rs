@@ -149,16 +149,20 @@ fn describe_block(error: &Error) -> Option<Failure> {
 /// The same for the answer of any service. No change of a setting would help, so the message names only the policy.
 fn describe_blocking_policy(said: &AwsErrorDetails) -> Option<Failure> {
     let denial = said.denial.as_ref()?;
-    let (who, hint) = match denial.block? {
+    let (who, hint): (_, Hint) = match denial.block? {
         BlockKind::User => {
             // An identity pool gives every session the same name, which would help nobody.
             let name = denial.session_name.as_ref().map(UntrustedText::to_safe_line);
             let you = name.filter(|name| name != "CognitoIdentityCredentials").unwrap_or_else(|| "you".to_owned());
-            ("an administrator has blocked you", format!("ask your AWS administrator to unblock {you}"))
+            ("an administrator has blocked you", format!("ask your AWS administrator to unblock {you}").into())
         }
+        BlockKind::LimitReached => (
+            "you have reached a limit",
+            Hint::run(NextCommand::Quota).text(" to see which one, when it resets, and whom to ask for more"),
+        ),
         BlockKind::BudgetSpent => (
             "the budget for Amazon Bedrock is spent, and everybody is blocked",
-            "ask your AWS administrator to raise the budget and undo its action".to_owned(),
+            "ask your AWS administrator to raise the budget and undo its action".into(),
         ),
     };
     let arn = denial.policy_arn.as_ref().map(UntrustedText::to_safe_line).unwrap_or_default();

@@ -162,6 +162,51 @@ fn quota_warning_is_shown_once_a_day() {
 }
 
 #[test]
+fn status_says_blocked_why_until_when_and_whom_to_ask() {
+    let world = World::new();
+    let desk = desk(&world, "interval = \"4m\"");
+    desk.run(["credentials"]).expect_code(0);
+    let blocked = json!({
+        "allowed": false, "reason": "blocked", "policy": { "type": "user", "identifier": "demo@example.com" },
+        "message": "You have been blocked. Reason: left. Ask it-help@example.com.", "resets_at": "2100-01-01T00:00:00Z",
+    });
+    world.set(Knob::Quota, blocked);
+    desk.run(["credentials"]).fails_without_golden(8, "quota/blocked");
+    desk.run(["status"]).prints("status: blocked");
+    let denied = desk.run(["status", "--json"]).document()["quota"]["denied"].clone();
+    assert_eq!((&denied["blocked"], &denied["reason"]), (&json!(true), &json!("blocked")));
+    assert_eq!(
+        (&denied["until"], &denied["policy"]),
+        (&json!("2100-01-01T00:00:00Z"), &json!("user demo@example.com"))
+    );
+    assert!(denied["message"].as_str().unwrap().contains("it-help@example.com"), "{denied}");
+    world.set(Knob::Quota, denied_answer());
+    desk.run(["credentials"]).fails_without_golden(8, "quota/monthly_exceeded");
+    desk.run(["status"]).prints("status: a limit is reached");
+    assert_eq!(desk.run(["status", "--json"]).document()["quota"]["denied"]["blocked"], false);
+    // A block whose end has come is history.
+    world.set(Knob::Quota, json!({ "allowed": false, "reason": "blocked", "resets_at": "2020-01-01T00:00:00Z" }));
+    desk.run(["credentials"]).fails_without_golden(8, "quota/blocked");
+    assert_eq!(desk.run(["status", "--json"]).document()["quota"]["denied"], Value::Null);
+    world.clear(Knob::Quota);
+    desk.run(["credentials"]).expect_code(0);
+    let quota = desk.run(["status", "--json"]).document()["quota"].clone();
+    assert_eq!((&quota["denied"], &quota["monthly_percent"]), (&Value::Null, &json!(1.0)));
+}
+
+#[test]
+fn login_shows_each_time_what_is_almost_spent() {
+    let world = World::new();
+    let desk = desk(&world, "");
+    world.set(Knob::Quota, json!({ "allowed": true, "usage": { "monthly_percent": 83.4, "daily_percent": 12.0 } }));
+    for _ in 0..2 {
+        let shown = desk.run(["login"]).expect_code(0).stdout;
+        assert!(shown.contains("83 %") && !shown.contains("12 %"), "{shown}");
+    }
+    assert_eq!(world.count(Endpoint::Quota), 1);
+}
+
+#[test]
 fn status_shows_the_usage_of_the_latest_check() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");

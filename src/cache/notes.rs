@@ -6,7 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, PromptBackoff, record_folder::StoredNotes};
-use crate::{hint::Hint, quota::QuotaUsage, text::escape_controls, time::Timestamp};
+use crate::{
+    hint::Hint,
+    quota::{QuotaUsage, StoredDenial},
+    text::escape_controls,
+    time::Timestamp,
+};
 
 /// Notes about a sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +34,8 @@ pub struct CredentialsNotes {
     pub renewal_tried: Option<Timestamp>,
     /// The usage that the quota service reported last.
     pub usage: Option<QuotaUsage>,
+    /// The latest answer of the quota service, if it was a denial.
+    pub denial: Option<StoredDenial>,
     /// The day on which the user was last warned about the usage, in days since 1970.
     pub warned_on: Option<i64>,
 }
@@ -102,8 +109,10 @@ impl StoredNotes for SignInNotes {
 
 impl StoredNotes for CredentialsNotes {
     fn escape_texts(self) -> Self {
-        let Self { last_failure, renewal_tried, usage, warned_on } = self;
-        Self { last_failure: last_failure.map(LastFailure::escape_texts), renewal_tried, usage, warned_on }
+        let Self { last_failure, renewal_tried, usage, denial, warned_on } = self;
+        let (last_failure, denial) =
+            (last_failure.map(LastFailure::escape_texts), denial.map(StoredDenial::escape_texts));
+        Self { last_failure, renewal_tried, usage, denial, warned_on }
     }
 }
 

@@ -60,12 +60,22 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
         format_duration(until.duration_since(work.now()))
     );
     write_stdout(result.as_bytes())?;
-    ready.notice.map_or(Ok(()), |notice| write_stdout(format!("{notice}\n").as_bytes()))?;
+    if let Some(notice) = ready.notice.or_else(|| describe_almost_spent(&work)) {
+        write_stdout(format!("{notice}\n").as_bytes())?;
+    }
     if ready.is_named_by_subject {
         let advice = doctor::describe_opaque_session_name(&work.profile);
         write_stderr_line(&format!("{}\n  hint: {}", advice.what(), advice.hint(&context.invocation())));
     }
     setup::give_aws_profile(context, &work.profile)
+}
+
+/// The limits that are almost reached, by the latest answer of the quota service. Programs repeat this warning only once a
+/// day, but a user who signs in sees it each time.
+fn describe_almost_spent(work: &ProfileContext<'_>) -> Option<String> {
+    work.profile.quota.as_ref()?;
+    let usage = work.cache.load_credentials_notes().usage?;
+    Some(format!("You have used {}.", usage.describe_almost_spent()?))
 }
 
 /// What the review of the hosts that receive the stored sign-in found.

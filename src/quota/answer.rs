@@ -3,10 +3,14 @@
 //! `allowed` is the only required field. Without it the body is not an answer at all, neither an approval nor a
 //! denial, and `on_error` of the profile decides. All texts come from outside, so they are [`UntrustedText`].
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::QuotaUsage;
-use crate::{http, text::UntrustedText, time::Timestamp};
+use crate::{
+    http,
+    text::{UntrustedText, escape_controls},
+    time::Timestamp,
+};
 
 /// A valid answer: an approval with the usage that the service reported, or a denial.
 pub(super) type QuotaAnswer = Result<Option<QuotaUsage>, QuotaDenied>;
@@ -23,6 +27,18 @@ pub struct QuotaDenied {
     pub period: QuotaPeriod,
     /// When the limit starts again, or the block ends. AWS's guidance sample does not say it.
     pub resets_at: Option<Timestamp>,
+}
+
+/// A denial as it is stored for `status`, which does not ask the service. The texts come from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredDenial {
+    /// When the service denied the request.
+    pub at: Timestamp,
+    pub reason: String,
+    pub message: String,
+    pub policy: Option<String>,
+    /// When the limit starts again, or the block ends, if the service said so.
+    pub until: Option<Timestamp>,
 }
 
 /// The period after which a limit starts again from zero.
@@ -52,6 +68,36 @@ struct QuotaPolicy {
     #[serde(rename = "type")]
     kind: Option<String>,
     identifier: Option<String>,
+}
+
+impl StoredDenial {
+    pub fn new(denied: &QuotaDenied, at: Timestamp) -> Self {
+        let QuotaDenied { reason, message, policy, resets_at, usage: _, period: _ } = denied;
+        Self {
+            at,
+            reason: reason.to_safe_line(),
+            message: message.to_safe_line(),
+            policy: policy.as_ref().map(UntrustedText::to_safe_line),
+            until: *resets_at,
+        }
+    }
+
+    /// The same with texts that a terminal can show, whatever has been written into the notes.
+    #[must_use]
+    pub fn escape_texts(self) -> Self {
+        let Self { at, reason, message, policy, until } = self;
+        let [reason, message] = [reason, message].map(|text| escape_controls(&text));
+        Self { at, reason, message, policy: policy.map(|text| escape_controls(&text)), until }
+    }
+
+    pub fn period(&self) -> QuotaPeriod {
+        parse_period(&self.reason)
+    }
+
+    /// Whether it can still hold: nobody has asked the service since, and its end has not come.
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
 }
 
 /// Parses a body; `None` if it is not a valid answer.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use self::answer::{QuotaAnswer, parse_answer};
 pub use self::{
-    answer::{QuotaDenied, QuotaPeriod},
+    answer::{QuotaDenied, QuotaPeriod, StoredDenial},
     overview::{QuotaBlock, QuotaLimit, QuotaOverview, fetch_overview},
     proof::{ProofMethod, QuotaProof, UnclearedCredentials},
     usage::{QuotaUnit, QuotaUsage},
@@ -129,6 +129,16 @@ pub async fn clear_credentials(
         }
     };
     Ok(Clearance { subject: credentials.into_cleared(), until, usage })
+}
+
+/// Asks the service whether the user whom the proof shows may spend. It grants nothing, so `on_error` does not matter.
+pub async fn ask_about_user(
+    client: &Client,
+    service: &QuotaSettings,
+    proof: QuotaProof<'_>,
+) -> Result<Result<Option<QuotaUsage>, Box<QuotaDenied>>, NoQuotaAnswer> {
+    let answer = ask_service(client, service, proof).await?;
+    Ok(answer.map_err(|denied| Box::new(denied.redact_secret(proof.sent_secret()))))
 }
 
 /// Asks the service, and applies `on_error` if there is no valid answer. Returns the usage that it reported.

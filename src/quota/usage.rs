@@ -65,6 +65,10 @@ impl LimitUsage {
         self.percent.or_else(|| Some(100.0 * self.used? / self.limit.filter(|limit| *limit > 0.0)?))
     }
 
+    fn is_almost_spent(&self) -> bool {
+        self.share().is_some_and(|share| share >= WARNING_PERCENT)
+    }
+
     fn describe(&self) -> Option<String> {
         let (share, period) = (self.share()?, self.period);
         Some(match (self.used.zip(self.limit), self.unit) {
@@ -99,9 +103,17 @@ impl QuotaUsage {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
+    /// The same of those limits that are almost reached.
+    pub fn describe_almost_spent(&self) -> Option<String> {
+        let limits = self.list_limits();
+        let parts: Vec<String> =
+            limits.iter().filter(|limit| limit.is_almost_spent()).filter_map(LimitUsage::describe).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
     /// Whether one of the limits is almost reached.
     pub fn is_almost_spent(&self) -> bool {
-        self.list_limits().iter().any(|limit| limit.share().is_some_and(|share| share >= WARNING_PERCENT))
+        self.list_limits().iter().any(LimitUsage::is_almost_spent)
     }
 }
 
@@ -151,6 +163,8 @@ mod tests {
         let cost = QuotaUsage { monthly_cost: Some(52.5), monthly_cost_limit: Some(50.0), ..QuotaUsage::default() };
         assert_eq!(cost.describe_shares().as_deref(), Some("52.50 of 50.00 USD this month (105 %)"));
         assert!(cost.is_almost_spent());
+        let both = QuotaUsage { daily_percent: Some(12.0), ..cost };
+        assert_eq!(both.describe_almost_spent().as_deref(), Some("52.50 of 50.00 USD this month (105 %)"));
     }
 
     #[test]

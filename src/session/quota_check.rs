@@ -110,9 +110,7 @@ impl Ladder<'_> {
             Ok(clearance) => {
                 stored.cleared_until =
                     clearance.until().map(|until| until.max(self.now().saturating_add(MIN_APPROVAL)));
-                if let Some(usage) = &clearance.usage {
-                    record_usage(stored.lock, Some(usage));
-                }
+                record_answer(stored.lock, clearance.usage.as_ref(), None);
                 Ok(clearance)
             }
             Err(error) => {
@@ -120,7 +118,8 @@ impl Ladder<'_> {
                     quota::QuotaError::Denied(denied) => {
                         stored.cleared_until = None;
                         stored.store()?;
-                        record_usage(stored.lock, denied.usage.as_ref());
+                        let denial = quota::StoredDenial::new(denied, self.now());
+                        record_answer(stored.lock, denied.usage.as_ref(), Some(denial));
                     }
                     // An earlier approval lasts until its own end. Otherwise an outage of a second would stop everybody
                     // whose renewal fell into it.
@@ -148,7 +147,7 @@ impl Ladder<'_> {
             return None;
         }
         stored.lock.try_update_notes(|notes| notes.warned_on = Some(today));
-        Some(format!("You have used {}.", usage.describe_shares()?))
+        Some(format!("You have used {}.", usage.describe_almost_spent()?))
     }
 
     /// Whether credentials, or an approval, of this freshness are enough for the ladder's purpose. A background renewal
@@ -224,10 +223,17 @@ impl PortalSteps<'_, '_> {
     }
 }
 
-/// Stores the usage for `status`, which does not ask the service itself.
-fn record_usage(credentials: &LockedCredentials<'_>, usage: Option<&quota::QuotaUsage>) {
-    if credentials.load_credentials_notes().usage.as_ref() != usage {
-        credentials.try_update_notes(|notes| notes.usage = usage.cloned());
+/// Stores the answer for `status`, which does not ask the service itself. An approval without usage leaves the earlier
+/// usage, because `on_error` may have given it.
+fn record_answer(
+    credentials: &LockedCredentials<'_>,
+    usage: Option<&quota::QuotaUsage>,
+    denial: Option<quota::StoredDenial>,
+) {
+    let notes = credentials.load_credentials_notes();
+    let usage = if denial.is_none() { usage.or(notes.usage.as_ref()) } else { usage }.cloned();
+    if (&notes.usage, &notes.denial) != (&usage, &denial) {
+        credentials.try_update_notes(|notes| (notes.usage, notes.denial) = (usage, denial));
     }
 }
 

@@ -4,6 +4,8 @@
 //! know whether the provider has ended the session meanwhile; `doctor` checks that.
 
 mod fact_sheet;
+mod quota_facts;
+mod utc_time;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -25,12 +27,13 @@ use crate::{
     hint::{Hint, Invocation, NextCommand},
     host::{Environment, Terminal, format_local_time},
     identity,
-    quota::QuotaUsage,
     session::{find_unmet_requirement, predict_renewal},
     text::{escape_controls, sanitize_line},
     time::{Timestamp, format_duration},
 };
 use fact_sheet::{StatusFact, format_facts};
+use quota_facts::StatusQuota;
+use utc_time::UtcTime;
 
 /// Prints the facts, as one line each or as one JSON document. Not being signed in is a fact and not a failure, so the
 /// exit code is 0 then too.
@@ -78,9 +81,9 @@ struct StatusReport {
     /// Hosts that would receive the sign-in and that the user has not accepted. Omitted if the list is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     destination_changes: Vec<DestinationChange>,
-    /// The usage that the quota service reported last. Omitted without a quota service.
+    /// What the quota service answered last. Omitted without a quota service.
     #[serde(skip_serializing_if = "Option::is_none")]
-    quota: Option<QuotaUsage>,
+    quota: Option<StatusQuota>,
     /// The environment variables that are set and concern this program, and why some of them are not used.
     variables: Vec<VariableStatus>,
 }
@@ -133,17 +136,6 @@ struct StatusRequirements {
     met: Option<bool>,
     /// Which requirement the sign-in does not meet.
     unmet: Option<String>,
-}
-
-/// A moment that JSON shows in UTC, such as `2026-11-20T23:46:17Z`.
-#[derive(Clone, Copy, Serialize)]
-#[serde(into = "String")]
-struct UtcTime(Timestamp);
-
-impl From<UtcTime> for String {
-    fn from(time: UtcTime) -> Self {
-        time.0.to_string()
-    }
 }
 
 /// How long the AWS credentials are valid.
@@ -203,7 +195,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
             message: report.message,
             hint: report.hint.render(&context.invocation()),
         }),
-        quota: notes.usage.filter(|_| work.profile.quota.is_some()),
+        quota: work.profile.quota.as_ref().and_then(|_| StatusQuota::from_notes(&notes, now)),
         destination_changes: sign_in.destinations.find_profile_changes(&work.profile, &context.host.environment),
         variables: work.profile.list_variables(&context.host.environment, &context.host.paths),
     })
@@ -326,7 +318,7 @@ impl StatusReport {
         facts.push(StatusFact::new("Storage", self.storage));
         facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));
         facts.extend(describe_variables(&self.variables));
-        facts.extend(self.quota.as_ref().and_then(describe_quota));
+        facts.extend(self.quota.iter().flat_map(|quota| quota.to_facts(environment)));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
             let error = format!("{message} [{slug}], {} ago", format_duration(now.duration_since(*at)));
             facts.extend([
@@ -365,6 +357,10 @@ impl StatusReport {
             RenewalOutlook::SignInNeeded(_) => false,
         };
         let (text, tone) = match &self.credentials {
+            // AWS would accept them, and no program gets them.
+            Some(_) if self.quota.as_ref().is_some_and(StatusQuota::is_denied) => {
+                ("stored, and not handed out while the quota service denies it".to_owned(), Tone::Bad)
+            }
             Some(RemainingValidity { expires_at, seconds_left }) => {
                 let left = Duration::from_secs(*seconds_left);
                 let (then, tone) = match (left < EXPIRES_SOON, is_signed_in) {
@@ -429,10 +425,4 @@ fn describe_backoff(left: Duration, invocation: &Invocation) -> StatusFact {
     ));
     let paused = paused.command(NextCommand::Login);
     StatusFact::new("Paused", paused.render(invocation)).with_tone(Tone::Warning)
-}
-
-/// The shares of the quota that are used. `None` if the quota service reported no limit.
-fn describe_quota(usage: &QuotaUsage) -> Option<StatusFact> {
-    let tone = if usage.is_almost_spent() { Tone::Warning } else { Tone::Plain };
-    Some(StatusFact::new("Quota", usage.describe_shares()?).with_tone(tone))
 }

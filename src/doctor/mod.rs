@@ -14,6 +14,7 @@ mod session;
 mod network;
 mod provider;
 mod sign_in;
+mod quota;
 mod services;
 mod aws_files;
 mod claude;
@@ -107,6 +108,9 @@ pub enum CheckResult {
     Skipped,
 }
 
+/// The check of the quota service. With `--live` it refreshes the sign-in first, so it is then one of the live checks.
+const QUOTA: &str = "quota";
+
 /// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
 /// them up in `doctor --json`.
 const CHECKS: [(&str, CheckFunction); 33] = [
@@ -130,7 +134,7 @@ const CHECKS: [(&str, CheckFunction); 33] = [
     ("ports", Network(|context, profile| Box::pin(sign_in::check_ports(context, profile)))),
     ("browser", Network(|context, profile| Box::pin(sign_in::check_browser(context, profile)))),
     ("aws", Network(|context, profile| Box::pin(network::check_aws(context, profile)))),
-    ("quota", Network(|context, profile| Box::pin(services::check_quota(context, profile)))),
+    (QUOTA, Network(|context, profile| Box::pin(quota::check_quota(context, profile)))),
     ("collector", Network(|context, profile| Box::pin(services::check_collectors(context, profile)))),
     ("aws-profile", Local(aws_files::check_aws_profile)),
     ("fixed-keys", Local(aws_files::check_fixed_keys)),
@@ -162,15 +166,16 @@ pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
         Network(check) => Some(async { check(context, context.profile()?).await }.await),
         Provider(check) => Some(run_provider_check(context, *check).await),
     };
+    let checks: Vec<_> = CHECKS.iter().filter(|(name, _)| !live || *name != QUOTA).collect();
     let (local, network) = thread::scope(|scope| {
-        let local = scope.spawn(|| CHECKS.iter().map(run_local).collect::<Vec<_>>());
-        let network = http::block_on(join_all(CHECKS.iter().map(run_network)));
+        let local = scope.spawn(|| checks.iter().map(|check| run_local(check)).collect::<Vec<_>>());
+        let network = http::block_on(join_all(checks.iter().map(|check| run_network(check))));
         (local.join(), network)
     });
     let local = local.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
     let outcomes = local.into_iter().zip(network.map_err(Failure::from_runtime_error)?);
     let mut reports = Vec::new();
-    for ((name, _), (local, network)) in CHECKS.iter().zip(outcomes) {
+    for ((name, _), (local, network)) in checks.into_iter().zip(outcomes) {
         let outcome = local.or(network);
         reports.extend(outcome.map(|(Ok(finding) | Err(finding))| finding.into_report(name, &context.invocation)));
     }

@@ -313,6 +313,12 @@ pub fn describe_broken_quota_service(host: &str, status: u16) -> Failure {
     Failure::new(Exit::OverQuota, "doctor/quota", what, "check quota.endpoint, or ask your administrator")
 }
 
+/// The user may spend, but not for long. `used` says how much of each limit is used.
+pub fn describe_almost_spent_limit(used: &str) -> Failure {
+    let hint = Hint::run(NextCommand::Quota).text(" to see when it resets, or ask your administrator for more");
+    Failure::new(Exit::OverQuota, "doctor/almost_spent", format!("you have used {used}"), hint)
+}
+
 /// The collector's address uses plain http, so anyone on the network path can read the telemetry.
 pub fn describe_insecure_collector(address: &str) -> Failure {
     let what = format!("Claude Code would send telemetry without encryption to {address}");

@@ -43,7 +43,7 @@ use crate::{
 pub use error::Error;
 pub use process::{CallerTerminal, report_early_failure, run_worker_process};
 pub use protocol::CallerLog;
-pub use quota_identity::QuotaIdentity;
+pub use quota_identity::{QuotaIdentity, find_stored_identity};
 pub use request::parse_purpose;
 pub use wait::{PasteSender, ProgressEvent, ProgressHandler};
 

@@ -6,13 +6,15 @@
 use super::{Error, WorkerClient};
 use crate::{
     aws::Aws,
-    cache::{Freshness, assess_credentials},
-    config::SignInSettings,
+    cache::{CredentialsRecord, Freshness, SignInRecord, assess_credentials},
+    config::{Profile, SignInSettings},
+    credentials::AwsCredentials,
     failure::Failure,
+    host::Environment,
     http::{self, Client},
     quota::{QuotaProof, UnclearedCredentials},
     secret::Secret,
-    session::{PortalTokenUse, check_destinations},
+    session::{DestinationChanged, PortalTokenUse, TokenUse, check_destinations, find_token_for},
     time::Timestamp,
 };
 
@@ -55,20 +57,33 @@ impl WorkerClient<'_> {
         }
     }
 
-    /// The stored sign-in, as far as it is valid. It uses no network. With a chain of roles, the stored credentials of an
-    /// Identity Center are those of the last role, and the service does not know that session.
-    pub fn stored_quota_identity(&self) -> Result<Option<QuotaIdentity>, Error> {
-        match &self.profile.sign_in {
-            SignInSettings::Oidc(_) => Ok(self.find_stored_token()?.map(QuotaIdentity::Token)),
-            SignInSettings::IdentityCenter(_) => {
-                let stored = self.cache.load_credentials()?;
-                check_destinations(&stored.destinations, self.profile, &self.host.environment)?;
-                let own = stored.credentials.filter(|own| {
-                    let is_valid = assess_credentials(own, self.now()) != Freshness::Spent;
-                    is_valid && self.profile.role_chain.is_empty()
-                });
-                Ok(own.map(|own| QuotaIdentity::Credentials(UnclearedCredentials::new(own))))
-            }
+    fn stored_quota_identity(&self) -> Result<Option<QuotaIdentity>, Error> {
+        let (sign_in, stored) = (self.cache.load_sign_in()?, self.cache.load_credentials()?);
+        Ok(find_stored_identity(&sign_in, &stored, self.profile, &self.host.environment, self.now())?)
+    }
+}
+
+/// What the stored records have, as far as it is valid. It uses no network. With a chain of roles, the stored credentials
+/// of an Identity Center are those of the last role, and the service does not know that session. Fails if the
+/// configuration names a host that the user has not accepted.
+pub fn find_stored_identity(
+    sign_in: &SignInRecord,
+    stored: &CredentialsRecord,
+    profile: &Profile,
+    environment: &Environment,
+    now: Timestamp,
+) -> Result<Option<QuotaIdentity>, DestinationChanged> {
+    match &profile.sign_in {
+        SignInSettings::Oidc(_) => {
+            check_destinations(&sign_in.destinations, profile, environment)?;
+            Ok(find_token_for(sign_in, TokenUse::Now, now).map(QuotaIdentity::Token))
+        }
+        SignInSettings::IdentityCenter(_) => {
+            check_destinations(&stored.destinations, profile, environment)?;
+            let is_own = profile.role_chain.is_empty();
+            let is_valid = |own: &&AwsCredentials| assess_credentials(own, now) != Freshness::Spent;
+            let own = stored.credentials.as_ref().filter(is_valid).filter(|_| is_own);
+            Ok(own.map(|own| QuotaIdentity::Credentials(UnclearedCredentials::new(own.clone()))))
         }
     }
 }

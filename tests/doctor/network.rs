@@ -103,6 +103,31 @@ fn doctor_rates_a_quota_failure_by_on_error() {
     complains(&deny, "quota", "bad", &[&host, "HTTPS_PROXY"]);
 }
 
+#[test]
+fn doctor_says_whether_the_user_may_spend() {
+    let world = World::new();
+    let endpoint = json!(world.quota_endpoint());
+    let desk = laptop_with(&world, &format!("[profiles.claude.quota]\nendpoint = {endpoint}\non_error = \"deny\"\n"));
+    assert!(says(&desk, "quota").contains("1000 of 100 k tokens"));
+    let asked = |usage: Value| json!({ "allowed": true, "usage": usage });
+    world.set(Knob::Quota, asked(json!({})));
+    assert!(says(&desk, "quota").contains("no limit"));
+    world.set(Knob::Quota, asked(json!({ "monthly_percent": 83.4, "daily_percent": 12.0 })));
+    complains(&desk, "quota", "warn", &["83 %", "`bedrock-sso quota`"]);
+    world.set(Knob::Quota, json!({
+        "allowed": false, "reason": "blocked", "message": "Ask it-help@example.com.", "resets_at": "2100-01-01T00:00:00Z",
+    }));
+    complains(&desk, "quota", "bad", &["blocked", "it-help@example.com", "2100-01-01"]);
+    desk.run(["doctor"]).expect_code(8);
+    world.clear(Knob::Quota);
+    world.set(Knob::QuotaFault, Fault::Status(401));
+    complains(&desk, "quota", "bad", &["does not accept your sign-in"]);
+    // Without a sign-in, the same answer shows that the service is there.
+    desk.run(["logout"]).expect_code(0);
+    let quota = find_check(&desk, "quota");
+    assert_eq!(quota["result"], "ok", "{quota}");
+}
+
 /// A healthy machine whose profile and Claude Code settings name a collector at this address.
 fn with_collector<'w>(world: &'w World, address: &str) -> Desk<'w> {
     let table = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", json!(address));

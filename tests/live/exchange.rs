@@ -90,6 +90,28 @@ fn sts_refusal_skips_the_bedrock_checks() {
 }
 
 #[test]
+fn live_quota_check_refreshes_the_sign_in() {
+    let world = World::new();
+    let quota = format!("[profiles.claude.quota]\nendpoint = {}\n", json!(world.quota_endpoint()));
+    world.age_next_id_token();
+    let desk = signed_in(&world, &quota);
+    let row = |live: &[&str]| {
+        let mut command = desk.command();
+        command.args(["doctor", "--json"]).args(live);
+        let outcome = desk.start_command(command).finish();
+        let checks = outcome.document()["checks"].as_array().unwrap().clone();
+        let [row] = checks.into_iter().filter(|check| check["name"] == "quota").collect::<Vec<_>>().try_into().unwrap();
+        (row["result"].clone(), row["message"].as_str().unwrap().to_owned())
+    };
+    world.set(Knob::Quota, json!({ "allowed": true, "usage": { "monthly_percent": 83.4 } }));
+    let (result, message) = row(&[]);
+    assert!(result == "ok" && message.contains("answers"), "{message}");
+    let (result, message) = row(&["--live"]);
+    assert!(result == "warn" && message.contains("83 %"), "{message}");
+    assert_eq!(world.count(Endpoint::Refresh), 1);
+}
+
+#[test]
 fn quota_denial_prevents_the_live_exchange() {
     let world = World::new();
     let quota = format!("[profiles.claude.quota]\nendpoint = {}\n", json!(world.quota_endpoint()));

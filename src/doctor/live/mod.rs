@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use super::{CheckReport, DoctorContext, Finding};
+use super::{CheckReport, DoctorContext, Finding, QUOTA, quota};
 use crate::{
     aws::{BedrockClient, BedrockError, Guardrail},
     config::Profile,
@@ -87,6 +87,7 @@ impl LiveReport {
 /// Runs the live checks one after the other. Fails only if the async runtime cannot start.
 pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
+    report.add_finding(QUOTA, quota::check_quota_live(context)?);
     let prepared = context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
     match prepared {
         Ok((profile, input)) => {

@@ -205,6 +205,22 @@ def preserve_permissions_boundary(handlers):
     handlers["AWS::IAM::Role"] = {**original, "create": create, "update": update}
 
 
+def refuse_policies_with_versions(handlers):
+    """IAM deletes no policy that has further versions, and CloudFormation does not delete them either. ministack does."""
+    from ministack.services import iam
+
+    def delete(physical_id, properties):
+        if len(iam._policies.get(physical_id, {}).get("Versions", {})) > 1:
+            raise ValueError(
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. "
+                "The default version is deleted with the policy. (Service: Iam, Status Code: 409)"
+            )
+        return original["delete"](physical_id, properties)
+
+    original = handlers["AWS::IAM::ManagedPolicy"]
+    handlers["AWS::IAM::ManagedPolicy"] = {**original, "delete": delete}
+
+
 def spell_bedrock_fields():
     """ministack makes a Bedrock answer from its record by writing each first letter small. Where the names of a request and of an
     answer differ, that gives names that no client knows."""
@@ -544,6 +560,7 @@ def prepare():
     leave_conditional_resources_out_of_change_sets()
     handlers = provisioners._RESOURCE_HANDLERS
     preserve_permissions_boundary(handlers)
+    refuse_policies_with_versions(handlers)
     complete_iam()
     spell_bedrock_fields()
     offer_models()

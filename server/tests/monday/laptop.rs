@@ -199,7 +199,12 @@ impl Laptop<'_> {
                 }
                 Some(served)
             }
-            Freshness::RenewNow | Freshness::Spent => self.work(Purpose::Automatic, now).then(|| end(&self.stored)),
+            // If the renewal fails, what is still valid is served.
+            Freshness::RenewNow => {
+                self.work(Purpose::Automatic, now);
+                Some(end(&self.stored))
+            }
+            Freshness::Spent => self.work(Purpose::Automatic, now).then(|| end(&self.stored)),
         }
     }
 
@@ -237,11 +242,10 @@ impl Laptop<'_> {
         self.stored.token_end = now + TOKEN_LIFE;
     }
 
-    /// Asks the quota service. Without an answer the approval ends.
+    /// Asks the quota service. Without an answer an earlier approval lasts until its own end.
     fn check(&mut self, now: i64, is_renewal: bool) -> bool {
         self.count(Service::Check, now, is_renewal);
         if self.scenario.outage.contains(&now) {
-            self.stored.approved_until = 0;
             return false;
         }
         let shortened = self.scenario.jitter * self.random.share();

@@ -26,7 +26,7 @@ use std::{fmt::Write as _, ops::Range};
 use laptop::{Load, Scenario};
 use load::{HOUR, Seconds, Service};
 use measured::Measured;
-use simulation::{Day, OUTAGE, monday, simulate};
+use simulation::{Day, OUTAGE, SHORT_OUTAGE, monday, simulate};
 use testworld::expect_part;
 
 const PAGE: &str = "docs/organisation/scale.md";
@@ -100,18 +100,19 @@ fn describe_peak(seconds: &Seconds, hours: &Range<i64>) -> String {
     format!("{:.1}", seconds.busiest_minute(hours) / seconds.mean(hours))
 }
 
-/// `/check` after an outage: for everybody of a scenario, without and with spreading.
-fn describe_outage(scenarios: &[(&str, [&Load; 2])]) -> String {
-    let mut table = "| `/check` after an outage, requests a second, without / with spreading | Busiest minute after 10:00 | Mean from 10:15 to 12:00 | Busiest minute in it | Busiest minute over mean |\n\
-                     |---|---|---|---|---|\n"
+/// `/check` in an outage and after it, without and with spreading.
+fn describe_outage(scenarios: &[(&str, Range<i64>, [&Load; 2])]) -> String {
+    let mut table = "| `/check` in an outage until 10:00, requests a second, without / with spreading | Busiest minute in it | Busiest minute after it | Mean from 10:15 to 12:00 | Busiest minute then | Busiest minute over mean |\n\
+                     |---|---|---|---|---|---|\n"
         .to_owned();
-    for (name, loads) in scenarios {
+    for (name, outage, loads) in scenarios {
         let checks = loads.map(|load| &load.all[Service::Check as usize]);
+        let during = describe_both(checks, |seconds| format!("{:.0}", seconds.busiest_minute(outage)));
         let first = describe_both(checks, |seconds| format!("{:.0}", seconds.busiest_minute(&RETURN)));
         let mean = describe_both(checks, |seconds| format!("{:.0}", seconds.mean(&ECHO)));
         let minute = describe_both(checks, |seconds| format!("{:.0}", seconds.busiest_minute(&ECHO)));
         let peak = describe_both(checks, |seconds| describe_peak(seconds, &ECHO));
-        writeln!(table, "| {name} | {first} | {mean} | {minute} | {peak} |").unwrap();
+        writeln!(table, "| {name} | {during} | {first} | {mean} | {minute} | {peak} |").unwrap();
     }
     table
 }
@@ -170,20 +171,22 @@ fn scale_page_shows_what_the_simulation_finds() {
     let measured = runtime.block_on(measured::measure());
     let usual = || monday(HOUR, default_interval());
     let after_outage = || Scenario { outage: OUTAGE, ..usual() };
+    let after_short_outage = || Scenario { outage: SHORT_OUTAGE, ..usual() };
     let agents_after_outage = || Scenario { agents: 1.0, ..after_outage() };
     let both = |scenario: &dyn Fn() -> Scenario| [scenario(), Scenario { jitter: JITTER, ..scenario() }];
-    let scenarios = [both(&usual), both(&after_outage), both(&agents_after_outage)];
+    let scenarios = [both(&usual), both(&after_short_outage), both(&after_outage), both(&agents_after_outage)];
     let shards = measured.shards;
     let loads: Vec<Load> = std::thread::scope(|scope| {
         let run = |scenario| scope.spawn(move || simulate(scenario, shards));
         let running: Vec<_> = scenarios.iter().flatten().map(run).collect();
         running.into_iter().map(|run| run.join().unwrap()).collect()
     });
-    let [off, on, outage_off, outage_on, agents_off, agents_on] = loads.try_into().ok().unwrap();
+    let [off, on, short_off, short_on, outage_off, outage_on, agents_off, agents_on] = loads.try_into().ok().unwrap();
     expect_table("the load", &describe_load(&off, &on));
     let outages = [
-        ("a quarter of the people runs agents", [&outage_off, &outage_on]),
-        ("everybody runs agents", [&agents_off, &agents_on]),
+        ("from 9:55", SHORT_OUTAGE, [&short_off, &short_on]),
+        ("from 9:30", OUTAGE, [&outage_off, &outage_on]),
+        ("from 9:30, and everybody runs agents", OUTAGE, [&agents_off, &agents_on]),
     ];
     expect_table("an outage", &describe_outage(&outages));
     expect_table("the capacity", &describe_capacity(&measured));

@@ -1,5 +1,7 @@
 //! All laptops of one scenario.
 
+use std::ops::Range;
+
 use crate::{
     laptop::{Load, Scenario, spend_day},
     load::{HOUR, Service},
@@ -31,8 +33,10 @@ pub(crate) fn monday(session: i64, interval: i64) -> Scenario {
     Scenario { session, interval, jitter: 0.0, agents: 0.25, outage: 0..0 }
 }
 
-/// The quota service does not answer for half an hour.
-pub(crate) const OUTAGE: std::ops::Range<i64> = 9 * HOUR + HOUR / 2..10 * HOUR;
+/// The quota service does not answer for half an hour, as long as an approval lasts.
+pub(crate) const OUTAGE: Range<i64> = 9 * HOUR + HOUR / 2..10 * HOUR;
+/// It does not answer for five minutes, the shortest time for which an approval is left when it is renewed.
+pub(crate) const SHORT_OUTAGE: Range<i64> = 10 * HOUR - 300..10 * HOUR;
 
 pub(crate) fn simulate(scenario: &Scenario, shards: usize) -> Load {
     let (mut load, mut random) = (Load::new(shards), Random::new(SEED));

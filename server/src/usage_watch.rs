@@ -8,7 +8,7 @@ use tokio::{sync::Notify, task::JoinSet, time::sleep};
 
 use crate::{
     aws_calls::{AwsClient, FunctionName},
-    calendar::Calendar,
+    calendar::{Calendar, Period},
     config::GroupRule,
     enforcement::{EnforcementError, EnforcementInputs, EnforcementOutcome, EnforcementReport, Enforcer},
     ingest::DeliveredPeople,
@@ -82,6 +82,24 @@ impl UsageWatch {
     /// Marks people who have reached a limit, causes a run of the enforcement for them, and returns the notices that are
     /// due. If it fails, the caller repeats it.
     pub async fn review(self: &Arc<Self>, people: &DeliveredPeople) -> StoreResult<Vec<DueNotice>> {
+        self.review_people(people, NameCheck::Report).await
+    }
+
+    /// Marks everybody who is over a limit that was lowered just now. Without it, their next call would do so.
+    pub async fn review_everybody(self: &Arc<Self>) -> StoreResult<()> {
+        if self.enforcement.is_none() {
+            return Ok(());
+        }
+        let month = self.calendar.key_of(Period::Month, (self.now)());
+        let all = self.store.list_usage(&month).await?.into_iter().map(|(person, _)| person).collect();
+        self.review_people(&DeliveredPeople { all, ..DeliveredPeople::default() }, NameCheck::Skip).await.map(|_| ())
+    }
+
+    async fn review_people(
+        self: &Arc<Self>,
+        people: &DeliveredPeople,
+        name_check: NameCheck,
+    ) -> StoreResult<Vec<DueNotice>> {
         let needs_standing = self.enforcement.is_some() || self.notifier.is_some();
         let is_unproven = |person: &Person| self.expects_tokens && !self.names.is_proven(person);
         let mut waiting = people.all.iter().filter(|person| needs_standing || is_unproven(person));
@@ -92,8 +110,8 @@ impl UsageWatch {
                 && let Some(person) = waiting.next()
             {
                 let (watch, person) = (Arc::clone(self), person.clone());
-                let is_assigned = people.assigned.contains(&person);
-                tasks.spawn(async move { watch.review_person(&person, is_assigned).await });
+                let name_check = if people.assigned.contains(&person) { NameCheck::AssignedByAws } else { name_check };
+                tasks.spawn(async move { watch.review_person(&person, name_check).await });
             }
             let Some(reviewed) = tasks.join_next().await else { break };
             let failed = |error| StoreError::Unavailable(format!("a task has failed: {error}"));
@@ -107,13 +125,15 @@ impl UsageWatch {
         Ok(due)
     }
 
-    async fn review_person(&self, person: &Person, is_assigned: bool) -> StoreResult<ReviewedPerson> {
+    async fn review_person(&self, person: &Person, name_check: NameCheck) -> StoreResult<ReviewedPerson> {
         let now = (self.now)();
         let account = self.store.load_account(person, &current_periods(&self.calendar, now)).await?;
-        if account.record.is_some() || is_assigned {
-            self.names.remember_proven(person);
-        } else if self.expects_tokens {
-            self.report_name(person, &NameFault::NoVerifiedToken).await;
+        match (account.record.is_some(), name_check) {
+            (true, _) | (_, NameCheck::AssignedByAws) => self.names.remember_proven(person),
+            (false, NameCheck::Report) if self.expects_tokens => {
+                self.report_name(person, &NameFault::NoVerifiedToken).await;
+            }
+            (false, NameCheck::Report | NameCheck::Skip) => {}
         }
         let standing = evaluate(&account, &self.calendar, self.group_rule, now)?;
         let mut is_marked = false;
@@ -203,6 +223,16 @@ impl UsageWatch {
             }
         }
     }
+}
+
+/// What is done about a name that no token has proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NameCheck {
+    Report,
+    /// IAM Identity Center has named the session, so nothing.
+    AssignedByAws,
+    /// Nobody has spent anything now.
+    Skip,
 }
 
 /// What has followed from one person's usage.

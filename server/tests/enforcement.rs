@@ -20,8 +20,10 @@ use bedrock_sso::{
     time::Timestamp,
 };
 use bedrock_sso_server::{
+    administration::{AdminRequest, Administration},
     api::{EnforcementRunner, Service},
     aws_calls::AwsClient,
+    calendar::Period,
     config::Config,
     enforcement::EnforcementReport,
     ingest::Ingestion,
@@ -179,9 +181,8 @@ impl Office {
     }
 
     async fn set_limit(&self, amount: &str) {
-        let period = bedrock_sso_server::calendar::Period::Month;
         let amount = amount.parse().unwrap();
-        let limit = Limit { scope: Scope::Default, model: None, period, amount, action: Action::Block };
+        let limit = Limit { scope: Scope::Default, model: None, period: Period::Month, amount, action: Action::Block };
         self.store.set_limit(&limit).await.unwrap();
     }
 }
@@ -261,6 +262,31 @@ async fn a_limit_refuses_until_a_grant_and_again_after_it() {
     office.set_limit("2000").await;
     service.watch.enforce().await.unwrap();
     assert_eq!(office.refused(today()), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_lowered_limit_refuses_without_another_call() {
+    let office = Office::new().await;
+    let service = office.start_process(today);
+    office.set_limit("5000").await;
+    ingest(&service, &[record("1", "alice", 2000), record("2", "bob", 10)].join("\n")).await;
+    let Service { store, watch, prices, calendar, .. } = &service;
+    let administration = Administration { store: store.as_ref(), watch, calendar, prices, now: today() };
+    let limit = Limit {
+        scope: Scope::Default,
+        model: None,
+        period: Period::Month,
+        amount: "1000".parse().unwrap(),
+        action: Action::Block,
+    };
+    let answer = administration.carry_out(AdminRequest::SetLimits { limits: vec![limit] }).await.unwrap();
+    // The loop of this process is awake.
+    assert_eq!(answer.remark(), None);
+    service.watch.enforce().await.unwrap();
+    assert_eq!(office.refused(today()), ["alice"]);
+    // Nobody has spent anything meanwhile, so nobody is reported.
+    let faults = store.load_faults().await.unwrap();
+    assert_eq!(faults.no_verified_token, [("alice".to_owned(), 1), ("bob".to_owned(), 1)].into());
 }
 
 #[tokio::test]

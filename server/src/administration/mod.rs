@@ -78,13 +78,25 @@ impl AdminRequest {
     }
 }
 
+impl AdminRequest {
+    /// Whether usage of before may be over a limit after it.
+    fn can_lower_limits(&self) -> bool {
+        // Without its own limit, a person has that of the group or of everybody.
+        matches!(self, Self::SetLimits { .. } | Self::RemoveLimits { .. } | Self::Import { .. })
+    }
+}
+
 impl Administration<'_> {
     /// Carries the request out, and makes the policies of AWS follow it.
     pub async fn carry_out(&self, request: AdminRequest) -> StoreResult<AdminAnswer> {
         let changes_refusals = request.changes_refusals();
+        let lowers_limits = request.can_lower_limits();
         let answer = self.change_or_show(request).await?;
         if !changes_refusals {
             return Ok(answer);
+        }
+        if lowers_limits {
+            self.watch.review_everybody().await?;
         }
         Ok(match self.watch.wake_enforcement().await {
             WakeOutcome::NoEnforcement | WakeOutcome::Woken => answer,

@@ -7,6 +7,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -52,6 +53,10 @@ struct RuntimeRequest {
 
 impl Function {
     fn start(role: &str, folder: &Path) -> Self {
+        Self::start_with(role, folder, &[])
+    }
+
+    fn start_with(role: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let runtime = TcpListener::bind("127.0.0.1:0").unwrap();
         let process = program()
             .env("AWS_LAMBDA_RUNTIME_API", runtime.local_addr().unwrap().to_string())
@@ -60,6 +65,7 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("BEDROCK_SSO_SERVER_ROLE", role)
             .env("BEDROCK_SSO_SERVER_CONFIG", configuration(folder))
+            .envs(variables.iter().copied())
             .spawn()
             .unwrap();
         Self { runtime, process }
@@ -291,6 +297,68 @@ fn only_the_authorizer_says_who_has_signed() {
     }
     // The routes of tokens ask for a token, whoever has signed.
     assert_eq!(status(&signed_event("/check", Some(ALICE))), 401);
+}
+
+/// A bucket on loopback with these objects. It refuses a request without a signature.
+fn serve_bucket(objects: Vec<(&'static str, Vec<u8>)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            let path = head.split(' ').nth(1).unwrap();
+            let is_signed =
+                head.contains("authorization: AWS4-HMAC-SHA256") && head.contains("/eu-west-1/s3/aws4_request");
+            let object = objects.iter().find(|(key, _)| path == *key).filter(|_| is_signed);
+            let missing = b"<Error><Code>NoSuchKey</Code></Error>".to_vec();
+            let (status, body) = object.map_or(("404 Not Found", missing), |(_, body)| ("200 OK", body.clone()));
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()).unwrap();
+            stream.write_all(&body).unwrap();
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn objects_of_a_bucket_are_counted_like_deliveries() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    write!(encoder, "{}\n{}\n", record("1", 10), record("2", 20)).unwrap();
+    let object = encoder.finish().unwrap();
+    let endpoint =
+        serve_bucket(vec![("/logs/AWSLogs/a%20b.json.gz", object), ("/logs/data/c.json.gz", b"{}".to_vec())]);
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL_S3", &endpoint),
+    ];
+    let function = Function::start_with("ingest", folder.path(), &variables);
+    let notification = |key: &str| {
+        let s3 = json!({ "bucket": { "name": "logs" }, "object": { "key": key } });
+        json!({ "Records": [{ "eventSource": "aws:s3", "awsRegion": "eu-west-1", "s3": s3 }] })
+    };
+    let summary = |accepted, repeated, rejected| {
+        (true, json!({ "accepted": accepted, "repeated": repeated, "rejected": rejected }))
+    };
+    assert_eq!(function.invoke(&notification("AWSLogs/a+b.json.gz")), summary(2, 0, 0));
+    // The same object, as EventBridge reports it.
+    let detail = json!({ "bucket": { "name": "logs" }, "object": { "key": "AWSLogs/a b.json.gz" } });
+    let event = json!({ "source": "aws.s3", "detail-type": "Object Created", "region": "eu-west-1", "detail": detail });
+    assert_eq!(function.invoke(&event), summary(0, 2, 0));
+    // Prompts are not read, and what is gone is not asked for again.
+    assert_eq!(function.invoke(&notification("data/c.json.gz")), summary(0, 0, 0));
+    assert_eq!(function.invoke(&notification("absent.json.gz")), summary(0, 0, 1));
+}
+
+#[test]
+fn the_enforcing_function_needs_no_policies_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = Function::start("enforce", folder.path());
+    let report = json!({ "refused": 0, "left_out": 0, "written": 0 });
+    assert_eq!(function.invoke(&json!({ "source": "aws.events" })), (true, report));
 }
 
 #[test]

@@ -220,7 +220,8 @@ async fn token_with_too_many_groups_has_no_groups() {
     let verifier = verifier(&world);
     for claims in [json!({ "_claim_names": { "groups": "src1" } }), json!({ "hasgroups": true })] {
         world.next(1, Knob::Claims, claims.clone());
-        assert!(identify_next(&world, &verifier).await.unwrap().record.groups.is_empty(), "{claims}");
+        let caller = identify_next(&world, &verifier).await.unwrap();
+        assert!(caller.record.groups.is_empty() && caller.are_groups_missing, "{claims}");
     }
 }
 

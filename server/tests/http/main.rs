@@ -88,6 +88,52 @@ fn groups_of_the_latest_token_hold() {
     assert_eq!(reason(&token_with(&["staff", "interns"], 0)), "monthly_exceeded");
 }
 
+#[test]
+fn token_without_room_for_groups_loses_no_group() {
+    let world = World::new();
+    let server = Server::start(&world);
+    server.set_limit(group("interns"), "month 0");
+    let check = |claims: Value, seconds: i64| {
+        world.next(1, Knob::Claims, claims);
+        world.next(1, Knob::IdTokenTimes, json!({ "iat": seconds }));
+        server.get("/check", &world.issue_id_token()).1["reason"].as_str().unwrap().to_owned()
+    };
+    let missing_groups = || server.wait(server.store.load_faults()).missing_groups;
+    assert_eq!(check(json!({ "groups": ["interns"] }), -30), "monthly_exceeded");
+    assert_eq!(missing_groups(), [].into());
+    // As Entra ID writes it for people of more than 200 groups.
+    assert_eq!(check(json!({ "_claim_names": { "groups": "src1" } }), -20), "monthly_exceeded");
+    assert_eq!(missing_groups(), [(PERSON.to_owned(), 1)].into());
+    // A token that names all groups decides again.
+    assert_eq!(check(json!({ "groups": ["staff"] }), -10), "no_policy");
+}
+
+#[test]
+fn names_that_nobody_has_proven_are_reported() {
+    let world = World::new();
+    let server = Server::start(&world);
+    let bearer = format!("Bearer {INGEST_TOKEN}");
+    let faults = || server.wait(server.store.load_faults());
+    let ingest = |record: &str| server.ingest(&bearer, record.as_bytes()).1["accepted"].clone();
+    assert_eq!(ingest(&record("one", 1)), 1);
+    assert_eq!(faults().no_verified_token, [(PERSON.to_owned(), 1)].into());
+    assert!(read_log().contains("no verified token has named demo@example.com"));
+    // A role that only IAM Identity Center can assume, with a name that it has chosen.
+    let assigned = record("two", 1).replace("BedrockUser/demo", "AWSReservedSSO_claude_0123456789abcdef/other");
+    assert_eq!(ingest(&assigned), 1);
+    let pool = record("three", 1).replace(PERSON, "CognitoIdentityCredentials");
+    assert_eq!(ingest(&pool), 0);
+    assert_eq!(faults().rejected, [("shared_name".to_owned(), 1)].into());
+    // Another person of the provider gets the same name.
+    for subject in ["first", "second"] {
+        world.next(1, Knob::Claims, json!({ "sub": subject }));
+        assert_eq!(server.get("/check", &world.issue_id_token()).0, 200);
+    }
+    assert_eq!(faults().two_subjects, [(PERSON.to_owned(), 1)].into());
+    assert!(read_log().contains("demo@example.com has two subjects: first and second"));
+    assert_eq!(faults().no_verified_token, [(PERSON.to_owned(), 1)].into());
+}
+
 /// Nothing verifies a signature here.
 #[test]
 fn stand_alone_server_has_no_signed_routes() {

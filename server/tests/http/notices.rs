@@ -11,7 +11,7 @@ use bedrock_sso_server::{limits::Scope, store::file_store::FileStore};
 use serde_json::Value;
 use testworld::{World, wait_until};
 
-use crate::server::{INGEST_TOKEN, Server, record};
+use crate::server::{INGEST_TOKEN, Server, read_log, record};
 
 /// A webhook on loopback with what it has received. It refuses the first `failures` messages.
 fn start_webhook(mut failures: usize) -> (String, Arc<Mutex<Vec<Value>>>) {
@@ -86,6 +86,9 @@ fn concurrent_deliveries_cause_one_notice_for_each_threshold() {
     assert_eq!(thresholds(), [80, 100]);
     let text = received.lock().unwrap()[1]["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("demo@example.com has used 1,") && text.contains("and is refused"), "{text}");
+    let (log, host) = (read_log(), webhook.trim_start_matches("http://").split('/').next().unwrap());
+    assert!(log.contains(&format!("POST {host}: 204")), "the log has the request");
+    assert!(!log.contains("planted-webhook-secret"), "the path of a webhook is a secret");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! credentials of their permission set.
 //!
 //! API Gateway's IAM authorizer verifies the signature, and says in the event of the function who has signed. Only that is
-//! believed: a client chooses its headers, and whoever may write events of the function is its administrator. So these
+//! believed: a client chooses its headers, and only an administrator can invoke the function with an event. So these
 //! routes exist in AWS Lambda only.
 
 use std::sync::Arc;

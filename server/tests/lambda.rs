@@ -295,7 +295,7 @@ fn only_the_authorizer_says_who_has_signed() {
         forged["requestContext"]["authorizer"] = json!({ "jwt": { "claims": { "userArn": ALICE }, "scopes": null } });
         assert_eq!(status(&forged), 401);
     }
-    // The routes of tokens ask for a token, whoever has signed.
+    // A signature does not replace the token of the other routes.
     assert_eq!(status(&signed_event("/check", Some(ALICE))), 401);
 }
 

@@ -279,7 +279,7 @@ fn find_profile_problems(
     found
 }
 
-/// The problem of a quota whose service cannot tell the users apart: AWS gives all sessions of an identity pool one name,
+/// The problem of a quota whose service cannot distinguish the users: AWS gives all sessions of an identity pool one name,
 /// and Bedrock logs nothing else about the user.
 ///
 /// Only `config check` and `doctor` report it. The program itself goes on, because AWS's guidance sample counts what the

@@ -33,7 +33,7 @@ pub(super) fn check_quota_live(context: &DoctorContext<'_>) -> Result<Finding, F
         let (client, cache) = (context.live_client(profile)?, context.cache(profile));
         let config = context.inputs.file.as_deref();
         let worker = WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, 0);
-        // The live check `exchange` reports why there is none.
+        // Without one, the live check `exchange` reports the reason.
         let identity = profile.storage.stores_anything().then(|| worker.quota_identity(client).ok()).flatten();
         Ok((profile, service, client, identity))
     });

@@ -132,7 +132,7 @@ mod tests {
             ("https://a1b2c3.execute-api.eu-west-1.api.aws/check", "eu-west-1"),
             ("https://a1b2c3-vpce-1.execute-api.eu-west-1.amazonaws.com/check", "eu-west-1"),
             ("https://limits.example.com/signed/check", "eu-central-1"),
-            // Whoever owns such a domain must not choose the scope of the signature.
+            // The owner of such a domain must not choose the scope of the signature.
             ("https://a1b2c3.execute-api.us-west-2.amazonaws.com.evil.example/check", "eu-central-1"),
             ("https://a1b2c3.execute-api.us-west-2.amazonaws.com.cn/check", "eu-central-1"),
             ("https://a1b2c3.execute-api.amazonaws.com/check", "eu-central-1"),

@@ -82,7 +82,7 @@ fn refused_user_gets_no_new_credentials() {
 }
 
 #[test]
-fn refusal_keeps_stored_credentials_without_serving_them() {
+fn refusal_preserves_stored_credentials_unserved() {
     let world = World::new();
     let desk = desk(&world, ", interval = \"4m\"");
     let first = desk.credentials();

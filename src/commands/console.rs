@@ -6,29 +6,27 @@
 
 use std::time::Duration;
 
-use tokio::{sync::mpsc, time::timeout};
-
-use super::{CommandContext, context::ProfileContext, env::fetch_credentials, write_secret, write_stderr_line};
+use super::{
+    CommandContext,
+    context::ProfileContext,
+    env::fetch_credentials,
+    one_time_browser::{BrowserNotServed, OPENING_TIMEOUT, serve_browser_once},
+    write_secret, write_stderr_line,
+};
 use crate::{
     aws::{self, ConsolePage},
     cli::ConsoleArgs,
     config::{CallerKind, Partition, Profile, is_region},
     failure::Failure,
-    host::{Browser, BrowserLaunch, ExecutionContext, Terminal},
+    host::{Browser, ExecutionContext, Terminal},
     http::{self, Client},
-    log,
-    oidc::callback::OneTimeRedirect,
-    race::{RaceWinner, race_futures},
+    oidc::callback::OneTimeAnswer,
     secret::Secret,
-    session::{SessionCredentials, await_browser_failure, check_browser},
+    session::{SessionCredentials, check_browser},
 };
 
 /// How long AWS may take to answer. A user is waiting in a terminal, so this is shorter than the usual limit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long the local address waits for the browser, unless the profile's `login_timeout` is shorter. A browser opens
-/// the address within seconds, because the user does not have to type anything first.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Signs in if needed, requests the console's address from AWS, and opens or prints it.
 pub(super) fn run_console(arguments: &ConsoleArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
@@ -92,28 +90,18 @@ fn print_address(address: &Secret, role: &str) -> Result<(), Failure> {
 }
 
 /// Opens the browser with a local address, and returns after this process has redirected the browser to AWS.
-///
-/// It has to wait for that: the local address stops working when the process ends. Some browsers report their failure
-/// only after the start, so it waits for that report at the same time.
 async fn show_in_browser(browser: &Browser, address: Secret, role: &str, profile: &Profile) -> Result<(), Failure> {
-    let report = |event| log::debug("console", format_args!("{event}"));
-    let mut redirect =
-        OneTimeRedirect::start(address, report).await.map_err(|attempt| Failure::from_missing_address(&attempt))?;
-    let (failures, mut failure) = mpsc::channel(1);
-    match browser.open_url(redirect.address(), move |why| drop(failures.try_send(why))) {
-        BrowserLaunch::Started => {}
-        BrowserLaunch::Failed(why) => return Err(Failure::from_failed_browser(&why)),
-        BrowserLaunch::Manual => return Err(Failure::from_missing_browser("no browser is configured")),
-    }
-    write_stderr_line(&format!(
-        "Opening the AWS console in your browser as {role}. If it does not open, go to {}",
-        redirect.address()
-    ));
     let limit = profile.login_timeout.min(OPENING_TIMEOUT);
-    let opened = race_futures(redirect.wait_until_used(), await_browser_failure(&mut failure));
-    match timeout(limit, opened).await {
-        Ok(RaceWinner::Left(())) => Ok(()),
-        Ok(RaceWinner::Right(why)) => Err(Failure::from_failed_browser(&why)),
-        Err(_) => Err(Failure::from_unopened_console(limit)),
-    }
+    let announce = |address: &str| {
+        write_stderr_line(&format!(
+            "Opening the AWS console in your browser as {role}. If it does not open, go to {address}"
+        ));
+    };
+    let served = serve_browser_once(browser, OneTimeAnswer::Redirect(address), limit, "console", announce).await;
+    served.map_err(|failed| match failed {
+        BrowserNotServed::NoPort(attempt) => Failure::from_missing_address(&attempt),
+        BrowserNotServed::NotConfigured => Failure::from_missing_browser("no browser is configured"),
+        BrowserNotServed::Failed(why) => Failure::from_failed_browser(&why),
+        BrowserNotServed::NotOpened => Failure::from_unopened_console(limit),
+    })
 }

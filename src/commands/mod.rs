@@ -18,6 +18,7 @@ mod export;
 mod wrap;
 mod login;
 mod logout;
+mod one_time_browser;
 mod otel_headers;
 mod color;
 mod progress;

@@ -3,8 +3,6 @@
 //! The pages contain no script, no external resource and no secret, and every text from outside is escaped. They are
 //! served on loopback, where any program or web page can send requests. `callback` decides which page it serves.
 
-use std::sync::OnceLock;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::digest;
 
@@ -31,7 +29,11 @@ pub enum SignInEnding {
 
 /// A whole HTML document.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HtmlPage(String);
+pub struct HtmlPage {
+    html: String,
+    /// The rules of style besides those of all pages.
+    more_style: &'static str,
+}
 
 impl HtmlPage {
     /// The final page of a sign-in.
@@ -56,14 +58,36 @@ impl HtmlPage {
         }
     }
 
+    /// A page of another command in the same style, with further rules. `lead` and `body` are markup, so the caller must
+    /// have escaped what they contain.
+    pub fn from_body(tone: PageTone, title: &str, lead: &str, body: &str, more_style: &'static str) -> Self {
+        render_styled_page(tone, title, lead, body, more_style)
+    }
+
     pub fn into_html(self) -> String {
-        self.0
+        self.html
+    }
+
+    /// The document for a file, which has no headers and therefore contains the policy itself.
+    pub fn into_file(self) -> String {
+        let policy = build_resource_policy(self.more_style);
+        let first = "<meta charset=\"utf-8\">";
+        self.html.replacen(
+            first,
+            &format!("{first}\n<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">"),
+            1,
+        )
+    }
+
+    /// The `Content-Security-Policy` of this page, as a header.
+    pub fn security_policy(&self) -> String {
+        format!("{}; frame-ancestors 'none'", build_resource_policy(self.more_style))
     }
 }
 
 impl std::fmt::Debug for HtmlPage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HtmlPage({} bytes)", self.0.len())
+        write!(f, "HtmlPage({} bytes)", self.html.len())
     }
 }
 
@@ -80,9 +104,9 @@ pub enum Notice {
     NoAnswer,
     /// A request that cannot be parsed, or that no browser would send.
     Unreadable,
-    /// `console` is waiting for the browser, but the path is not the one that it opened.
+    /// A command is waiting for the browser, but the path is not the one that it opened.
     NoRedirect,
-    /// The local address of `console` has been opened before. It redirects only once.
+    /// The local address of a command has been opened before. It works only once.
     RedirectUsed,
 }
 
@@ -117,13 +141,13 @@ impl Notice {
             ),
             Self::NoRedirect => (
                 "Page not found",
-                "bedrock-sso is opening the AWS console at this port, but not at this address.",
+                "bedrock-sso is waiting for your browser at this port, but not at this address.",
                 "Continue in the tab that the command opened, or run the command again.",
             ),
             Self::RedirectUsed => (
                 "Address already used",
-                "This address opens the AWS console only once, and a browser has already used it.",
-                "To open the console again, run the command again in your terminal.",
+                "This address works only once, and a browser has already used it.",
+                "Run the command again in your terminal.",
             ),
         };
         let tone = if self == Self::AlreadyAnswered { PageTone::Busy } else { PageTone::Notice };
@@ -131,23 +155,20 @@ impl Notice {
     }
 }
 
-/// The `Content-Security-Policy` of these pages. It allows their inline style, by its hash, and their icon, and blocks
-/// everything else, so that a text that escaping missed cannot run a script.
-pub fn build_security_policy() -> &'static str {
-    static POLICY: OnceLock<String> = OnceLock::new();
-    POLICY.get_or_init(|| {
-        let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
-        format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-    })
+/// What a page may load: its inline style, by its hash, and its icon. Everything else is blocked, so that a text that
+/// escaping missed cannot run a script.
+fn build_resource_policy(more_style: &str) -> String {
+    let style = format!("{STYLE}{more_style}");
+    let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'")
 }
 
 /// The colour and the symbol of a page.
-#[derive(Clone, Copy)]
-enum PageTone {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageTone {
     Success,
+    /// It still works, but needs attention.
+    Warning,
     Failure,
     Notice,
     /// The page reloads until the result is known.
@@ -217,24 +238,30 @@ fn render_code_spans(text: &str) -> String {
 
 /// Puts a page together. `lead` and `body` are markup, so the caller must have escaped what they contain.
 fn render_page(tone: PageTone, title: &str, lead: &str, body: &str) -> HtmlPage {
+    render_styled_page(tone, title, lead, body, "")
+}
+
+fn render_styled_page(tone: PageTone, title: &str, lead: &str, body: &str, more_style: &'static str) -> HtmlPage {
     let (class, role, stroke, ink) = match tone {
         PageTone::Success => ("good", "status", "M15 24.5l6.2 6.2L33.5 18", "15803d"),
+        PageTone::Warning => ("warn", "status", "M24 14v12.5M24 33.5v.1", "8a5a00"),
         PageTone::Failure => ("bad", "alert", "M17 17l14 14M31 17L17 31", "b3261e"),
         PageTone::Notice => ("calm", "status", "M24 22.5v11.5M24 14.5v.1", "5b6675"),
         PageTone::Busy => ("busy", "status", "M15 24h.1M24 24h.1M33 24h.1", "5b6675"),
     };
     let icon = build_icon_url(stroke, ink);
-    HtmlPage(format!(
+    let html = format!(
         include_str!("page.html"),
         title = title,
         icon = icon,
-        style = STYLE,
+        style = format_args!("{STYLE}{more_style}"),
         tone = class,
         role = role,
         stroke = stroke,
         lead = lead,
         body = body,
-    ))
+    );
+    HtmlPage { html, more_style }
 }
 
 /// The icon of the tab, which shows the result even if the user has switched to another tab.
@@ -302,11 +329,17 @@ mod tests {
 
     #[test]
     fn security_policy_allows_only_the_inline_style() {
-        let page = Notice::AlreadyAnswered.to_page().into_html();
-        let style = page.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).unwrap().0;
-        let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
-        assert!(build_security_policy().contains(&format!("'sha256-{hash}'")));
-        assert!(!page.contains(" style=") && !page.contains("<script"));
+        let own = HtmlPage::from_body(PageTone::Warning, "Limits", "", "", ".limits { margin: 0 }");
+        for page in [Notice::AlreadyAnswered.to_page(), own] {
+            let policy = page.security_policy();
+            let html = page.clone().into_html();
+            let style = html.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).unwrap().0;
+            let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
+            assert!(policy.contains(&format!("style-src 'sha256-{hash}'")) && policy.starts_with("default-src 'none'"));
+            assert!(!html.contains(" style=") && !html.contains("<script"));
+            let file = page.into_file();
+            assert_eq!(file.matches(&format!("content=\"{}", policy.split_once("; frame").unwrap().0)).count(), 1);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Builds the responses of the callback server: status, security headers and a page or redirect.
 //!
-//! Every response closes its connection. `server` and `one_time_redirect` choose the response.
+//! Every response closes its connection. `server` and `one_time_address` choose the response.
 
-use crate::oidc::page::{self, HtmlPage};
+use crate::oidc::page::HtmlPage;
 
 pub(super) struct CallbackResponse {
     status: &'static str,
@@ -16,7 +16,7 @@ impl CallbackResponse {
     pub(super) fn from_page(status: &'static str, page: HtmlPage) -> Self {
         let fields = vec![
             ("Content-Type", "text/html; charset=utf-8".to_owned()),
-            ("Content-Security-Policy", page::build_security_policy().to_owned()),
+            ("Content-Security-Policy", page.security_policy()),
         ];
         Self { status, fields, body: page.into_html(), sends_body: true }
     }

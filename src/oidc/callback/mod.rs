@@ -9,7 +9,7 @@ mod connections;
 mod listener;
 mod port_holder;
 mod verdict;
-mod one_time_redirect;
+mod one_time_address;
 mod open_listener;
 mod peer_user;
 mod query;
@@ -29,7 +29,7 @@ use crate::{secret::Secret, text::UntrustedText};
 pub use self::{
     http_request::{CallbackRequest, MalformedRequest, parse_request},
     listener::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
-    one_time_redirect::OneTimeRedirect,
+    one_time_address::{OneTimeAddress, OneTimeAnswer},
     open_listener::{OpenListener, PasteRejection},
     port_holder::PortHolder,
     verdict::{CallbackAddresses, RequestVerdict, classify_request},

@@ -1,23 +1,28 @@
-//! The one-time redirect.
+//! The one-time address.
 
 use super::*;
+use crate::oidc::page::{HtmlPage, PageTone};
 use crate::race::{RaceWinner, race_futures};
 
 const TARGET: &str = "https://signin.example/federation?Action=login&SigninToken=s3cr3t";
 
 /// A running redirect: its port, its path and the events that it reported.
 struct Waiting {
-    redirect: OneTimeRedirect,
+    redirect: OneTimeAddress,
     port: u16,
     path: String,
     events: Arc<Mutex<Vec<CallbackEvent>>>,
 }
 
 async fn waiting() -> Waiting {
+    waiting_with(OneTimeAnswer::Redirect(Secret::new(TARGET))).await
+}
+
+async fn waiting_with(answer: OneTimeAnswer) -> Waiting {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let report = move |event| seen.lock().unwrap().push(event);
-    let redirect = OneTimeRedirect::start(Secret::new(TARGET), report).await.unwrap();
+    let redirect = OneTimeAddress::start(answer, report).await.unwrap();
     let (port, path) = redirect.address().strip_prefix("http://127.0.0.1:").unwrap().split_once('/').unwrap();
     let (port, path) = (port.parse().unwrap(), format!("/{path}"));
     Waiting { redirect, port, path, events }
@@ -38,6 +43,24 @@ fn one_time_redirect_serves_only_the_first_browser() {
         assert_eq!((status(&second), header(&second, "Location")), ("410 Gone", None));
         assert!(!second.contains("s3cr3t"), "{second}");
         assert_eq!(*events.lock().unwrap(), [CallbackEvent::Redirected, CallbackEvent::RedirectReused]);
+    });
+}
+
+#[test]
+fn one_time_page_is_served_once_with_its_own_policy() {
+    run(async {
+        let page =
+            HtmlPage::from_body(PageTone::Success, "Limits", "lead", "<p class=\"own\">body</p>", ".own{color:red}");
+        let policy = page.security_policy();
+        let Waiting { mut redirect, port, path, events } = waiting_with(OneTimeAnswer::Page(page)).await;
+        let first = get(port, &path).await;
+        assert_eq!((status(&first), header(&first, "Content-Security-Policy")), ("200 OK", Some(policy.as_str())));
+        assert!(body(&first).contains("<p class=\"own\">body</p>"), "{first}");
+        redirect.wait_until_used().await;
+        let second = get(port, &path).await;
+        assert_eq!(status(&second), "410 Gone");
+        assert_ne!(header(&second, "Content-Security-Policy"), Some(policy.as_str()));
+        assert_eq!(*events.lock().unwrap(), [CallbackEvent::ResultShown, CallbackEvent::RedirectReused]);
     });
 }
 

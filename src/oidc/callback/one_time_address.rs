@@ -1,8 +1,9 @@
-//! A short loopback address that redirects one browser to a secret address, once.
+//! A short loopback address that answers one browser, once: with a redirect to a secret address, or with a page.
 //!
-//! `console` needs it: its sign-in address contains a token, and the arguments of the browser's process are visible to
-//! every user of the machine. The arguments contain the short address instead. The server reveals the secret address
-//! to the first request of this user, and refuses other users, other hosts and later requests.
+//! `console` redirects: its sign-in address contains a token, and the arguments of the browser's process are visible to
+//! every user of the machine. The arguments contain the short address instead. `quota` shows a page, which many browsers
+//! could not read from a hidden folder. The server reveals either to the first request of this user, and refuses other
+//! users, other hosts and later requests.
 
 use std::{
     fmt,
@@ -22,19 +23,30 @@ use super::{
     peer_user,
     verdict::{equals_in_constant_time, is_own_host},
 };
-use crate::{oidc::page::Notice, secret::Secret};
+use crate::{
+    oidc::page::{HtmlPage, Notice},
+    secret::Secret,
+};
 
-/// A running redirect. Dropping it closes the port.
-pub struct OneTimeRedirect {
+/// What the first request gets.
+#[derive(Debug)]
+pub enum OneTimeAnswer {
+    /// A redirect to this address, which is a secret.
+    Redirect(Secret),
+    Page(HtmlPage),
+}
+
+/// An address that is answered now. Dropping it closes the port.
+pub struct OneTimeAddress {
     address: String,
     used: oneshot::Receiver<()>,
     _accept_task: JoinSet<()>,
 }
 
-impl OneTimeRedirect {
+impl OneTimeAddress {
     /// Binds a free port of 127.0.0.1 and starts to answer. `report` receives every event, for the log.
     pub async fn start(
-        target: Secret,
+        answer: OneTimeAnswer,
         report: impl Fn(CallbackEvent) + Send + Sync + 'static,
     ) -> Result<Self, BindAttempt> {
         let socket = bind_address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
@@ -42,33 +54,32 @@ impl OneTimeRedirect {
         let path = Secret::new(format!("/{}", generate_path_segment()));
         let address = format!("http://127.0.0.1:{port}{}", path.expose());
         let (sender, used) = oneshot::channel();
-        let server =
-            RedirectServer { port, path, target: Mutex::new(Some((target, sender))), report: Box::new(report) };
+        let server = OneTimeServer { port, path, answer: Mutex::new(Some((answer, sender))), report: Box::new(report) };
         let mut accept_task = JoinSet::new();
         accept_task.spawn(accept_connections(socket, Arc::new(server)));
         Ok(Self { address, used, _accept_task: accept_task })
     }
 
-    /// The short address. It is not a credential: only this user's browser gets the secret address from it, once.
+    /// The short address. It is not a credential: only this user's browser gets the answer from it, once.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Returns after a browser was redirected.
+    /// Returns after a browser got the answer.
     pub async fn wait_until_used(&mut self) {
         (&mut self.used).await.expect("the server holds the sender and lives as long as this value");
     }
 }
 
-struct RedirectServer {
+struct OneTimeServer {
     port: u16,
     path: Secret,
     /// The first valid request takes it, so that a second one finds nothing to reveal.
-    target: Mutex<Option<(Secret, oneshot::Sender<()>)>>,
+    answer: Mutex<Option<(OneTimeAnswer, oneshot::Sender<()>)>>,
     report: Box<dyn Fn(CallbackEvent) + Send + Sync>,
 }
 
-impl RequestHandler for RedirectServer {
+impl RequestHandler for OneTimeServer {
     fn timeouts(&self) -> ServerTimeouts {
         ServerTimeouts::default()
     }
@@ -84,20 +95,28 @@ impl RequestHandler for RedirectServer {
             let response = if request.method == Method::HEAD { response.without_body() } else { response };
             return send_response(stream, &response, self.timeouts()).await;
         }
-        let Some((target, used)) = self.target.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some((answer, used)) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             self.report_event(CallbackEvent::RedirectReused);
             let response = CallbackResponse::from_page("410 Gone", Notice::RedirectUsed.to_page());
             return send_response(stream, &response, self.timeouts()).await;
         };
-        self.report_event(CallbackEvent::Redirected);
-        let response = CallbackResponse::redirect_to("303 See Other", target.expose());
+        let response = match answer {
+            OneTimeAnswer::Redirect(target) => {
+                self.report_event(CallbackEvent::Redirected);
+                CallbackResponse::redirect_to("303 See Other", target.expose())
+            }
+            OneTimeAnswer::Page(page) => {
+                self.report_event(CallbackEvent::ResultShown);
+                CallbackResponse::from_page("200 OK", page)
+            }
+        };
         send_response(stream, &response, self.timeouts()).await;
-        // Sending fails if the caller's timeout ended at this moment. The browser has the address either way.
+        // Sending fails if the caller's timeout ended at this moment. The browser has the answer either way.
         let _ = used.send(());
     }
 }
 
-impl RedirectServer {
+impl OneTimeServer {
     /// Checks that this user's browser requests the short address. A refused request does not consume it, so a scanner
     /// or another user cannot break the sign-in. The checks are the same as for the start address: see `verdict`.
     fn check_request(&self, request: &CallbackRequest, stream: &TcpStream) -> Result<(), IgnoreReason> {
@@ -116,8 +135,8 @@ impl RedirectServer {
     }
 }
 
-impl fmt::Debug for OneTimeRedirect {
+impl fmt::Debug for OneTimeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OneTimeRedirect").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("OneTimeAddress").field("address", &self.address).finish_non_exhaustive()
     }
 }

@@ -101,11 +101,7 @@ pub enum CliCommand {
     /// Print user attributes as headers for Claude Code's otelHeadersHelper
     OtelHeaders,
     /// Show what you have used of your limits, and when they reset (no prompts)
-    Quota {
-        /// Print JSON, for scripts
-        #[arg(long)]
-        json: bool,
-    },
+    Quota(QuotaArgs),
     /// Print the ID token as an HTTP header, for MCP servers (no prompts)
     Token {
         /// Print only the token, without the JSON object
@@ -153,6 +149,16 @@ pub struct LoginArgs {
     /// Before signing in, store the passphrase of the application's private key, read from stdin or from a hidden prompt
     #[arg(long, conflicts_with = "client_secret_stdin")]
     pub client_key_passphrase_stdin: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct QuotaArgs {
+    /// Print JSON, for scripts
+    #[arg(long)]
+    pub json: bool,
+    /// Show the limits as a page in the browser; without a browser, print the path of a file with the page
+    #[arg(long, conflicts_with = "json")]
+    pub html: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use serde_json::{Value, json};
-use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World};
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World, wait_until};
 
 use crate::PROGRAM;
 
@@ -302,6 +302,83 @@ fn limits_are_shown_with_what_is_used() {
     let printed = desk.run(["quota", "--json"]).expect_code(0).document();
     assert_eq!(printed["limits"][0]["limit"], 200.0);
     assert_eq!(printed["person"], overview["person"]);
+}
+
+/// A home whose service reports a limit, a block and hostile names.
+fn desk_with_overview(world: &World) -> Desk<'_> {
+    let desk = desk(world, "");
+    desk.run(["credentials"]).expect_code(0);
+    let hostile = "</p><script>alert(1)</script>";
+    world.set(
+        Knob::QuotaOverview,
+        json!({
+            "version": 1, "person": hostile, "contact": hostile,
+            "blocked": { "since": null, "until": null, "reason": hostile },
+            "limits": [{ "scope": "default", "period": "month", "unit": "usd", "limit": 200, "used": 171.25,
+                         "resets_at": "2030-01-01T00:00:00Z", "action": "block" }],
+        }),
+    );
+    desk
+}
+
+#[test]
+fn page_is_shown_once_in_the_browser() {
+    let world = World::new();
+    let desk = desk_with_overview(&world);
+    desk.person("opens-the-console");
+    let shown = desk.run(["quota", "--html"]).expect_code(0);
+    assert_eq!((shown.stdout.as_str(), shown.stderr.lines().count()), ("", 1), "{shown:?}");
+    wait_until("the page is shown", || desk.page().is_some_and(|page| page.contains("You are blocked")));
+    let page = desk.page().unwrap();
+    assert!(page.contains("171.25 of 200.00 USD") && page.contains("86 % used"), "{page}");
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
+    wait_until("the address was opened again", || desk.second_visit().is_some());
+    assert_ne!(desk.second_visit().as_deref(), Some("status 200"));
+    assert!(!desk.data().join("limits.html").exists());
+}
+
+#[test]
+fn page_is_in_a_private_file_without_a_browser() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let desk = desk_with_overview(&world);
+    desk.set_key("browser", "[\"none\"]");
+    let tabs = desk.tabs();
+    let printed = desk.run(["quota", "--html"]).expect_code(0);
+    let file = desk.data().join("limits.html");
+    assert_eq!(printed.stdout, format!("{}\n", file.display()));
+    let (page, mode) =
+        (std::fs::read_to_string(&file).unwrap(), std::fs::metadata(&file).unwrap().permissions().mode());
+    assert!(page.contains("Content-Security-Policy") && !page.contains("<script"), "{page}");
+    assert_eq!((mode & 0o777, desk.tabs()), (0o600, tabs));
+    desk.run(["logout"]).expect_code(0);
+    assert!(!file.exists());
+    desk.run(["quota", "--html", "--json"]).expect_code(2);
+}
+
+#[test]
+fn browser_that_fails_leads_to_the_file() {
+    let world = World::new();
+    let desk = desk_with_overview(&world);
+    desk.set_key("browser", "[\"/bin/false\", \"{url}\"]");
+    let printed = desk.run(["quota", "--html"]).expect_code(0);
+    assert_eq!(printed.stdout, format!("{}\n", desk.data().join("limits.html").display()));
+}
+
+#[test]
+fn contact_is_shown_to_those_who_need_it() {
+    let world = World::new();
+    let desk = desk(&world, "");
+    desk.run(["credentials"]).expect_code(0);
+    let overview = |used: u32| {
+        json!({ "version": 1, "person": "demo@example.com", "contact": "it-help@example.com", "blocked": null,
+                "limits": [{ "period": "day", "unit": "usd", "limit": 10, "used": used, "resets_at": null }] })
+    };
+    for (used, is_shown) in [(1, false), (9, true)] {
+        world.set(Knob::QuotaOverview, overview(used));
+        let shown = desk.run(["quota"]).expect_code(0).stdout;
+        assert_eq!(shown.contains("Whom to ask: it-help@example.com"), is_shown, "{shown}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{CommandContext, context::ProfileContext, write_stderr, write_stderr_line};
+use super::{CommandContext, context::ProfileContext, quota, write_stderr, write_stderr_line};
 use crate::{
     cache::{self, Cache, RecordFolder, SignInRecord},
     config::{self, CallerKind, OidcSettings, Profile, Storage},
@@ -102,7 +102,9 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<S
     for line in describe_sign_outs(cleared, &context.host.environment) {
         write_stderr_line(&line);
     }
-    result.map(|()| page.unwrap_or(SignOutPageSupport::Unknown))
+    // It has the user's name.
+    let page_removal = files::remove_file(&quota::page_path(folder));
+    result.and_then(|()| Ok(page_removal?)).map(|()| page.unwrap_or(SignOutPageSupport::Unknown))
 }
 
 /// Signs out of each cache of the profile and of the profiles that share its sign-in. Stops at the first failure, and

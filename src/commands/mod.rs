@@ -120,7 +120,7 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
         CliCommand::Console(arguments) => run_in_context(global, |context| console::run_console(arguments, context)),
         CliCommand::Export => run_in_context(global, export::run_export),
         CliCommand::OtelHeaders => finish_command(otel_headers::run_otel_headers(global)),
-        CliCommand::Quota { json } => run_in_context(global, |context| quota::run_quota(*json, context)),
+        CliCommand::Quota(arguments) => run_in_context(global, |context| quota::run_quota(arguments, context)),
         CliCommand::Token { raw } => run_in_context(global, |context| token::run_token(*raw, context)),
         CliCommand::Bearer { json } => run_in_context(global, |context| bearer::run_bearer(*json, context)),
         CliCommand::Completions { shell } => finish_command(generated::print_completions(*shell)),

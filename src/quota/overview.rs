@@ -25,6 +25,9 @@ pub struct QuotaOverview {
     pub person: Option<String>,
     pub blocked: Option<QuotaBlock>,
     pub limits: Vec<QuotaLimit>,
+    /// Whom the user can ask for more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
 }
 
 /// An administrator has blocked the user.
@@ -101,7 +104,8 @@ impl From<QuotaUsage> for QuotaOverview {
             limit("month", QuotaUnit::Tokens, usage.monthly_tokens, usage.monthly_limit),
             limit("month", QuotaUnit::Dollars, usage.monthly_cost, usage.monthly_cost_limit),
         ];
-        Self { version: 1, person: None, blocked: None, limits: limits.into_iter().flatten().collect() }
+        let limits = limits.into_iter().flatten().collect();
+        Self { version: 1, person: None, blocked: None, limits, contact: None }
     }
 }
 

@@ -1,19 +1,30 @@
 //! `quota`: shows what the user has used, their limits, and when these start again.
 //!
-//! It asks the quota service, which counts. It never prompts, since scripts run it too.
+//! It asks the quota service, which counts. It never prompts, since scripts run it too. It works for a blocked user, who
+//! wants to know why, and whom to ask.
+
+mod page;
+
+use std::path::{Path, PathBuf};
 
 use super::{
     CommandContext,
     color::{Palette, Tone},
-    to_json_line, write_stdout,
+    context::ProfileContext,
+    one_time_browser::{OPENING_TIMEOUT, serve_browser_once},
+    to_json_line, write_stderr_line, write_stdout,
 };
 use crate::{
+    cli::QuotaArgs,
     config::CallerKind,
     failure::Failure,
-    host::{Environment, format_local_time},
+    files,
+    host::{Environment, ExecutionContext, Terminal, format_local_time},
     http::{self, Client},
+    oidc::{callback::OneTimeAnswer, page::HtmlPage},
     quota::{QuotaBlock, QuotaLimit, QuotaOverview, fetch_overview},
-    text::sanitize_line,
+    session::check_browser,
+    text::{display_path, sanitize_line},
     time::Timestamp,
 };
 
@@ -22,10 +33,10 @@ const NEARLY_USED_PERCENT: f64 = 80.0;
 
 const BAR_WIDTH: usize = 20;
 
-/// Prints the limits as a table with bars, or as the service's JSON document.
+/// Prints the limits as a table with bars, or as the service's JSON document, or shows them in the browser.
 ///
 /// Fails with exit code 4 if the user has to sign in first, and with exit code 3 if the profile names no service.
-pub(super) fn run_quota(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
+pub(super) fn run_quota(arguments: &QuotaArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let Some(service) = &work.profile.quota else { return Err(Failure::from_missing_quota_service(&work.profile)) };
     let environment = &context.host.environment;
@@ -34,10 +45,43 @@ pub(super) fn run_quota(as_json: bool, context: &CommandContext<'_>) -> Result<(
     let proof = identity.as_proof(&work.profile.region, work.now());
     let asked = http::block_on(fetch_overview(&client, service, proof)).map_err(Failure::from_runtime_error)?;
     let overview = asked.map_err(Failure::from_missing_overview)?;
-    if as_json {
+    if arguments.html {
+        return show_page(&work, &page::render_page(&overview, environment, work.now()));
+    }
+    if arguments.json {
         return write_stdout(to_json_line(&overview).as_bytes());
     }
     write_stdout(format_overview(&overview, environment, Palette::for_stdout(environment)).as_bytes())
+}
+
+/// Where the page is if no browser can show it. A sign-out deletes it.
+pub(super) fn page_path(data: &Path) -> PathBuf {
+    data.join("limits.html")
+}
+
+/// Serves the page to the browser, once. Where there is no browser, or it does not come, the page goes into a private
+/// file, whose path is printed.
+fn show_page(work: &ProfileContext<'_>, page: &HtmlPage) -> Result<(), Failure> {
+    let environment = &work.host().environment;
+    let browser = work.profile.chosen_browser(environment);
+    let around = ExecutionContext::detect(environment, Terminal::open_foreground().is_some());
+    if check_browser(&work.profile, &browser, &around).is_ok() {
+        let announce = |address: &str| {
+            write_stderr_line(&format!("Opening your limits in your browser. If it does not open, go to {address}"));
+        };
+        let limit = work.profile.login_timeout.min(OPENING_TIMEOUT);
+        let served = serve_browser_once(&browser, OneTimeAnswer::Page(page.clone()), limit, "quota", announce);
+        if http::block_on(served).map_err(Failure::from_runtime_error)?.is_ok() {
+            return Ok(());
+        }
+    }
+    let data = &work.host().paths.data;
+    let path = page_path(data);
+    files::ensure_private_folder(data)?;
+    // Without a lock: of two calls at the same moment, one can fail, and neither loses anything.
+    files::write_without_sync(&path, page.clone().into_file().as_bytes())?;
+    write_stderr_line("No browser has shown the page. It is in this file:");
+    write_stdout(format!("{}\n", display_path(&path)).as_bytes())
 }
 
 fn format_overview(overview: &QuotaOverview, environment: &Environment, palette: Palette) -> String {
@@ -61,6 +105,10 @@ fn format_overview(overview: &QuotaOverview, environment: &Environment, palette:
             format!("{:<span$}  {:<amount$}  {bar}  {:>5.0} %  {}", row.span, row.amount, row.percent, row.remark);
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+    let needs_help = overview.blocked.is_some() || rows.iter().any(|row| row.tone != Tone::Good);
+    if let Some(contact) = overview.contact.as_deref().filter(|_| needs_help) {
+        text.push_str(&format!("Whom to ask: {}\n", sanitize_line(contact)));
     }
     text
 }
@@ -119,16 +167,19 @@ fn draw_bar(percent: f64) -> String {
 }
 
 fn describe_block(block: &QuotaBlock, environment: &Environment) -> String {
+    let reason = block.reason.as_ref().map(|reason| format!(": {}", sanitize_line(reason))).unwrap_or_default();
+    format!("You are blocked {}{reason}", describe_block_end(block, environment))
+}
+
+fn describe_block_end(block: &QuotaBlock, environment: &Environment) -> String {
     let moment = |text: &String| match Timestamp::from_rfc3339(text) {
         Some(time) => format_local_time(time, environment),
         None => sanitize_line(text),
     };
-    let until = match &block.until {
+    match &block.until {
         Some(until) => format!("until {}", moment(until)),
         None => "until your administrator ends it".to_owned(),
-    };
-    let reason = block.reason.as_ref().map(|reason| format!(": {}", sanitize_line(reason))).unwrap_or_default();
-    format!("You are blocked {until}{reason}")
+    }
 }
 
 #[cfg(test)]

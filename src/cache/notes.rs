@@ -32,6 +32,8 @@ pub struct CredentialsNotes {
     pub last_failure: Option<LastFailure>,
     /// When a worker last tried to renew the credentials in the background.
     pub renewal_tried: Option<Timestamp>,
+    /// When the latest attempt to get credentials failed. `None` after a success.
+    pub renewal_failed: Option<Timestamp>,
     /// The usage that the quota service reported last.
     pub usage: Option<QuotaUsage>,
     /// The latest answer of the quota service, if it was a denial.
@@ -109,10 +111,10 @@ impl StoredNotes for SignInNotes {
 
 impl StoredNotes for CredentialsNotes {
     fn escape_texts(self) -> Self {
-        let Self { last_failure, renewal_tried, usage, denial, warned_on } = self;
+        let Self { last_failure, renewal_tried, renewal_failed, usage, denial, warned_on } = self;
         let (last_failure, denial) =
             (last_failure.map(LastFailure::escape_texts), denial.map(StoredDenial::escape_texts));
-        Self { last_failure, renewal_tried, usage, denial, warned_on }
+        Self { last_failure, renewal_tried, renewal_failed, usage, denial, warned_on }
     }
 }
 

@@ -121,6 +121,8 @@ impl WorkerClient<'_> {
                 self.refresh_in_background(LadderPurpose::Credentials(CredentialsPurpose::Renewal));
                 Ok(cached)
             }
+            // An outage is longer than the pause between two calls of a host. Every call would otherwise ask again, and wait.
+            Freshness::RenewNow if self.was_lately(self.cache.load_credentials_notes().renewal_failed) => Ok(cached),
             Freshness::RenewNow => self
                 .fetch_result(purpose, WaitLimits::SHORT, report)
                 .or_else(|error| self.serve_valid_or_fail(cached, error)),
@@ -207,7 +209,6 @@ impl WorkerClient<'_> {
     /// Starts a worker without waiting for it, unless another one holds the lock or has tried a moment ago. Failures
     /// are only logged, because the caller has what it needs.
     pub fn refresh_in_background(&self, purpose: LadderPurpose) {
-        let now = self.now();
         let (tried, own_lock) = match purpose {
             LadderPurpose::Credentials(_) => {
                 (self.cache.load_credentials_notes().renewal_tried, self.cache.credentials_lock_path())
@@ -216,9 +217,8 @@ impl WorkerClient<'_> {
                 (self.cache.load_sign_in_notes().renewal_tried, self.cache.sign_in_lock_path())
             }
         };
-        let lately = tried.is_some_and(|tried| tried <= now && now.duration_since(tried) < RENEWAL_PAUSE);
         // If the check itself fails, no worker is started, because it would fail in the same way.
-        if lately || lock::is_held(&own_lock).unwrap_or(true) {
+        if self.was_lately(tried) || lock::is_held(&own_lock).unwrap_or(true) {
             return;
         }
         let started = self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());
@@ -228,6 +228,13 @@ impl WorkerClient<'_> {
                 log::warn("worker", format_args!("could not start a worker to renew in the background: {error}"));
             }
         }
+    }
+
+    /// Whether an attempt at this time is so recent that the next one has to wait. A time in the future does not count: the
+    /// clock was set back.
+    fn was_lately(&self, attempt: Option<Timestamp>) -> bool {
+        let now = self.now();
+        attempt.is_some_and(|at| at <= now && now.duration_since(at) < RENEWAL_PAUSE)
     }
 
     fn worker_command(&self, purpose: LadderPurpose, terminal: CallerTerminal) -> io::Result<Command> {

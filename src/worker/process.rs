@@ -296,9 +296,13 @@ impl WorkerProcess<'_> {
             // caller prompts when they expire.
             CredentialsPurpose::Renewal => !is_sign_in_needed(failure),
         };
-        if is_recorded {
-            credentials.try_update_notes(|notes| notes.last_failure = self.to_last_failure(failure));
-        }
+        credentials.try_update_notes(|notes| {
+            // While the stored credentials are valid, the next calls use them and leave the services alone.
+            notes.renewal_failed = failure.map(|_| (self.host.now)());
+            if is_recorded {
+                notes.last_failure = self.to_last_failure(failure);
+            }
+        });
     }
 
     /// The same for an ID token. A background refresh records nothing: the host still has a valid token.

@@ -256,6 +256,8 @@ fn failing_portal_costs_neither_session_nor_credentials() {
     world.set(Knob::PortalFault, json!(Fault::Status(503)));
     assert_eq!(desk.credentials(), first, "they are still valid");
     world.clear(Knob::PortalFault);
+    assert_eq!(desk.credentials(), first, "programs leave the portal alone for a minute");
+    desk.run(["login"]).expect_code(0);
     assert_ne!(desk.credentials(), first);
     assert_eq!(desk.tabs(), 1);
 }

@@ -55,7 +55,7 @@ class Cost(unittest.TestCase):
     def test_limits_cost_their_alarms_and_a_run_each_minute(self):
         rows = rows_of_cost({**NOTHING, "limits": "yes"})
         self.assertEqual(rows["limits: alarms: metrics"], [metrics_of_service(), 0.10, round(metrics_of_service() * 0.10, 2)])
-        self.assertEqual(rows["limits: a run each minute"], [1, 0.20, 0.20])
+        self.assertEqual(rows["limits: a run each minute"], [1, 0.14, 0.14])
         self.assertNotIn("limits: alarms: metrics", rows_of_cost(NOTHING))
         self.assertEqual(set(rows_of_cost({"limits": "yes"}, only="service")), {it for it in rows if it.startswith("limits")} | {"all"})
 

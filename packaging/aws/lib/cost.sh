@@ -12,9 +12,9 @@ price_of_endpoint_hour=0.01
 price_of_alarm_metric=0.10
 hours_of_month=730
 # The limits service runs each minute. 43,800 runs a month of 0.25 GB for 0.2 s cost 0.04: aws.amazon.com/lambda/pricing
-# (Lambda-GB-Second-ARM 0.0000133334, Request-ARM 0.0000002). Their few reads and writes of the table cost 0.16:
-# aws.amazon.com/dynamodb/pricing/on-demand (ReadRequestUnits 0.000000125, WriteRequestUnits 0.000000625).
-price_of_minutely_runs=0.20
+# (Lambda-GB-Second-ARM 0.0000133334, Request-ARM 0.0000002). Each reads four units of the table and writes three, which
+# costs 0.10: aws.amazon.com/dynamodb/pricing/on-demand (ReadRequestUnits 0.000000125, WriteRequestUnits 0.000000625).
+price_of_minutely_runs=0.14
 # What its alarms watch: five functions' metrics, the API, the queue, and five texts.
 metrics_of_service=12
 

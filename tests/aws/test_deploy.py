@@ -805,6 +805,36 @@ class AtATerminal(DeployTest):
         self.assertEqual(terminal.end()[0], 130)
         self.assertEqual(self.stacks(), {})
 
+    def test_wizard_asks_about_limits_only_if_they_are_wanted(self):
+        terminal = Terminal(self, "--only", "team", "--team", "ml", "--dry-run", "--federation", "identity-pool", "--session-name", "free")
+        for question, given in (("Region of the stacks", REGION), ("issuer", ANSWERS["issuer"]), ("Client ID", "0oa1"), ("Where models run", ""), ("Models", "sonnet-4-5")):
+            terminal.answer(question, given)
+        for question in ("Dedicated account", "Budget"):
+            terminal.answer(question, "")
+        terminal.answer("Refuse persons at a limit?", "yes")
+        terminal.expect("people have one count")
+        terminal.press(b"\x03")
+        self.assertEqual(terminal.end()[0], 130)
+        self.write_answers(geography="eu", monthly_budget="0", client_id=None)
+        terminal = Terminal(self, "--only", "team", "--team", "ml", "--dry-run")
+        for question, given in (
+            ("Client ID", "0oa1b2c3d4"),
+            ("Dedicated account", ""),
+            ("Refuse persons at a limit?", "yes"),
+            ("Limit for each person", "200USD/month"),
+            ("Whom can a person", "#it-help"),
+            ("Time zone", "Europe/Berlin"),
+            ("Second Region", "eu-west-1"),
+        ):
+            terminal.answer(question, given)
+        terminal.expect("limits would not hold there")
+        terminal.answer("Second Region", "")
+        code, text = terminal.end()
+        self.assertEqual(code, 0, text)
+        stored = tomllib.loads((self.folder / "bedrock-sso.deploy.toml").read_text())
+        chosen = ("limits", "limit", "limit_contact", "limit_time_zone")
+        self.assertEqual([stored[it] for it in chosen], [True, "200USD/month", "#it-help", "Europe/Berlin"])
+
     def test_new_answers_leave_the_rest_of_the_file(self):
         (self.folder / "bedrock-sso.deploy.toml").write_text('# ours\nissuer = "https://acme.okta.com" # Okta\nregion = "eu-central-1"\nmodels = ["sonnet-4-5"]\n')
         terminal = Terminal(self, "--only", "team", "--team", "ml", "--dry-run")

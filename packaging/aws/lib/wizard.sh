@@ -83,7 +83,10 @@ agrees_with_others() {
                 ;;
             models) resolve_models ;;
             account) check_account ;;
-            failover_region) check_failover_region ;;
+            failover_region)
+                check_failover_region
+                if is_on limits; then check_limits; fi
+                ;;
             limits) if is_on limits; then check_limits; fi ;;
         esac
     ) 2>"$scratch/contradiction" || {

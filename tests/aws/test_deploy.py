@@ -389,6 +389,7 @@ class Limits(DeployTest):
         self.assertEqual(self.stacks(), {})
         self.assertEqual(set(self.requests()), {"CreateChangeSet", "DeleteChangeSet", "DeleteStack"})
         result = self.deploys()
+        self.assertEqual(result.out.count(f"{SERVICE} in {REGION}: a new stack"), 1)
         stacks = self.stacks()
         self.assertEqual({name: it["status"] for name, it in stacks.items()}, dict.fromkeys([FEDERATION, GUARD_RAILS, SERVICE], "CREATE_COMPLETE"))
         chosen = stacks[SERVICE]["parameters"]

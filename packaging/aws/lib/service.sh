@@ -90,7 +90,8 @@ plan_service() {
 deploy_postponed_service() {
     if [ "$service_is_postponed" = no ]; then return 0; fi
     service_is_postponed=no
-    plan_service
+    # The changes are those that were shown.
+    plan_service >/dev/null
     if [ "$service_is_postponed" = yes ]; then fail_for_missing_log; fi
     execute_change_sets
 }

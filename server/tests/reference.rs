@@ -222,12 +222,13 @@ fn threat_model_names_tests_that_exist() {
             let path = entry.unwrap().path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 None if path.is_dir() => folders.push(path),
-                Some("rs") => code.push_str(&fs::read_to_string(path).unwrap()),
+                Some("rs" | "py") => code.push_str(&fs::read_to_string(path).unwrap()),
                 None | Some(_) => {}
             }
         }
     }
-    // The tests of the stores' contract have arguments.
-    let missing: Vec<&&str> = named.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    // The tests of the stores' contract have arguments, those in Python are methods.
+    let is_there = |name: &&str| ["fn", "def"].iter().any(|word| code.contains(&format!("{word} {name}(")));
+    let missing: Vec<&&str> = named.iter().filter(|name| !is_there(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

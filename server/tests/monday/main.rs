@@ -146,7 +146,10 @@ fn describe_capacity(measured: &Measured) -> String {
 
 /// The hottest partition keys, with the loads of a normal Monday and of one with an outage.
 fn describe_hottest(measured: &Measured, normal: &Load, outage: &Load) -> String {
-    let hottest = |load: &Load| load.shards.iter().map(|shard| shard.busiest_second(&MORNING)).fold(0.0, f64::max);
+    let hottest = |load: &Load, hours: &Range<i64>| {
+        load.shards.iter().map(|shard| shard.busiest_second(hours)).fold(0.0, f64::max)
+    };
+    let (usual, after_outage) = (hottest(normal, &MORNING), hottest(outage, &RETURN));
     let records = f64::from(simulation::LAPTOPS) * f64::from(simulation::CALLS_OF_BEDROCK) / (8.0 * HOUR as f64);
     let mut table =
         "| The hottest partition key | Units a second | Share of what DynamoDB serves |\n|---|---|---|\n".to_owned();
@@ -155,11 +158,11 @@ fn describe_hottest(measured: &Measured, normal: &Load, outage: &Load) -> String
     };
     let evaluations = records / measured.shards as f64 * measured.evaluation.of("LIMITS").reads as f64;
     let reads = measured.check_with_new_token.of("LIMITS").reads as f64;
-    row("`LIMITS#nn`, reads of `/check` in the busiest second", hottest(normal) * reads, PARTITION_READS);
-    row("the same after an outage, if everybody runs agents", hottest(outage) * reads, PARTITION_READS);
+    row("`LIMITS#nn`, reads of `/check` in the busiest second", usual * reads, PARTITION_READS);
+    row("the same after an outage, if everybody runs agents", after_outage * reads, PARTITION_READS);
     row("`LIMITS#nn`, reads of notices and enforcement, on average", evaluations, PARTITION_READS);
     let settings = measured.check_with_new_token.of("SETTINGS").writes as f64;
-    row("`SETTINGS#nn`, writes, if each `/check` has a new token", hottest(outage) * settings, PARTITION_WRITES);
+    row("`SETTINGS#nn`, writes, if each `/check` has a new token", after_outage * settings, PARTITION_WRITES);
     let usage = measured.record.of("USAGE").writes as f64;
     row("`USAGE#person`, writes of ten calls a second by one person", 10.0 * usage, PARTITION_WRITES);
     table

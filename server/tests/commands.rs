@@ -270,14 +270,24 @@ fn prices_that_ship_are_replaced_by_a_file() {
 #[test]
 fn files_of_the_guide_are_accepted() {
     let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/organisation/limits.md")).unwrap();
-    let block = |info: &str| {
-        let start = guide.split_once(&format!("```toml,{info}\n")).unwrap().1;
-        start.split_once("\n```").unwrap().0.to_owned()
+    let blocks = |info: &str| -> Vec<String> {
+        let fence = format!("```toml,{info}\n");
+        guide.split(&fence).skip(1).map(|block| block.split_once("```").unwrap().0.to_owned()).collect()
     };
     let office = Office::new();
     fs::write(office.path("ingest.token"), "secret").unwrap();
-    fs::write(office.path("prices.toml"), block("prices")).unwrap();
-    fs::write(office.path("server.toml"), format!("prices = \"prices.toml\"\n{}", block("server"))).unwrap();
+    fs::write(office.path("prices.toml"), &blocks("prices")[0]).unwrap();
+    let (files, tables): (Vec<_>, Vec<_>) =
+        blocks("server").into_iter().partition(|block| block.trim_start().starts_with("version"));
+    assert_eq!((files.len(), tables.len()), (2, 1));
+    // A table belongs to the first file.
+    let server = format!("prices = \"prices.toml\"\n{}{}", files[0], tables[0]);
+    for (text, store) in [(server, "file:usage.redb"), (files[1].clone(), "dynamodb:bedrock-sso-limits")] {
+        assert!(text.contains(store), "{text}");
+        let text = text.replace(store, "file:usage.redb");
+        fs::write(office.path("server.toml"), text).unwrap();
+        assert_eq!(office.run(&["limits", "list"]).succeeds(), "there are no limits\n");
+    }
+    fs::write(office.path("server.toml"), format!("prices = \"prices.toml\"\n{}", files[0])).unwrap();
     assert_eq!(office.rows(&["prices"]).len(), 1);
-    assert_eq!(office.run(&["limits", "list"]).succeeds(), "there are no limits\n");
 }

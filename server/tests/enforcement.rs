@@ -290,6 +290,23 @@ async fn a_lowered_limit_refuses_without_another_call() {
 }
 
 #[tokio::test]
+async fn a_repeated_delivery_marks_whom_the_first_did_not() {
+    let office = Office::new().await;
+    let service = office.start_process(today);
+    office.set_limit("1000").await;
+    let delivery = record("1", "alice", 2000);
+    let Service { store, prices, calendar, .. } = &service;
+    // The function is ended between the count and the mark, so Lambda repeats the event.
+    let ingestion = Ingestion { store: store.as_ref(), prices, calendar, now: today() };
+    assert_eq!(ingestion.ingest(delivery.as_bytes()).await.unwrap().accepted, 1);
+    service.watch.enforce().await.unwrap();
+    assert_eq!(office.refused(today()), [""; 0]);
+    ingest(&service, &delivery).await;
+    service.watch.enforce().await.unwrap();
+    assert_eq!(office.refused(today()), ["alice"]);
+}
+
+#[tokio::test]
 async fn the_reset_lifts_a_refusal_without_any_run() {
     let office = Office::new().await;
     let service = office.start_process(today);

@@ -55,6 +55,8 @@ struct Account {
     /// Operation and ARN of each request.
     requests: Vec<(String, String)>,
     published: Vec<BTreeMap<String, String>>,
+    /// How long a write takes.
+    write_time: Duration,
 }
 
 impl Account {
@@ -192,9 +194,12 @@ async fn serve_account(account: Arc<Mutex<Account>>, config: &Config) -> String 
     let handler = async move |request: Request| {
         assert!(request.headers().contains_key("authorization"));
         let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
-        let form = form_urlencoded::parse(&body).into_owned().collect();
-        // Another request comes in between, if nothing prevents it.
-        tokio::task::yield_now().await;
+        let form: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+        if form["Action"] == "CreatePolicyVersion" {
+            let write_time = account.lock().unwrap().write_time;
+            // Other enforcers would read the old version meanwhile, if nothing prevented it.
+            tokio::time::sleep(write_time).await;
+        }
         let (status, text) = match account.lock().unwrap().answer(&form) {
             Ok(result) => (200, format!("<Response><Result>{result}</Result></Response>")),
             Err((status, code)) => (status, format!("<R><Error><Code>{code}</Code><Message>no</Message></Error></R>")),
@@ -332,6 +337,7 @@ async fn enforcers_at_the_same_time_write_what_one_would() {
     let names: Vec<String> = (0..300).map(|number| format!("person.{number:03}@example.com")).collect();
     let records: Vec<String> = names.iter().map(|name| record(name, name, 1000)).collect();
     ingest(&office.start_process(today), &records.join("\n")).await;
+    office.account.lock().unwrap().write_time = Duration::from_secs(1);
     let mut enforcers = JoinSet::new();
     for _ in 0..4 {
         let service = office.start_process(today);

@@ -182,10 +182,10 @@ fn people_stay_where_they_are() {
     let place_of = |documents: &[String], refusal: &Refusal| {
         documents.iter().position(|document| document.contains(&format!("*:{}\"", refusal.person)))
     };
-    // Somebody of the first policy may spend again, and a new person, whose name sorts first, takes the gap.
+    // Somebody of the first policy may spend again, and a new person, whose name sorts last, takes the gap.
     let freed = people.iter().find(|refusal| place_of(&documents, refusal) == Some(0)).unwrap();
     let others: Vec<Refusal> = people.iter().filter(|refusal| *refusal != freed).cloned().collect();
-    let newcomer = over_limit("a.0000@example.co", 3600);
+    let newcomer = over_limit("b.0000@example.co", 3600);
     let (plan, changed) = plan(&documents, &refuse(others.iter().cloned().chain([newcomer.clone()])));
     assert_eq!(plan.writes.iter().map(|write| write.policy).collect::<Vec<_>>(), [0]);
     assert_eq!(place_of(&changed, &newcomer), Some(0));

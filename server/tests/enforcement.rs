@@ -438,8 +438,13 @@ async fn eight_ingesters_publish_each_notice_once() {
     let mut sent: Vec<(String, String)> =
         account.published.iter().map(|form| (attribute(form, 1), attribute(form, 2))).collect();
     sent.sort();
-    let expected = [("alice", "100"), ("alice", "80"), ("bob", "100"), ("bob", "80")];
-    assert_eq!(sent, expected.map(|(name, threshold)| (name.to_owned(), threshold.to_owned())));
+    // If no delivery ended between 80 % and 100 %, the notice of 100 % is the only one.
+    for (name, threshold, least) in [("alice", "100", 1), ("alice", "80", 0), ("bob", "100", 1), ("bob", "80", 0)] {
+        let count = sent.iter().filter(|one| **one == (name.to_owned(), threshold.to_owned())).count();
+        assert!((least..=1).contains(&count), "{name} {threshold}: {sent:?}");
+    }
+    sent.dedup();
+    assert_eq!(sent.len(), account.published.len());
     let form = &account.published[0];
     assert!(form["Message"].contains("this month") && form["Subject"].starts_with("Bedrock limit: "), "{form:?}");
 }

@@ -181,6 +181,19 @@ fn what_cannot_be_counted_is_shown() {
 }
 
 #[test]
+fn commands_say_when_aws_follows() {
+    let office = Office::new();
+    office.configure("enforce = { policies = [\"arn:aws:iam::123456789012:policy/quota-1\"] }");
+    let block = office.run(&["block", "--person", "alice", "--json"]);
+    assert!(block.stderr.contains("within a minute"), "{}", block.stderr);
+    // It is no part of the document.
+    assert_eq!(serde_json::from_str::<Value>(&block.stdout).unwrap()["rows"][0]["person"], "alice");
+    assert_eq!(office.run(&["limits", "list"]).stderr, "");
+    office.configure("");
+    assert_eq!(office.run(&["unblock", "--person", "alice"]).stderr, "");
+}
+
+#[test]
 fn grants_and_blocks_end_in_the_zone() {
     let office = Office::new();
     let grant =

@@ -9,7 +9,8 @@ secret will do. Besides AWS's API it answers:
 
     GET  /_test/stacks     {ACCOUNT: {REGION: {STACK: {"status", "parameters", "outputs", "resources": {LOGICAL_ID: {"type", "id", "properties"}}}}}},
                            with all intrinsics of the properties resolved
-    GET  /_test/requests   [{"account", "region", "service", "operation"}, …] since the start or the last reset
+    GET  /_test/requests   [{"account", "region", "service", "operation"}, …] since the start or the last reset. Requests to ENDPOINT/_as/NAME
+                           also have "caller": NAME, and their "body"
     POST /_test/answers    [{"service", "operation", "status", "body", "times"}, …]: these answers replace the emulator's. `times` is the
                            number of requests that get it; without it, all do. An empty list removes them
     POST /_test/reset      empties the accounts
@@ -593,9 +594,15 @@ class Front:
         if scope["path"].startswith("/_ministack/"):
             return await self.app(scope, receive, send)
         body = await whole_body(receive)
+        caller = None
+        if scope["path"].startswith("/_as/"):
+            _, _, caller, path = scope["path"].split("/", 3)
+            scope = {**scope, "path": f"/{path}", "raw_path": f"/{path}".encode()}
         if scope["path"].startswith("/_test/"):
             return await self.control(scope["path"], body, send)
         request = describe(scope, body)
+        if caller:
+            request |= {"caller": caller, "body": body.decode(errors="replace")}
         self.requests.append(request)
         for prepared in self.answers:
             if all(prepared[name] == request[name] for name in ("service", "operation")) and prepared.get("times", 1):

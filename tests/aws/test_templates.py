@@ -26,6 +26,9 @@ TEMPLATE_BYTES = 51_200  # a larger template needs a bucket
 TRUST_CHARACTERS = 2_048
 POLICY_CHARACTERS = 6_144
 
+# The program that the functions of service.yaml run.
+SERVER_SOURCE = "".join(it.read_text() for it in sorted((TEMPLATES.parents[1] / "server/src").rglob("*.rs")))
+
 # The policies of federation.yaml that the server writes.
 LIMITS = [f"Limit{number}" for number in range(1, 5)]
 
@@ -440,6 +443,10 @@ class Service(unittest.TestCase):
             self.assertGreater(len(alarms), 8)
             for logical_id, alarm in alarms.items():
                 self.assertEqual(alarm["properties"]["AlarmActions"], [stack.outputs["AlertTopicArn"]], logical_id)
+            # Each text is one that the program writes.
+            for it in stack.of_type("AWS::Logs::MetricFilter").values():
+                text = it["properties"]["FilterPattern"].strip('"')
+                self.assertTrue(text in SERVER_SOURCE, f"the program never writes {text!r}")
             filters = {it["properties"]["MetricTransformations"][0]["MetricName"] for it in stack.of_type("AWS::Logs::MetricFilter").values()}
             watched = {it["properties"].get("MetricName") for it in alarms.values()}
             self.assertLessEqual(filters, watched)

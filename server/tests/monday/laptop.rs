@@ -67,6 +67,8 @@ struct Stored {
     approved_until: i64,
     token_end: i64,
     renewal_tried: i64,
+    /// When the latest attempt failed; long ago after a success.
+    renewal_failed: i64,
 }
 
 /// Why a worker runs, as far as it matters for what is fresh enough.
@@ -120,7 +122,7 @@ pub(crate) fn spend_day(scenario: &Scenario, random: &mut Random, load: &mut Loa
     let lunch = lunch..lunch + random.seconds(1800.0, 3600.0);
     let pause = if random.is(scenario.agents) { 5.0 } else { 180.0 };
     let shard = random.below(load.shards.len());
-    let stored = Stored { credentials_end: 0, approved_until: 0, token_end: 0, renewal_tried: 0 };
+    let stored = Stored { credentials_end: 0, approved_until: 0, token_end: 0, renewal_tried: 0, renewal_failed: 0 };
     let mut laptop = Laptop { scenario, load, random, shard, stored };
     laptop.sign_in(arrival);
     let mut tools = vec![(arrival, Tool::ClaudeCode { pause })];
@@ -193,15 +195,17 @@ impl Laptop<'_> {
             Freshness::Fresh => Some(end(&self.stored)),
             Freshness::RenewSoon => {
                 let served = end(&self.stored);
-                if now - self.stored.renewal_tried >= seconds(RENEWAL_PAUSE) {
+                if !was_lately(self.stored.renewal_tried, now) {
                     self.stored.renewal_tried = now;
                     self.work(Purpose::Renewal, now);
                 }
                 Some(served)
             }
-            // If the renewal fails, what is still valid is served.
+            // If the renewal fails, what is still valid is served, and for a minute without another attempt.
             Freshness::RenewNow => {
-                self.work(Purpose::Automatic, now);
+                if !was_lately(self.stored.renewal_failed, now) {
+                    self.work(Purpose::Automatic, now);
+                }
                 Some(end(&self.stored))
             }
             Freshness::Spent => self.work(Purpose::Automatic, now).then(|| end(&self.stored)),
@@ -210,6 +214,12 @@ impl Laptop<'_> {
 
     /// The other steps. Returns whether the person may spend.
     fn work(&mut self, purpose: Purpose, now: i64) -> bool {
+        let may_spend = self.climb(purpose, now);
+        self.stored.renewal_failed = if may_spend { 0 } else { now };
+        may_spend
+    }
+
+    fn climb(&mut self, purpose: Purpose, now: i64) -> bool {
         let is_enough = |end: i64| match assess(end, now) {
             Freshness::Fresh => true,
             Freshness::RenewSoon => purpose == Purpose::Automatic,
@@ -261,6 +271,10 @@ impl Laptop<'_> {
 
 fn assess(end: i64, now: i64) -> Freshness {
     assess_expiry(Timestamp::from_unix(end), Timestamp::from_unix(now))
+}
+
+fn was_lately(attempt: i64, now: i64) -> bool {
+    now - attempt < seconds(RENEWAL_PAUSE)
 }
 
 fn seconds(span: Duration) -> i64 {

@@ -94,7 +94,7 @@ class Limits(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         configuration = cls.client("ssm").get_parameter(Name=cls.service["ConfigurationName"])["Parameter"]["Value"]
         Path(cls.folder.name, "server.toml").write_text(configuration)
-        cls.tell_addresses()
+        cls.set_addresses()
 
     @classmethod
     def client(cls, service):
@@ -131,13 +131,13 @@ class Limits(unittest.TestCase):
         return {it["OutputKey"]: it["OutputValue"] for it in found["Outputs"]}
 
     @classmethod
-    def tell_addresses(cls):
+    def set_addresses(cls):
         """The functions get the addresses of the emulated services, which are not those of AWS."""
         client = cls.client("lambda")
         for role in ("check", "ingest", "enforce"):
             name = f"{SERVICE}-{role}"
             variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            # Under addresses that tell the emulator which function calls.
+            # Under addresses that say to the emulator which function calls.
             addresses = {key: f"{value}/_as/{role}" for key, value in cls.addresses.items()}
             client.update_function_configuration(FunctionName=name, Environment={"Variables": {**variables, **addresses}})
 

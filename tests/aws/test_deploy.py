@@ -413,7 +413,7 @@ class Limits(DeployTest):
         fleet = tomllib.loads((self.folder / "out/config.toml").read_text())
         self.assertEqual((fleet["enforce"], fleet["profiles"]["claude"]["quota"]), (["quota"], endpoint))
         self.assertNotIn("enforce", (self.folder / "bedrock-sso.config.toml").read_text())
-        # Without the file, the functions keep their program.
+        # Without the file, the functions stay with their program.
         (self.folder / "server.zip").unlink()
         self.write_answers(server_zip=None, limit_contact="it-help@acme.com", limit_time_zone="Europe/Berlin", alert="ops@acme.com")
         self.assertIn("nothing to change", self.deploys("--only", "service").out)
@@ -435,8 +435,8 @@ class Limits(DeployTest):
         # The server has refused somebody.
         self.write_limited(2, ["alice"], "2099-12-24T00:00:00Z")
         result = self.deploys("--remove", "--only", "service", "--yes")
-        for kept in (outputs["TableName"], *outputs["LogGroupNames"].split(","), outputs["FailedEventsUrl"], "its refusals"):
-            self.assertIn(kept, result.out)
+        for left in (outputs["TableName"], *outputs["LogGroupNames"].split(","), outputs["FailedEventsUrl"], "its refusals"):
+            self.assertIn(left, result.out)
         self.assertEqual(list(self.stacks()), [FEDERATION])
         self.assertIn(f"DELETE /{self.bucket}", self.requests())
         self.assertRegex(self.deploys("who").out, r"alice +2099-12-24T00:00:00Z")
@@ -482,7 +482,7 @@ class Limits(DeployTest):
         self.deploys("--only", "federation")
         self.deploys("--only", "service")
         self.assertEqual(self.stacks()[SERVICE]["parameters"]["ReserveConcurrency"], "no")
-        # A larger limit later changes nothing by itself.
+        # A larger limit later changes nothing without a command.
         self.emulator.prepare(usual_answers())
         self.assertIn("nothing to change", self.deploys("--only", "service").out)
 

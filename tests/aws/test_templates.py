@@ -327,7 +327,7 @@ class Rules(unittest.TestCase):
                         self.assertIn("you-are-blocked", stack.resources[logical_id]["properties"]["ManagedPolicyName"])
         self.assertEqual(len(documents), 1)
         denied = as_list(json.loads(documents.pop())["Statement"][0]["Action"])
-        # Whoever is refused may still ask why.
+        # A refused person may still ask why.
         self.assertEqual(sorted(denied), sorted(f"{it}:*" for it in prefixes - {"execute-api"}))
 
     def test_providers_hold_the_audiences_and_no_thumbprints(self):
@@ -437,7 +437,7 @@ class Service(unittest.TestCase):
             for key, route in routes.items():
                 self.assertEqual(route["AuthorizationType"], "AWS_IAM" if "/signed/" in key else "JWT", label(stack))
 
-    def test_each_alarm_tells_somebody(self):
+    def test_each_alarm_reaches_somebody(self):
         for stack in self.stacks():
             alarms = stack.of_type("AWS::CloudWatch::Alarm")
             self.assertGreater(len(alarms), 8)

@@ -125,7 +125,7 @@ find_concurrency() {
 # --- The program ------------------------------------------------------------------------------------------------------
 
 # find_server_program: `server_zip`, `code_bucket` and `code_key`, and whether to upload it (`upload`). Without a file,
-# a stack that exists keeps its program.
+# the program of a stack that exists stays.
 find_server_program() {
     upload=no
     use_bedrock_account
@@ -171,7 +171,7 @@ find_zip_beside() {
 check_zip() {
     [ -f "$server_zip" ] || fail_configuration server_zip "there is no file $server_zip" \
         'correct --server-zip; the file is bedrock-sso-server-VERSION-linux-aarch64.zip of a release'
-    # A download may be a page that says why there is none.
+    # A download may be a page that says why there is no file.
     [ "$(dd if="$server_zip" bs=2 count=1 2>/dev/null)" = PK ] ||
         fail_configuration server_zip "$server_zip is not a zip file" \
             'download bedrock-sso-server-VERSION-linux-aarch64.zip of a release again'

@@ -6,6 +6,7 @@
 //!
 //! `ingest` turns records of the log into counted calls, `store` remembers them, and `standing` compares them with the
 //! limits. `token` decides whose questions are answered, and `signed_requests` does for people without a token.
+//! `usage_watch` does what follows when usage has grown, and `enforcement` refuses people in AWS.
 
 mod commands;
 pub mod lambda;

@@ -178,6 +178,7 @@ class Refusals(unittest.TestCase):
         begin = time.monotonic()
         while not condition():
             self.assertLess(time.monotonic() - begin, seconds, what)
+            # The emulator reports changes only to those who ask.
             time.sleep(0.05)
         return time.monotonic() - begin
 

@@ -26,7 +26,7 @@ const MAX_CONCURRENT: usize = 8;
 /// processes change the store.
 const ENFORCEMENT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The pause before another attempt, while another process has the lease. It reports no event when it is done.
+/// The pause before another attempt, while another process has the lease.
 const BUSY_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often an attempt is repeated. After an error the next regular run does the work.
@@ -203,6 +203,7 @@ impl UsageWatch {
                     log::info("enforcement", format_args!("{refused} people are refused, {written} policies written"));
                     return Ok(report);
                 }
+                // The other process reports no event when it gives the lease back.
                 EnforcementOutcome::Busy => sleep(BUSY_PAUSE).await,
             }
         }

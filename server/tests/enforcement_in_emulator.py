@@ -7,7 +7,6 @@ PROGRAM is bedrock-sso-server for this machine. server/tests/dynamodb starts thi
 
 import concurrent.futures
 import datetime
-import io
 import json
 import os
 import subprocess
@@ -15,14 +14,12 @@ import sys
 import time
 import unittest
 import urllib.request
-import zipfile
-from pathlib import Path
 
 import boto3
 import botocore.exceptions
 from botocore.config import Config
+from emulated import pack, start_emulator
 
-ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 MODEL = "anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -66,14 +63,7 @@ class Refusals(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        emulator = subprocess.Popen(
-            [sys.executable, ROOT / "tests/aws/emulator.py"], stdout=subprocess.PIPE, text=True, env={**os.environ, "AUTH": "true"}
-        )
-        cls.addClassCleanup(emulator.stdout.close)
-        cls.addClassCleanup(emulator.wait)
-        cls.addClassCleanup(emulator.kill)
-        ready, cls.endpoint = emulator.stdout.readline().split()
-        assert ready == "ready"
+        cls.endpoint = start_emulator(cls, env={**os.environ, "AUTH": "true"})
         cls.environment = {
             "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_ENDPOINT_URL": cls.endpoint,
             "BEDROCK_SSO_SERVER_CONFIG": CONFIGURATION,
@@ -117,15 +107,11 @@ class Refusals(unittest.TestCase):
 
     @classmethod
     def create_functions(cls):
-        package = io.BytesIO()
-        with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
-            entry = zipfile.ZipInfo("bootstrap")
-            entry.external_attr = 0o755 << 16
-            archive.writestr(entry, Path(cls.program).read_bytes())
+        package = pack(cls.program)
         for role in ("ingest", "enforce"):
             cls.client("lambda").create_function(
                 FunctionName=role, Runtime="provided.al2023", Handler="bootstrap", Timeout=60,
-                Role=f"arn:aws:iam::{ACCOUNT}:role/limits", Code={"ZipFile": package.getvalue()},
+                Role=f"arn:aws:iam::{ACCOUNT}:role/limits", Code={"ZipFile": package},
                 Environment={"Variables": {
                     "BEDROCK_SSO_SERVER_ROLE": role, "BEDROCK_SSO_SERVER_CONFIG": CONFIGURATION, "AWS_ENDPOINT_URL": cls.endpoint,
                 }},

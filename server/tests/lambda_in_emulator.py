@@ -6,20 +6,17 @@ requests from the same table.
 PROGRAM is bedrock-sso-server for this machine. server/tests/dynamodb starts this.
 """
 
-import io
 import json
 import os
 import subprocess
 import sys
 import time
 import unittest
-import zipfile
-from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from emulated import pack, start_emulator
 
-ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 CONFIGURATION = """
@@ -47,12 +44,7 @@ class FunctionsInEmulator(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        emulator = subprocess.Popen([sys.executable, ROOT / "tests/aws/emulator.py"], stdout=subprocess.PIPE, text=True)
-        cls.addClassCleanup(emulator.stdout.close)
-        cls.addClassCleanup(emulator.wait)
-        cls.addClassCleanup(emulator.kill)
-        ready, cls.endpoint = emulator.stdout.readline().split()
-        assert ready == "ready"
+        cls.endpoint = start_emulator(cls)
         cls.environment = {
             "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL_DYNAMODB": cls.endpoint, "BEDROCK_SSO_SERVER_CONFIG": CONFIGURATION,
@@ -62,15 +54,11 @@ class FunctionsInEmulator(unittest.TestCase):
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
             KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
         )
-        package = io.BytesIO()
-        with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
-            entry = zipfile.ZipInfo("bootstrap")
-            entry.external_attr = 0o755 << 16
-            archive.writestr(entry, Path(cls.program).read_bytes())
+        package = pack(cls.program)
         for role in ("check", "ingest"):
             cls.client("lambda").create_function(
                 FunctionName=role, Runtime="provided.al2023", Handler="bootstrap", Timeout=20,
-                Role=f"arn:aws:iam::{ACCOUNT}:role/limits", Code={"ZipFile": package.getvalue()},
+                Role=f"arn:aws:iam::{ACCOUNT}:role/limits", Code={"ZipFile": package},
                 Environment={"Variables": {
                     "BEDROCK_SSO_SERVER_ROLE": role, "BEDROCK_SSO_SERVER_CONFIG": CONFIGURATION,
                     "AWS_ENDPOINT_URL_DYNAMODB": cls.endpoint,

@@ -7,7 +7,6 @@ allowed is decided by the evaluator of tests/aws on the policies that IAM has at
 """
 
 import datetime
-import io
 import json
 import os
 import re
@@ -20,7 +19,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-import zipfile
 import zoneinfo
 from pathlib import Path
 
@@ -29,8 +27,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-
-ROOT = Path(__file__).resolve().parents[2]
+from emulated import ROOT, pack, start_emulator
 sys.path[:0] = [str(ROOT / "tests/aws"), str(ROOT / "tests/real")]
 
 from evaluate import Request, evaluate  # noqa: E402
@@ -71,12 +68,7 @@ class Limits(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        emulator = subprocess.Popen([sys.executable, ROOT / "tests/aws/emulator.py"], stdout=subprocess.PIPE, text=True)
-        cls.addClassCleanup(emulator.stdout.close)
-        cls.addClassCleanup(emulator.wait)
-        cls.addClassCleanup(emulator.kill)
-        ready, cls.endpoint = emulator.stdout.readline().split()
-        assert ready == "ready"
+        cls.endpoint = start_emulator(cls)
         cls.iam = Iam(cls.endpoint)
         cls.addresses = {f"AWS_ENDPOINT_URL_{name}": cls.endpoint for name in CALLED}
         cls.upload()
@@ -105,16 +97,12 @@ class Limits(unittest.TestCase):
 
     @classmethod
     def upload(cls):
-        package = io.BytesIO()
-        with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
-            entry = zipfile.ZipInfo("bootstrap")
-            entry.external_attr = 0o755 << 16
-            archive.writestr(entry, Path(cls.program).read_bytes())
+        package = pack(cls.program)
         s3 = cls.client("s3")
         for bucket in ("programs", "records"):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_bucket_notification_configuration(Bucket="records", NotificationConfiguration={"EventBridgeConfiguration": {}})
-        s3.put_object(Bucket="programs", Key="server.zip", Body=package.getvalue())
+        s3.put_object(Bucket="programs", Key="server.zip", Body=package)
 
     @classmethod
     def deploy(cls, stack, template, parameters):

@@ -161,14 +161,20 @@ fn revoked_credentials_are_replaced_before_a_403_counts() {
     assert_eq!(asked(&world), [2, 3]);
 }
 
-#[test]
-fn assignment_signs_for_a_chain_of_roles() {
-    let world = World::new();
-    let desk = desk(&world, ", interval = \"4m\", on_error = \"deny\"");
+/// A desk whose profile assumes one more role, and asks again at each call.
+fn chained_desk(world: &World) -> Desk<'_> {
+    let desk = desk(world, ", interval = \"4m\", on_error = \"deny\"");
     let trusted =
         "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_BedrockUser_0123456789abcdef";
     world.set(Knob::ChainRoles, json!([{ "arn": NEXT, "trusts": trusted }]));
     desk.set_key("role_chain", &format!("[\"{NEXT}\"]"));
+    desk
+}
+
+#[test]
+fn assignment_signs_for_a_chain_of_roles() {
+    let world = World::new();
+    let desk = chained_desk(&world);
     world.next(1, Knob::Quota, blocked());
     desk.run(["credentials"]).fails_without_golden(8, "quota/blocked");
     assert_eq!(world.count(Endpoint::Link), 0, "no role is assumed for a refused user");
@@ -181,11 +187,7 @@ fn assignment_signs_for_a_chain_of_roles() {
 #[test]
 fn expired_access_token_is_refreshed_for_a_chains_check() {
     let world = World::new();
-    let desk = desk(&world, ", interval = \"4m\", on_error = \"deny\"");
-    let trusted =
-        "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_BedrockUser_0123456789abcdef";
-    world.set(Knob::ChainRoles, json!([{ "arn": NEXT, "trusts": trusted }]));
-    desk.set_key("role_chain", &format!("[\"{NEXT}\"]"));
+    let desk = chained_desk(&world);
     world.next(1, Knob::PortalTokenLifetime, SPENT);
     desk.credentials();
     desk.credentials();

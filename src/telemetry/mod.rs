@@ -1,10 +1,11 @@
-//! Turns the claims of an ID token into HTTP headers that identify the signed-in user to a telemetry collector.
+//! Turns the claims of an ID token into HTTP headers that identify the signed-in user to a telemetry collector, and into
+//! attributes that a relay adds to telemetry.
 //!
 //! The claims are untrusted text, so every value is escaped: no claim can end its header or add another one. The
-//! command `otel-headers` reads the stored token and prints the result.
+//! command `otel-headers` reads the stored token and prints the headers.
 
 mod endpoint;
-mod default_headers;
+mod identity_table;
 mod claim_text;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use crate::{config::Profile, credentials::to_json_line, oidc::VerifiedToken, sec
 
 use claim_text::{escape_header_value, read_first_claim};
 pub use endpoint::{CollectorRejected, check_token_collectors};
+use identity_table::IDENTITY_FIELDS;
 
 /// Header names with their values. Every value has been escaped by `escape_header_value`.
 #[derive(Debug, Default)]
@@ -25,7 +27,9 @@ impl TelemetryHeaders {
         let configured = &profile.telemetry.headers;
         let mut headers = Self::default();
         if let Some(oidc) = profile.oidc().filter(|_| configured.is_empty()) {
-            default_headers::add_default_headers(&mut headers, token, oidc.provider);
+            for field in &IDENTITY_FIELDS {
+                headers.set(field.header, &field.header_value(token, oidc.provider));
+            }
         }
         for (name, claims) in configured {
             // A header without a value would group all users under an empty name, so it is left out.

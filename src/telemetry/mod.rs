@@ -5,6 +5,8 @@
 //! command `otel-headers` reads the stored token and prints the headers.
 
 mod endpoint;
+pub mod otlp;
+mod attributes;
 mod identity_table;
 mod claim_text;
 
@@ -12,6 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::{config::Profile, credentials::to_json_line, oidc::VerifiedToken, secret::Secret};
 
+pub use attributes::IdentityAttributes;
 use claim_text::{escape_header_value, read_first_claim};
 pub use endpoint::{CollectorRejected, check_token_collectors};
 use identity_table::IDENTITY_FIELDS;
@@ -56,6 +59,13 @@ impl TelemetryHeaders {
             self.set(name, value);
         }
         self
+    }
+
+    /// Adds the version of this program, and the slug of its last failure, so that an organisation sees which versions
+    /// are in use and how they fail.
+    pub fn set_helper_state(&mut self, last_failure: Option<&str>) {
+        self.set(otlp::VERSION_HEADER, env!("CARGO_PKG_VERSION"));
+        self.set(otlp::FAILURE_HEADER, last_failure.unwrap_or_default());
     }
 
     /// Adds the token itself, for a collector that verifies the sender. The caller must have checked the destination

@@ -51,7 +51,7 @@ fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) ->
 fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     let context = CommandContext::new(global)?;
     let work = context.load_profile(CallerKind::NonInteractive)?;
-    let TelemetrySettings { collectors, send_token, headers: _, fixed: _ } = &work.profile.telemetry;
+    let TelemetrySettings { collectors, send_token, headers: _, fixed: _, relay: _ } = &work.profile.telemetry;
     let Some(destination) = classify_destination(&context, collectors) else {
         return Ok(TelemetryHeaders::default());
     };

@@ -63,6 +63,7 @@ pub(super) enum KeyDefault {
     /// An empty table.
     Table,
     Bool(bool),
+    Number(&'static str),
 }
 
 /// Who may set a key. Programs such as Claude Code pass the environment of an untrusted repository to this program. So
@@ -191,6 +192,7 @@ impl ConfigKey {
             }
             KeyDefault::Table => Some(DeValue::Table(toml::de::DeTable::new())),
             KeyDefault::Bool(on) => Some(DeValue::Boolean(on)),
+            KeyDefault::Number(digits) => DeValue::parse(digits).ok().map(Spanned::into_inner),
         }
     }
 }

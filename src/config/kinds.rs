@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, MODEL_VARIABLES, RoleArn, SignInRequirements,
+    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, MODEL_VARIABLES, RelayChoice, RoleArn, SignInRequirements,
+    TelemetryEndpoints,
     choice::NamedChoice,
     key::ValueKind,
     min_version::parse_version,
@@ -90,6 +91,34 @@ pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind
     },
     || text_like("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
 );
+/// A choice of the telemetry relay: "none", "laptop" or a secure URL.
+pub(super) const RELAY: ValueKind<RelayChoice> =
+    ValueKind::plain(parsers::parse_relay, || text_like(&format!("^none$|^laptop$|{SECURE_PATTERN}")));
+/// A secure URL for both services of CloudWatch that take telemetry, in which `{service}` stands for the name of the
+/// service; may be empty.
+pub(super) const TELEMETRY_URL: ValueKind<Option<TelemetryEndpoints>> =
+    ValueKind::plain(parsers::parse_telemetry_endpoints, optional_url);
+/// The name of a log group of CloudWatch; may be empty.
+pub(super) const LOG_GROUP: ValueKind<Option<String>> = ValueKind::plain(
+    |key, value| {
+        let rule = "it must be the name of a log group: at most 512 letters, digits and characters of ._-/#";
+        let is_legal =
+            |text: &str| text.len() <= 512 && text.chars().all(|it| it.is_ascii_alphanumeric() || "._-/#".contains(it));
+        parse_optional(key, value, |text| is_legal(text).then(|| text.to_owned()), rule)
+    },
+    || text_like("^[A-Za-z0-9._/#-]{0,512}$"),
+);
+/// The name of a log stream of CloudWatch. It becomes a header, so only visible ASCII characters are allowed.
+pub(super) const LOG_STREAM: ValueKind<String> = ValueKind::plain(
+    |key, value| {
+        let rule = "it must be the name of a log stream: at most 512 visible ASCII characters except : and *";
+        let is_legal =
+            |text: &str| text.len() <= 512 && text.chars().all(|it| it.is_ascii_graphic() && it != ':' && it != '*');
+        let name = parse_optional(key, value, |text| is_legal(text).then(|| text.to_owned()), rule)?;
+        name.ok_or_else(|| parsers::reject_value(key, value, rule))
+    },
+    || text_like("^[!-)+-9;-~]{1,512}$"),
+);
 /// The name of a profile in the files of the AWS tools; may be empty.
 pub(super) const AWS_PROFILE_NAME: ValueKind<Option<String>> = ValueKind::plain(
     |key, value| {
@@ -128,6 +157,12 @@ pub(super) const PORTS: ValueKind<Vec<u16>> =
             "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
         })
     });
+/// One TCP port.
+pub(super) const PORT: ValueKind<u16> = ValueKind::toml(
+    "it must be a number, such as 48318",
+    parsers::parse_port,
+    || json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
+);
 /// A program and its arguments. The program starts without a shell, so this is a list and not one text.
 pub(super) const COMMAND: ValueKind<Vec<String>> =
     ValueKind::toml(LIST_RULE, parsers::parse_browser_command, || list_of(&text()));

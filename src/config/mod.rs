@@ -85,7 +85,8 @@ pub use provider::{
 };
 pub use schema::render_schema;
 pub use services::{
-    AwsEndpoints, BedrockEndpoints, IdentityCenterEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings,
+    AwsEndpoints, BedrockEndpoints, IdentityCenterEndpoints, LaptopRelay, QuotaErrorPolicy, QuotaSettings, RelayChoice,
+    TelemetryEndpoints, TelemetryRelay, TelemetrySettings,
 };
 pub use show::{KeyReport, ProfileReport};
 pub use sign_in_requirements::SignInRequirements;

@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
-    BedrockEndpoints, ClaimTemplate, ConfigFault, Issuer, MODEL_VARIABLES, RoleArn,
+    BedrockEndpoints, ClaimTemplate, ConfigFault, Issuer, MODEL_VARIABLES, RelayChoice, RoleArn, TelemetryEndpoints,
     choice::NamedChoice,
     claim_template::is_claim_name,
     error::ParseResult,
@@ -70,6 +70,24 @@ pub(super) fn parse_identity_center_endpoints(
 ) -> ParseResult<Option<IdentityCenterEndpoints>> {
     let services = parse_service_urls(key, value, ["oidc", "portal.sso"])?;
     Ok(services.map(|[sign_in, portal]| IdentityCenterEndpoints { sign_in, portal }))
+}
+
+/// The addresses of both services of CloudWatch that take telemetry, derived from one text; `None` if it is empty.
+pub(super) fn parse_telemetry_endpoints(key: &str, value: &DeValue<'_>) -> ParseResult<Option<TelemetryEndpoints>> {
+    let services = parse_service_urls(key, value, ["monitoring", "logs"])?;
+    Ok(services.map(|[metrics, logs]| TelemetryEndpoints { metrics, logs }))
+}
+
+/// The choice of the telemetry relay.
+pub(super) fn parse_relay(key: &str, value: &DeValue<'_>) -> ParseResult<RelayChoice> {
+    match expect_string(key, value)? {
+        "none" | "" => Ok(RelayChoice::None),
+        "laptop" => Ok(RelayChoice::Laptop),
+        text if text.contains("://") => {
+            SecureUrl::parse(text).map(RelayChoice::Remote).map_err(|refusal| reject_insecure_url(key, text, refusal))
+        }
+        text => Err(reject_text(key, text, "it must be \"none\", \"laptop\" or the address of a relay")),
+    }
 }
 
 fn parse_service_urls(key: &str, value: &DeValue<'_>, names: [&str; 2]) -> ParseResult<Option<[SecureUrl; 2]>> {
@@ -240,6 +258,14 @@ pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16
         ports.push(port);
     }
     Ok(ports)
+}
+
+/// One port number.
+pub(super) fn parse_port(key: &str, value: &DeValue<'_>) -> ParseResult<u16> {
+    let DeValue::Integer(number) = value else { return Err(reject_type(key, "a port number", value)) };
+    let port = u16::from_str_radix(number.as_str(), number.radix()).unwrap_or(0);
+    require(port != 0, key, value, "it must be from 1 to 65535")?;
+    Ok(port)
 }
 
 /// The command that opens the browser; empty for the default browser.

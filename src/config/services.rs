@@ -80,4 +80,53 @@ pub struct TelemetrySettings {
     /// Whether they also receive the ID token. If so, `collectors` is not empty, and a file in a default place names
     /// them.
     pub send_token: bool,
+    pub relay: TelemetryRelay,
+}
+
+/// Where Claude Code sends its telemetry, if this program has a part in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TelemetryRelay {
+    /// Claude Code sends it where its settings say.
+    #[default]
+    None,
+    /// To the relay that this program runs on the computer.
+    Laptop(LaptopRelay),
+    /// To the organization's relay, which verifies the ID token. It is one of `collectors`.
+    Remote(SecureUrl),
+}
+
+/// The settings of the relay that this program runs on the computer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaptopRelay {
+    /// The port on 127.0.0.1. It is fixed, because Claude Code's settings name it.
+    pub port: u16,
+    /// `None` for CloudWatch's endpoints of the region.
+    pub endpoints: Option<TelemetryEndpoints>,
+    /// `None` if events are not sent.
+    pub log_group: Option<String>,
+    pub log_stream: String,
+}
+
+/// The addresses of the two services of CloudWatch that take telemetry, without the path of OTLP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TelemetryEndpoints {
+    /// The service `monitoring`.
+    pub metrics: SecureUrl,
+    /// The service `logs`.
+    pub logs: SecureUrl,
+}
+
+/// The value of `telemetry.relay`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayChoice {
+    None,
+    Laptop,
+    Remote(SecureUrl),
+}
+
+impl LaptopRelay {
+    /// The address that Claude Code's settings contain. It has no name that a resolver could map to another machine.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
 }

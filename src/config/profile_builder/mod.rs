@@ -6,6 +6,7 @@
 mod client_auth;
 mod identity_center;
 mod partitions;
+mod telemetry;
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
@@ -13,7 +14,7 @@ use toml::de::DeValue;
 
 use super::{
     AwsEndpoints, ChainedRole, ClaudeCodeConfig, ConfigInputs, Federation, FederationChoice, Issuer, OidcSettings,
-    Profile, Provider, QuotaSettings, RedirectUri, SignInSettings, TelemetrySettings,
+    Profile, Provider, QuotaSettings, RedirectUri, SignInSettings,
     error::{ConfigFault, ConfigProblem, Error, ValueConflict},
     issuer::{self, ResolvedIssuer},
     key::{ConfigKey, TypedKey},
@@ -78,7 +79,8 @@ impl<'a> ProfileBuilder<'a> {
         let service = self.build_sign_in(storage);
         let region = self.read_key(&keys::REGION);
         let ca_bundle = self.read_file_path(&keys::CA_BUNDLE);
-        let telemetry = self.build_telemetry();
+        let has_provider = service.as_ref().map(|(sign_in, _)| matches!(sign_in, SignInSettings::Oidc(_)));
+        let telemetry = self.build_telemetry(storage, has_provider);
         let session_duration = self.read_key(&keys::SESSION_DURATION);
         let role_chain = self.read_role_chain(session_duration);
         let sts_fallback_regions = self.resolve_fallback_regions(region.as_deref());
@@ -241,31 +243,6 @@ impl<'a> ProfileBuilder<'a> {
             console: console?,
             identity_center: identity_center?,
         })
-    }
-
-    fn build_telemetry(&mut self) -> Option<TelemetrySettings> {
-        let headers = self.read_key(&keys::TELEMETRY_HEADERS);
-        let collectors = self.read_key(&keys::TELEMETRY_COLLECTORS);
-        let send_token = self.read_key(&keys::TELEMETRY_SEND_TOKEN)?;
-        if send_token {
-            self.check_collectors(collectors.as_ref()?)?;
-        }
-        let fixed = self.read_key(&keys::TELEMETRY_STATIC);
-        Some(TelemetrySettings { headers: headers?, fixed: fixed?, collectors: collectors?, send_token })
-    }
-
-    /// Checks that the collectors may receive the ID token. A file in a default place must name them, because another
-    /// file could belong to an untrusted repository.
-    fn check_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
-        let is_trusted = self.require_setting(&keys::TELEMETRY_COLLECTORS)?.is_from_default_location();
-        let rule = match (collectors.is_empty(), is_trusted) {
-            (true, _) => "it needs at least one collector in `collectors`",
-            (false, false) => "it needs `collectors` in a configuration file in its default location",
-            (false, true) => return Some(()),
-        };
-        let remedy =
-            "set `collectors = [\"https://…\"]` in [profiles.NAME.telemetry] of a file in its default location";
-        self.report_conflict(&keys::TELEMETRY_SEND_TOKEN, ValueConflict::new(rule, remedy))
     }
 
     fn read_login_domain(&mut self) -> Option<SecureUrl> {

@@ -15,6 +15,7 @@ mod layers;
 mod reference;
 mod require;
 mod shown;
+mod telemetry;
 mod trust;
 mod variables;
 

@@ -440,6 +440,7 @@ mod tests {
             subject: "00u1".to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             department: None,
+            team: None,
             token_issued_at: Timestamp::from_unix(issued),
         };
         let known = record(100, &["a"]);

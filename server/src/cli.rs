@@ -55,8 +55,11 @@ pub enum Command {
     },
     /// Show which records were rejected, and which models have no price
     Faults,
-    /// Print limits, grants and blocks as JSON, for `import`
-    Export,
+    /// Print limits, grants and blocks as JSON, for `import`; or what analytics needs to know
+    Export {
+        #[arg(value_enum, default_value = "limits")]
+        what: ExportedRows,
+    },
     /// Read limits, grants and blocks: an export, or the quota policies of AWS's guidance sample
     Import {
         /// JSON: an export, the sample's `ccwb quota export`, or `aws dynamodb scan --table-name QuotaPolicies`
@@ -159,6 +162,17 @@ pub enum UsageBreakdown {
     Group,
     Model,
     Account,
+}
+
+/// What an export contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportedRows {
+    /// Limits, grants and blocks, as one document
+    Limits,
+    /// Each person's department, team and groups, a JSON object a line
+    People,
+    /// The prices, a JSON object a line
+    Prices,
 }
 
 #[derive(Debug, Args)]

@@ -80,6 +80,7 @@ pub struct TrustedIssuer {
     pub person: Vec<String>,
     pub group_claims: Vec<String>,
     pub department_claims: Vec<String>,
+    pub team_claims: Vec<String>,
 }
 
 /// A permission set of IAM Identity Center in one account. The users of its role have no ID token.
@@ -156,6 +157,7 @@ struct IssuerTable {
 enum KnownClaim {
     Groups,
     Department,
+    Team,
 }
 
 /// The client's default `session_name`.
@@ -264,6 +266,7 @@ impl IssuerTable {
             person: self.person,
             group_claims: claims.remove(&KnownClaim::Groups).unwrap_or_else(|| vec!["groups".to_owned()]),
             department_claims: claims.remove(&KnownClaim::Department).unwrap_or_else(|| vec!["department".to_owned()]),
+            team_claims: claims.remove(&KnownClaim::Team).unwrap_or_else(|| vec!["team".to_owned()]),
         })
     }
 }

@@ -3,6 +3,8 @@
 //! A list has one row for each pattern of models; the first row that matches counts. The list that ships with the
 //! program stands in `prices.toml`, and an administrator can replace it.
 
+use bedrock_sso::time::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use wildmatch::WildMatch;
 
@@ -34,11 +36,21 @@ pub struct Price {
     /// The row is only for calls with at least so many tokens in the prompt, the cached ones included.
     #[serde(default)]
     pub min_prompt_tokens: u64,
+    /// The row is only for calls on this day and later ones.
+    #[serde(default)]
+    pub from: FirstDay,
     pub input: Rate,
     pub output: Rate,
     pub cache_read: Rate,
     pub cache_write: Rate,
 }
+
+/// The first day, in UTC, on which a price holds, as `2026-12-01`. Without one, the price holds on every day.
+///
+/// AWS changes its prices at midnight UTC, whatever the organization's time zone is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct FirstDay(String);
 
 /// US dollars for a million tokens, in millionths of a dollar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,22 +82,27 @@ impl PriceList {
         &self.price
     }
 
-    /// The price of a call of this model.
-    pub fn price_call(&self, model: &str, tokens: &TokenCounts) -> PricedCall {
+    /// The price of a call of this model at this time, whenever its record arrives.
+    pub fn price_call(&self, model: &str, tokens: &TokenCounts, time: Timestamp) -> PricedCall {
         let prompt = tokens.count_prompt();
-        let matches = |row: &&Price| row.min_prompt_tokens <= prompt && WildMatch::new(&row.model).matches(model);
+        let day = FirstDay::of(time);
+        let matches = |row: &&Price| {
+            row.min_prompt_tokens <= prompt && row.from <= day && WildMatch::new(&row.model).matches(model)
+        };
         match self.price.iter().find(matches) {
             Some(row) => PricedCall { cost: row.cost_of(tokens), is_unknown_model: false },
-            None => PricedCall { cost: self.dearest().cost_of(tokens), is_unknown_model: true },
+            None => PricedCall { cost: self.dearest(&day).cost_of(tokens), is_unknown_model: true },
         }
     }
 
-    /// The dearest known price for each kind of token.
-    fn dearest(&self) -> Price {
-        let dearest = |kind: fn(&Price) -> Rate| self.price.iter().map(kind).max().unwrap_or_default();
+    /// The dearest price that is known on this day, for each kind of token.
+    fn dearest(&self, day: &FirstDay) -> Price {
+        let held = || self.price.iter().filter(|row| row.from <= *day);
+        let dearest = |kind: fn(&Price) -> Rate| held().map(kind).max().unwrap_or_default();
         Price {
             model: "*".to_owned(),
             min_prompt_tokens: 0,
+            from: FirstDay::default(),
             input: dearest(|row| row.input),
             output: dearest(|row| row.output),
             cache_read: dearest(|row| row.cache_read),
@@ -112,7 +129,36 @@ impl Price {
     }
 }
 
+impl FirstDay {
+    fn of(time: Timestamp) -> Self {
+        let mut text = time.to_string();
+        text.truncate("2026-12-01".len());
+        Self(text)
+    }
+
+    /// The day, if the price has not always held. The text before all days is empty.
+    pub fn as_text(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for FirstDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // Days are compared as texts, so they need all their digits.
+        match text.len() == "2026-12-01".len() && Date::strptime("%Y-%m-%d", &text).is_ok() {
+            true => Ok(Self(text)),
+            false => Err(D::Error::custom(format!("from = \"{text}\" is not a day such as 2026-12-01"))),
+        }
+    }
+}
+
 impl Rate {
+    /// Millionths of a dollar for a million tokens.
+    pub fn micro_usd(self) -> u64 {
+        self.0
+    }
+
     /// The dollars for a million tokens, for documents. It is never used to calculate.
     pub fn as_dollars(self) -> f64 {
         MicroUsd(self.0).as_dollars()
@@ -171,6 +217,10 @@ cache_write = 0.000001
         TokenCounts { input, output, cache_read, cache_write }
     }
 
+    fn now() -> Timestamp {
+        Timestamp::from_rfc3339("2026-11-30T12:00:00Z").unwrap()
+    }
+
     #[test]
     fn the_shipped_list_is_complete() {
         let list = PriceList::shipped();
@@ -179,15 +229,15 @@ cache_write = 0.000001
             "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-opus-4-6-v1",
             "anthropic.claude-haiku-4-5-20251001-v1:0",
         ] {
-            assert!(!list.price_call(model, &tokens(1, 1, 1, 1)).is_unknown_model, "{model}");
+            assert!(!list.price_call(model, &tokens(1, 1, 1, 1), now()).is_unknown_model, "{model}");
         }
-        assert!(list.price_call("acme.model-1", &tokens(1, 1, 1, 1)).is_unknown_model);
+        assert!(list.price_call("acme.model-1", &tokens(1, 1, 1, 1), now()).is_unknown_model);
     }
 
     #[test]
     fn each_kind_of_token_has_its_price() {
         let list = PriceList::parse(TWO_ROWS).unwrap();
-        let cost = |counts| list.price_call("eu.anthropic.claude-haiku-4-5", &counts).cost;
+        let cost = |counts| list.price_call("eu.anthropic.claude-haiku-4-5", &counts, now()).cost;
         assert_eq!(cost(tokens(1_000_000, 0, 0, 0)), MicroUsd(1_000_000));
         assert_eq!(cost(tokens(0, 1_000_000, 0, 0)), MicroUsd(5_000_000));
         assert_eq!(cost(tokens(0, 0, 1_000_000, 0)), MicroUsd(100_000));
@@ -197,7 +247,7 @@ cache_write = 0.000001
     #[test]
     fn the_cost_is_rounded_once() {
         let list = PriceList::parse(TWO_ROWS).unwrap();
-        let cost = |counts| list.price_call("haiku", &counts).cost;
+        let cost = |counts| list.price_call("haiku", &counts, now()).cost;
         // Each kind alone would be rounded down.
         assert_eq!(cost(tokens(0, 0, 4, 0)), MicroUsd(0));
         assert_eq!(cost(tokens(0, 0, 5, 0)), MicroUsd(1));
@@ -208,7 +258,7 @@ cache_write = 0.000001
     #[test]
     fn an_unknown_model_is_as_dear_as_the_dearest_of_each_kind() {
         let list = PriceList::parse(TWO_ROWS).unwrap();
-        let priced = list.price_call("acme.model-1", &tokens(1_000_000, 1_000_000, 1_000_000, 1_000_000));
+        let priced = list.price_call("acme.model-1", &tokens(1_000_000, 1_000_000, 1_000_000, 1_000_000), now());
         assert_eq!(priced, PricedCall { cost: MicroUsd(34_800_000), is_unknown_model: true });
     }
 
@@ -216,15 +266,15 @@ cache_write = 0.000001
     fn the_first_row_that_matches_counts() {
         let reversed = TWO_ROWS.replace("*opus-4*", "*");
         let list = PriceList::parse(&reversed).unwrap();
-        assert_eq!(list.price_call("haiku", &tokens(1_000_000, 0, 0, 0)).cost, MicroUsd(1_000_000));
-        assert_eq!(list.price_call("opus", &tokens(1_000_000, 0, 0, 0)).cost, MicroUsd(5_500_000));
+        assert_eq!(list.price_call("haiku", &tokens(1_000_000, 0, 0, 0), now()).cost, MicroUsd(1_000_000));
+        assert_eq!(list.price_call("opus", &tokens(1_000_000, 0, 0, 0), now()).cost, MicroUsd(5_500_000));
     }
 
     #[test]
     fn a_long_prompt_can_have_another_price() {
         let text = TWO_ROWS.replacen("[[price]]", LONG_PROMPTS, 1);
         let list = PriceList::parse(&text).unwrap();
-        let cost = |counts| list.price_call("haiku", &counts).cost;
+        let cost = |counts| list.price_call("haiku", &counts, now()).cost;
         assert_eq!(cost(tokens(500_000, 0, 300_000, 199_999)), MicroUsd(779_999));
         assert_eq!(cost(tokens(500_000, 0, 300_000, 200_000)), MicroUsd(9_000_000));
     }
@@ -238,6 +288,25 @@ output = 9
 cache_read = 9
 cache_write = 9
 [[price]]"#;
+
+    #[test]
+    fn a_price_holds_from_its_first_day_on() {
+        let dated = "[[price]]\nmodel = \"*haiku*\"\nfrom = \"2026-12-01\"\ninput = 90\noutput = 5\ncache_read = 0.1\ncache_write = 1.25\n[[price]]";
+        let list = PriceList::parse(&TWO_ROWS.replacen("[[price]]", dated, 1)).unwrap();
+        let cost = |model, time| {
+            let time = Timestamp::from_rfc3339(time).unwrap();
+            list.price_call(model, &tokens(1_000_000, 0, 0, 0), time).cost
+        };
+        assert_eq!(cost("haiku", "2026-11-30T23:59:59Z"), MicroUsd(1_000_000));
+        assert_eq!(cost("haiku", "2026-12-01T00:00:00Z"), MicroUsd(90_000_000));
+        // A price of tomorrow is not known today.
+        assert_eq!(cost("unknown", "2026-11-30T23:59:59Z"), MicroUsd(5_500_000));
+        assert_eq!(cost("unknown", "2026-12-01T00:00:00Z"), MicroUsd(90_000_000));
+        for wrong in ["2026-12-1", "2026-13-01", "tomorrow", ""] {
+            let dated = dated.replace("2026-12-01", wrong);
+            assert!(PriceList::parse(&TWO_ROWS.replacen("[[price]]", &dated, 1)).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn prices_that_cannot_be_exact_are_refused() {

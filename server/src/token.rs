@@ -312,12 +312,13 @@ pub fn read_caller(trusted: &TrustedIssuer, token: &VerifiedToken) -> Result<Cal
         return Err(nobody());
     }
     let person = Person::parse(&session.name).map_err(|_| nobody())?;
-    let department = trusted.department_claims.iter().find_map(|claim| read_claim(token, claim)).map(str::to_owned);
+    let read_first = |claims: &[String]| claims.iter().find_map(|claim| read_claim(token, claim)).map(str::to_owned);
     let record = PersonRecord {
         issuer: trusted.issuer.as_str().to_owned(),
         subject: token.subject().to_owned(),
         groups: read_groups(&trusted.group_claims, token.claims()),
-        department,
+        department: read_first(&trusted.department_claims),
+        team: read_first(&trusted.team_claims),
         token_issued_at: token.issued_at(),
     };
     Ok(Caller { person, record, are_groups_missing: token.has_groups_overage() })

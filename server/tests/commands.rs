@@ -272,9 +272,17 @@ fn prices_that_ship_are_replaced_by_a_file() {
                cache_read = 0\ncache_write = 3.5\n";
     fs::write(office.path("own.toml"), own).unwrap();
     office.configure("prices = \"own.toml\"");
-    let row =
-        json!({ "model": "*", "min_prompt": 0, "input": 1.0, "output": 2.0, "cache_read": 0.0, "cache_write": 3.5 });
+    let row = json!({
+        "model": "*", "min_prompt": 0, "from": null, "input": 1.0, "output": 2.0, "cache_read": 0.0, "cache_write": 3.5
+    });
     assert_eq!(office.rows(&["prices"]), [row]);
+    let exported: Value = serde_json::from_str(&office.run(&["export", "prices"]).succeeds()).unwrap();
+    let row = json!({
+        "position": 0, "model": "*", "model_like": "%", "min_prompt_tokens": 0, "from_day": "", "input": 1_000_000,
+        "output": 2_000_000, "cache_read": 0, "cache_write": 3_500_000, "list_date": "2026-12-01"
+    });
+    assert_eq!(exported, row);
+    assert_eq!(office.rows(&["export", "prices"]), [row]);
     let log = office.write_log("a.jsonl", &[("alice", "r1", 3_000_000)]);
     office.run(&["ingest", &log]).succeeds();
     assert_eq!(office.rows(&["usage", "--month", "2026-11"])[0]["micro_usd"], 3_000_000);

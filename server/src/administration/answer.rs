@@ -34,10 +34,30 @@ impl AdminAnswer {
             vec![
                 ("model", json!(row.model)),
                 ("min_prompt", json!(row.min_prompt_tokens)),
+                ("from", json!(row.from.as_text())),
                 ("input", json!(row.input)),
                 ("output", json!(row.output)),
                 ("cache_read", json!(row.cache_read)),
                 ("cache_write", json!(row.cache_write)),
+            ]
+        }))
+    }
+
+    /// The list of prices as analytics reads it: in millionths of a US dollar for a million tokens, in the order in which
+    /// rows are compared, with the pattern of models as SQL's `LIKE … ESCAPE '!'` understands it.
+    pub fn of_exported_prices(prices: &PriceList) -> Self {
+        Self::new(prices.rows().iter().enumerate().map(|(position, row)| {
+            vec![
+                ("position", json!(position)),
+                ("model", json!(row.model)),
+                ("model_like", json!(to_like_pattern(&row.model))),
+                ("min_prompt_tokens", json!(row.min_prompt_tokens)),
+                ("from_day", json!(row.from.as_text().unwrap_or_default())),
+                ("input", json!(row.input.micro_usd())),
+                ("output", json!(row.output.micro_usd())),
+                ("cache_read", json!(row.cache_read.micro_usd())),
+                ("cache_write", json!(row.cache_write.micro_usd())),
+                ("list_date", json!(prices.date)),
             ]
         }))
     }
@@ -61,6 +81,15 @@ impl AdminAnswer {
     pub fn to_json(&self) -> String {
         let rows: Vec<Map<String, Value>> = self.rows.iter().map(|row| row.iter().cloned().collect()).collect();
         escape_json(json!({ "version": 1, "rows": rows }).to_string())
+    }
+
+    /// Each row as a JSON object on a line of its own, as Amazon Athena reads tables.
+    pub fn to_json_lines(&self) -> String {
+        let line = |row: &Vec<(String, Value)>| {
+            let object: Map<String, Value> = row.iter().cloned().collect();
+            escape_json(Value::Object(object).to_string()) + "\n"
+        };
+        self.rows.iter().map(line).collect()
     }
 
     /// A table for a terminal, or the sentence for an empty one.
@@ -95,6 +124,20 @@ impl AdminAnswer {
         }
         table
     }
+}
+
+/// A pattern in which `*` stands for any text and `?` for any character, in SQL's spelling.
+fn to_like_pattern(pattern: &str) -> String {
+    let mut like = String::with_capacity(pattern.len());
+    for part in pattern.chars() {
+        match part {
+            '*' => like.push('%'),
+            '?' => like.push('_'),
+            '%' | '_' | '!' => like.extend(['!', part]),
+            _ => like.push(part),
+        }
+    }
+    like
 }
 
 fn shown_name(name: &str) -> &str {
@@ -141,6 +184,20 @@ mod tests {
         let json: Value = serde_json::from_str(&two_rows().to_json()).unwrap();
         assert_eq!(json["version"], 1);
         assert_eq!(json["rows"][1], json!({ "person": "bo", "input_tokens": 12345, "micro_usd": 1 }));
+    }
+
+    #[test]
+    fn each_line_is_a_row() {
+        let lines = two_rows().to_json_lines();
+        let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[1], json!({ "person": "bo", "input_tokens": 12345, "micro_usd": 1 }));
+    }
+
+    #[test]
+    fn patterns_of_models_become_patterns_of_sql() {
+        assert_eq!(to_like_pattern("*global.anthropic.claude-opus-4?5*"), "%global.anthropic.claude-opus-4_5%");
+        assert_eq!(to_like_pattern("100%_sure!"), "100!%!_sure!!");
     }
 
     #[test]

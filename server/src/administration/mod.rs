@@ -24,7 +24,7 @@ use crate::{
     limits::{Amount, Block, Grant, Limit, LimitKey, Scope},
     person::Person,
     prices::PriceList,
-    store::{Store, StoreResult},
+    store::{PersonRecord, Store, StoreResult},
     usage::{AccountModel, ModelUsage, Usage},
     usage_watch::{UsageWatch, WakeOutcome},
 };
@@ -43,6 +43,7 @@ pub enum AdminRequest {
     Ingest { deliveries: Vec<Vec<u8>> },
     ShowFaults,
     Export,
+    ExportPeople,
     Import { rows: Vec<TransferRow> },
 }
 
@@ -73,7 +74,8 @@ impl AdminRequest {
             | Self::ShowUsage { .. }
             | Self::Ingest { .. }
             | Self::ShowFaults
-            | Self::Export => false,
+            | Self::Export
+            | Self::ExportPeople => false,
         }
     }
 }
@@ -134,6 +136,7 @@ impl Administration<'_> {
             AdminRequest::Ingest { deliveries } => self.ingest(&deliveries).await,
             AdminRequest::ShowFaults => self.show_faults().await,
             AdminRequest::Export => self.export().await,
+            AdminRequest::ExportPeople => self.export_people().await,
             AdminRequest::Import { rows } => {
                 for row in &rows {
                     match row {
@@ -234,6 +237,20 @@ impl Administration<'_> {
         let rows: Vec<TransferRow> = limits.chain(grants).chain(blocks).collect();
         Ok(AdminAnswer::new(rows.iter().map(describe_transfer)))
     }
+
+    async fn export_people(&self) -> StoreResult<AdminAnswer> {
+        Ok(AdminAnswer::new(self.store.list_people().await?.iter().map(describe_person)))
+    }
+}
+
+/// A person as analytics groups by them. The subject stays in the store.
+fn describe_person((person, record): &(Person, PersonRecord)) -> Row {
+    vec![
+        ("person", json!(person)),
+        ("department", json!(record.department)),
+        ("team", json!(record.team)),
+        ("groups", json!(record.groups)),
+    ]
 }
 
 /// The sums for each label, sorted. A person of two groups counts in both.

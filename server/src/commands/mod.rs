@@ -27,7 +27,7 @@ use self::{
 use crate::{
     administration::{AdminAnswer, AdminRequest},
     calendar::Calendar,
-    cli::{Cli, Command, LimitsCommand},
+    cli::{Cli, Command, ExportedRows, LimitsCommand},
     config::Config,
     failure::Failure,
     lambda::{self, FunctionRole},
@@ -73,6 +73,9 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
     let prices = load_prices(&config)?;
     let request = match &cli.command {
         Command::Serve => return run_server(&config, prices).map(|()| String::new()),
+        Command::Export { what: ExportedRows::Prices } => {
+            return Ok(render_lines(&AdminAnswer::of_exported_prices(&prices), cli.json));
+        }
         Command::Prices => return Ok(render(&AdminAnswer::of_prices(&prices), cli.json)),
         Command::Limits(LimitsCommand::Set(arguments)) => set_limits(arguments)?,
         Command::Limits(LimitsCommand::List(whose)) => AdminRequest::ListLimits { scope: whose.scope() },
@@ -87,15 +90,21 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
         Command::Unblock { person } => AdminRequest::RemoveBlock { person: person.clone() },
         Command::Ingest { files } => AdminRequest::Ingest { deliveries: read_all(files)? },
         Command::Faults => AdminRequest::ShowFaults,
-        Command::Export => AdminRequest::Export,
+        Command::Export { what: ExportedRows::Limits } => AdminRequest::Export,
+        Command::Export { what: ExportedRows::People } => AdminRequest::ExportPeople,
         Command::Import { file } => AdminRequest::Import { rows: read_transfer(file)? },
     };
-    let is_export = matches!(cli.command, Command::Export);
     let answer = block_on(carry_out(&config, prices, request))?;
     if let Some(remark) = answer.remark() {
         print_remark(remark);
     }
-    Ok(render(&answer, cli.json || is_export))
+    if let Command::Export { what } = &cli.command {
+        return Ok(match what {
+            ExportedRows::Limits => render(&answer, true),
+            ExportedRows::People | ExportedRows::Prices => render_lines(&answer, cli.json),
+        });
+    }
+    Ok(render(&answer, cli.json))
 }
 
 fn load_config(path: Option<&Path>) -> Result<Config, Failure> {
@@ -152,6 +161,11 @@ fn start_log() {
 
 fn render(answer: &AdminAnswer, json: bool) -> String {
     if json { format!("{}\n", answer.to_json()) } else { answer.to_table() }
+}
+
+/// Rows for analytics, whose tables are lines.
+fn render_lines(answer: &AdminAnswer, json: bool) -> String {
+    if json { render(answer, true) } else { answer.to_json_lines() }
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -129,6 +129,7 @@ mod tests {
             subject: name.to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             department: None,
+            team: None,
             token_issued_at: Timestamp::from_unix(0),
         };
         (person(name), record)

@@ -128,7 +128,7 @@ fn price_record(
     faults: &mut Faults,
 ) -> CountedCall {
     let InvocationRecord { request_id, person, target, time, tokens, is_assigned: _ } = record;
-    let priced = prices.price_call(&target.model, &tokens);
+    let priced = prices.price_call(&target.model, &tokens, time);
     if priced.is_unknown_model {
         *faults.unknown_models.entry(target.model.clone()).or_default() += 1;
     }

@@ -345,6 +345,7 @@ fn record<const N: usize>(groups: [&str; N], issued: Timestamp) -> PersonRecord 
         subject: "00u1".to_owned(),
         groups: groups.map(str::to_owned).into(),
         department: None,
+        team: None,
         token_issued_at: issued,
     }
 }

@@ -58,6 +58,8 @@ pub struct PersonRecord {
     pub subject: String,
     pub groups: Vec<String>,
     pub department: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// When the latest of these tokens was issued. An older token changes nothing.
     pub token_issued_at: Timestamp,
 }

@@ -84,6 +84,7 @@ pub(crate) async fn measure() -> Measured {
         subject: "00u1a2b3c4d5e6f7g8h9".to_owned(),
         groups: (0..5).map(|number| format!("engineering-team-{number:02}")).collect(),
         department: Some("Research and Development".to_owned()),
+        team: None,
         token_issued_at: issued,
     };
     let hour = std::time::Duration::from_secs(3600);

@@ -2,18 +2,23 @@
 //! not grow without end.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    fs::{self, OpenOptions},
+    io::{self, BufRead as _, BufReader, Write as _},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
-use redb::StorageBackend;
+use redb::{Database, StorageBackend, backends::FileBackend};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::*;
-use crate::store::contract::{START, after, call, contract_tests, days_before, periods, person, usage};
+use super::{database::builder, tables::LAYOUT_VERSION, usage::MAX_IDS_FORGOTTEN_AT_ONCE, *};
+use crate::{
+    store::contract::{START, after, call, contract_tests, days_before, periods, person, usage},
+    usage::Usage,
+};
 
 async fn open_new() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().unwrap();

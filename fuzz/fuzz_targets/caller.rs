@@ -25,6 +25,7 @@ static TRUSTED: LazyLock<TrustedIssuer> = LazyLock::new(|| TrustedIssuer {
     person: ["email", "{team}+{sub}"].map(str::to_owned).into(),
     group_claims: ["groups", "cognito:groups"].map(str::to_owned).into(),
     department_claims: vec!["department".to_owned()],
+    team_claims: vec!["team".to_owned()],
 });
 
 fuzz_target!(|input: &[u8]| {

@@ -24,6 +24,7 @@ fn trusted(world: &World) -> TrustedIssuer {
         person: ["email", "upn"].map(str::to_owned).into(),
         group_claims: vec!["groups".to_owned()],
         department_claims: vec!["department".to_owned()],
+        team_claims: vec!["team".to_owned()],
     }
 }
 

@@ -64,6 +64,7 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
         return Ok(TelemetryHeaders::default());
     };
     let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
+    add_helper_state(&mut headers, &work);
     let sends_token = *send_token && destination == HeaderDestination::Collector;
     if sends_token && let Some(token) = sign_in.find_valid_token(work.now()) {
         headers.set_bearer_token(token.raw());
@@ -78,7 +79,15 @@ fn build_headers_from_name(work: &ProfileContext<'_>) -> Result<TelemetryHeaders
         log::info("telemetry", format_args!("printing no headers: the user is not signed in"));
         return Ok(TelemetryHeaders::default());
     };
-    Ok(TelemetryHeaders::from_user_name(&name, &work.profile))
+    let mut headers = TelemetryHeaders::from_user_name(&name, &work.profile);
+    add_helper_state(&mut headers, work);
+    Ok(headers)
+}
+
+/// Adds the state of this program. It goes with the telemetry, so that `credentials` spends no time on it.
+fn add_helper_state(headers: &mut TelemetryHeaders, work: &ProfileContext<'_>) {
+    let failure = work.cache.load_last_failure();
+    headers.set_helper_state(failure.as_ref().map(|failure| failure.report.slug.as_str()));
 }
 
 /// Where Claude Code will send the headers, as far as the configuration and its environment variables show.

@@ -52,6 +52,7 @@ fn otel_headers_default_to_the_guidance_headers_from_cache() {
     let world = World::new();
     let desk = signed_in(&world);
     let requests = world.ledger().total();
+    let version = env!("CARGO_PKG_VERSION");
     let id = "x-user-id";
     let mut headers = headers_without_token(&desk);
     assert_eq!(headers[id].as_str().unwrap().len(), 36);
@@ -60,6 +61,7 @@ fn otel_headers_default_to_the_guidance_headers_from_cache() {
         "x-user-email": "demo@example.com", "x-user-name": "demo", "x-organization": "amazon-internal",
         "x-department": "unspecified", "x-team-id": "default-team", "x-cost-center": "general",
         "x-manager": "unassigned", "x-location": "remote", "x-role": "user",
+        "x-bedrock-sso-version": version,
     });
     assert_eq!(headers, expected);
     desk.settle();
@@ -72,8 +74,27 @@ fn otel_headers_can_be_set_by_the_profile() {
     world.set(Knob::Claims, json!({ "name": "Zoë\r\nx-admin: yes", "groups": ["a", "b"] }));
     let more = "telemetry.headers = { X-Name = [\"none\", \"name\"], x-groups = \"groups\", x-none = \"none\" }";
     let desk = signed_in_with(&world, more);
-    let expected = "{\"x-groups\":\"a,b\",\"x-name\":\"Zo%C3%AB%0D%0Ax-admin: yes\"}\n";
-    assert_prints(&desk.run(["otel-headers"]), expected);
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!(
+        "{{\"x-bedrock-sso-version\":\"{version}\",\"x-groups\":\"a,b\",\"x-name\":\"Zo%C3%AB%0D%0Ax-admin: yes\"}}\n"
+    );
+    assert_prints(&desk.run(["otel-headers"]), &expected);
+}
+
+/// The user has signed in, and getting credentials fails later: the telemetry says how.
+#[test]
+fn otel_headers_name_the_last_failure_until_a_success() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    assert_eq!(headers_without_token(&desk)["x-bedrock-sso-failure"], Value::Null);
+    world.set(Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
+    assert_ne!(desk.run(["login", "--force"]).code, Some(0));
+    let slug = desk.run(["status", "--json"]).document()["last_error"]["slug"].clone();
+    assert!(slug.is_string());
+    assert_eq!(headers_without_token(&desk)["x-bedrock-sso-failure"], slug);
+    world.clear(Knob::AssumeFault);
+    desk.run(["login", "--force"]).expect_code(0);
+    assert_eq!(headers_without_token(&desk)["x-bedrock-sso-failure"], Value::Null);
 }
 
 #[test]

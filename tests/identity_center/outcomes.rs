@@ -39,6 +39,7 @@ fn telemetry_headers_name_the_user_and_the_fixed_values() {
         "x-user-email": "jane@example.com",
         "x-user-name": "jane@example.com",
         "x-department": "research",
+        "x-bedrock-sso-version": env!("CARGO_PKG_VERSION"),
     });
     assert_eq!(desk.run(["otel-headers"]).expect_code(0).document(), headers);
 }

@@ -457,18 +457,21 @@ def created(response):
 
 
 def alarm(original):
-    """ministack refuses alarms on expressions, so these exist only as their properties."""
+    """ministack refuses alarms on expressions and on PromQL, so these exist only as their properties."""
+
+    def has_expression(properties):
+        return bool(properties.get("Metrics") or properties.get("EvaluationCriteria"))
 
     def create(logical_id, properties, stack):
-        return (on_expression if properties.get("Metrics") else original)["create"](logical_id, properties, stack)
+        return (on_expression if has_expression(properties) else original)["create"](logical_id, properties, stack)
 
     def update(physical_id, old, new, stack, *more):
-        if old.get("Metrics") or new.get("Metrics"):
+        if has_expression(old) or has_expression(new):
             return physical_id, {}
         return original["update"](physical_id, old, new, stack, *more)
 
     def delete(physical_id, properties):
-        if not properties.get("Metrics"):
+        if not has_expression(properties):
             original["delete"](physical_id, properties)
 
     on_expression = properties_only(lambda properties, name, arn: (properties.get("AlarmName", name), {"Arn": arn("cloudwatch", "alarm")}))

@@ -29,7 +29,7 @@ class ParameterSet:
     """`refused` is part of the message with which CloudFormation must refuse the set; "" if it must accept it."""
 
     name: str
-    template: str  # federation, guardrails, team or service
+    template: str  # federation, guardrails, team, service or dashboard
     parameters: dict
     account: str
     region: str = "us-east-1"
@@ -317,6 +317,19 @@ SERVICES = {
     "every policy": ({**SERVICE, **OKTA_ASKS, "LimitPolicyArns": "arn:aws:iam::{account}:policy/*-you-are-blocked-limit-reached-run-bedrock-sso-quota-1"}, "LimitPolicyArns"),
 }
 
+TOPIC = "arn:{partition}:sns:{region}:{account}:sso-service-alerts"
+DASHBOARDS = {
+    "of both": {"LimitsStack": "sso-service", "TelemetryStack": "sso-telemetry", "AlertTopicArn": TOPIC, "MonthlySpend": "5000"},
+    "of limits": {"LimitsStack": "sso-service", "ManyRefused": "25"},
+    "of the relay": {"TelemetryStack": "sso-telemetry", "FailingPeople": "3"},
+    "of laptops": {"LaptopRelays": "yes"},
+    "of limits and laptops": {"LimitsStack": "sso-service", "LaptopRelays": "yes"},
+    "of nothing": ({}, "or there is nothing to show"),
+    "spending without limits": ({"TelemetryStack": "sso-telemetry", "MonthlySpend": "1"}, "MonthlySpend needs LimitsStack"),
+    "a stack with a quote": ({"LimitsStack": 'sso"'}, "LimitsStack"),
+    "a relay with a quote": ({"TelemetryStack": 'sso"'}, "TelemetryStack"),
+}
+
 
 def all_sets():
     """Every set, in a fixed order."""
@@ -341,7 +354,7 @@ def all_sets():
             add(name, "federation", parameters, account=account)
     for name, (parameters, refused) in CONTRADICTIONS.items():
         add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen}, refused=refused)
-    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES)):
+    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES), ("dashboard", DASHBOARDS)):
         for name, entry in table.items():
             parameters, refused = entry if isinstance(entry, tuple) else (entry, "")
             # AWS's schema of application inference profiles knows no Region of aws-eusc.

@@ -130,6 +130,13 @@ impl Standing {
         }
     }
 
+    /// The limit that refuses the person now, or will when the grants and the block have ended. Of several, the one that
+    /// resets last.
+    pub fn find_spent_limit(&self) -> Option<&LimitStanding> {
+        let spent = self.limits.iter().filter(|limit| limit.is_enforced_here() && limit.reaches(limit.set));
+        spent.max_by_key(|limit| limit.resets_at)
+    }
+
     /// The grant that the answer names: one that lifts all limits, or else one that raises a limit which the person
     /// would have reached. Of several, the one that ends last.
     fn deciding_grant(&self) -> Option<&Grant> {

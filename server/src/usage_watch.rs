@@ -104,7 +104,7 @@ impl UsageWatch {
         let is_unproven = |person: &Person| self.expects_tokens && !self.names.is_proven(person);
         let mut waiting = people.all.iter().filter(|person| needs_standing || is_unproven(person));
         let mut tasks = JoinSet::new();
-        let (mut due, mut is_marked) = (Vec::new(), false);
+        let (mut due, mut is_anybody_refused) = (Vec::new(), false);
         loop {
             while tasks.len() < MAX_CONCURRENT
                 && let Some(person) = waiting.next()
@@ -117,9 +117,9 @@ impl UsageWatch {
             let failed = |error| StoreError::Unavailable(format!("a task has failed: {error}"));
             let reviewed = reviewed.map_err(failed)??;
             due.extend(reviewed.due);
-            is_marked |= reviewed.is_marked;
+            is_anybody_refused |= reviewed.is_refused;
         }
-        if is_marked {
+        if is_anybody_refused {
             self.wake_enforcement().await;
         }
         Ok(due)
@@ -136,16 +136,17 @@ impl UsageWatch {
             (false, NameCheck::Report | NameCheck::Skip) => {}
         }
         let standing = evaluate(&account, &self.calendar, self.group_rule, now)?;
-        let mut is_marked = false;
-        if let (Some(_), Verdict::LimitReached(limit)) = (&self.enforcement, standing.verdict()) {
+        let mut is_refused = false;
+        if let (Some(_), Some(limit)) = (&self.enforcement, standing.find_spent_limit()) {
+            // Also during a grant or a block: no call may follow that would mark the person after it.
             self.store.mark_over_limit(person, limit.resets_at).await?;
-            is_marked = true;
+            is_refused = matches!(standing.verdict(), Verdict::LimitReached(_));
         }
         let due = match &self.notifier {
             Some(_) => find_due_notices(person, &standing, &self.calendar, now),
             None => Vec::new(),
         };
-        Ok(ReviewedPerson { due, is_marked })
+        Ok(ReviewedPerson { due, is_refused })
     }
 
     /// Sends those of the notices that nobody else has sent. The usage is counted already, so nothing fails if a notice
@@ -239,5 +240,5 @@ enum NameCheck {
 /// What has followed from one person's usage.
 struct ReviewedPerson {
     due: Vec<DueNotice>,
-    is_marked: bool,
+    is_refused: bool,
 }

@@ -269,6 +269,25 @@ async fn a_limit_refuses_until_a_grant_and_again_after_it() {
     assert_eq!(office.refused(today()), [""; 0]);
 }
 
+/// A person who reaches a limit during a grant or a block spends nothing after it.
+#[tokio::test]
+async fn a_limit_reached_during_an_exception_refuses_after_it() {
+    let office = Office::new().await;
+    let service = office.start_process(today);
+    office.set_limit("1000").await;
+    let until = today().saturating_add(Duration::from_secs(3600));
+    let grant = Grant { person: person("alice"), since: today(), until, amount: None, reason: String::new() };
+    office.store.add_grant(&grant).await.unwrap();
+    let block = Block { person: person("bob"), since: today(), until: Some(until), reason: None };
+    office.store.set_block(&block).await.unwrap();
+    ingest(&service, &["alice", "bob"].map(|name| record(name, name, 1000)).join("\n")).await;
+    service.watch.enforce().await.unwrap();
+    assert_eq!(office.refused(today()), ["bob"]);
+    let later = office.start_process(|| today().saturating_add(Duration::from_secs(3601)));
+    later.watch.enforce().await.unwrap();
+    assert_eq!(office.refused(today().saturating_add(Duration::from_secs(3601))), ["alice", "bob"]);
+}
+
 #[tokio::test]
 async fn a_lowered_limit_refuses_without_another_call() {
     let office = Office::new().await;

@@ -1,6 +1,6 @@
 //! Unpacks a delivery: lines of JSON, the same compressed (as in S3), or the envelope of a CloudWatch subscription.
 
-use std::io::Read;
+use std::{borrow::Cow, io::Read};
 
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -31,31 +31,41 @@ enum MessageType {
 }
 
 #[derive(Deserialize)]
-struct LogEvent {
+pub(super) struct LogEvent {
     message: String,
 }
 
-/// The records of a delivery, one JSON text each.
-pub(super) fn unpack_lines(body: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
-    let unpacked;
-    let text = match body.starts_with(&GZIP_MAGIC) {
-        true => {
-            unpacked = unpack_gzip(body)?;
-            unpacked.as_slice()
-        }
-        false => body,
-    };
-    // A record of Bedrock has no `messageType`, so this fails for it.
-    if let Ok(envelope) = serde_json::from_slice::<SubscriptionEnvelope>(text) {
-        return Ok(match envelope.message_type {
-            MessageType::DataMessage => {
-                envelope.log_events.into_iter().map(|event| event.message.into_bytes()).collect()
-            }
-            MessageType::ControlMessage => Vec::new(),
-        });
+/// A delivery without its envelope.
+pub(super) enum UnpackedDelivery<'b> {
+    /// The records are lines of a text.
+    Lines(Cow<'b, [u8]>),
+    Events(Vec<LogEvent>),
+}
+
+impl<'b> UnpackedDelivery<'b> {
+    pub(super) fn unpack(body: &'b [u8]) -> Result<Self, Rejection> {
+        let text = match body.starts_with(&GZIP_MAGIC) {
+            true => Cow::Owned(unpack_gzip(body)?),
+            false => Cow::Borrowed(body),
+        };
+        // A record of Bedrock has no `messageType`, so this fails for it.
+        Ok(match serde_json::from_slice::<SubscriptionEnvelope>(&text) {
+            Ok(SubscriptionEnvelope { message_type: MessageType::DataMessage, log_events }) => Self::Events(log_events),
+            Ok(SubscriptionEnvelope { message_type: MessageType::ControlMessage, .. }) => Self::Events(Vec::new()),
+            Err(_) => Self::Lines(text),
+        })
     }
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    Ok(lines.map(<[u8]>::to_vec).collect())
+
+    /// The records, one JSON text each. None is copied, because a small archive may unpack to millions of short lines.
+    pub(super) fn records(&self) -> Box<dyn Iterator<Item = &[u8]> + '_> {
+        match self {
+            Self::Events(events) => Box::new(events.iter().map(|event| event.message.as_bytes())),
+            Self::Lines(text) => {
+                let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+                Box::new(lines.filter(|line| !line.is_empty()))
+            }
+        }
+    }
 }
 
 fn unpack_gzip(body: &[u8]) -> Result<Vec<u8>, Rejection> {
@@ -85,7 +95,8 @@ mod tests {
     }
 
     fn lines(body: &[u8]) -> Result<Vec<String>, Rejection> {
-        Ok(unpack_lines(body)?.into_iter().map(|line| String::from_utf8(line).unwrap()).collect())
+        let delivery = UnpackedDelivery::unpack(body)?;
+        Ok(delivery.records().map(|record| String::from_utf8(record.to_vec()).unwrap()).collect())
     }
 
     #[test]

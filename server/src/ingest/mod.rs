@@ -12,7 +12,7 @@ use bedrock_sso::{log, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::{envelope::MAX_UNPACKED_BYTES, record::Rejection};
-use self::{envelope::unpack_lines, record::InvocationRecord};
+use self::{envelope::UnpackedDelivery, record::InvocationRecord};
 use crate::{
     calendar::{Calendar, Period},
     person::Person,
@@ -101,10 +101,10 @@ pub struct Delivery {
 /// Reads the records of one delivery without a store: the calls that count, and what could not be counted as it should.
 pub fn read_delivery(body: &[u8], prices: &PriceList, calendar: &Calendar, now: Timestamp) -> Delivery {
     let Delivery { mut calls, mut faults, mut assigned } = Delivery::default();
-    match unpack_lines(body) {
-        Ok(lines) => {
-            for line in &lines {
-                match InvocationRecord::parse(line, now) {
+    match UnpackedDelivery::unpack(body) {
+        Ok(delivery) => {
+            for record in delivery.records() {
+                match InvocationRecord::parse(record, now) {
                     Ok(record) => {
                         if record.is_assigned {
                             assigned.insert(record.person.clone());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 
 use crate::{
     calendar::Calendar,
@@ -89,7 +89,7 @@ pub struct ScopeArgs {
     #[arg(long)]
     group: Option<String>,
     /// Everybody who has no nearer limit
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     default: bool,
 }
 
@@ -109,7 +109,7 @@ pub struct SetLimitsArgs {
     #[command(flatten)]
     pub scope: ScopeArgs,
     /// Only calls of these models: a pattern over the log's modelId, such as '*claude-opus*'
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", value_parser = NonEmptyStringValueParser::new())]
     pub model: Option<String>,
     /// For each hour: tokens such as 200k or 5M, or money such as 20USD
     #[arg(long, value_name = "AMOUNT")]

@@ -229,7 +229,7 @@ impl Config {
             prices: (!file.prices.is_empty()).then(|| folder.join(&file.prices)),
             group_rule: file.groups,
             contact: file.contact.filter(|contact| !contact.trim().is_empty()),
-            issuers: file.issuer.into_iter().map(IssuerTable::check).collect::<Result<_, _>>()?,
+            issuers: check_issuers(file.issuer)?,
             identity_center: file
                 .identity_center
                 .into_iter()
@@ -241,6 +241,22 @@ impl Config {
             ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
         })
     }
+}
+
+/// Checks each issuer. A second table of one would never be used.
+fn check_issuers(tables: Vec<IssuerTable>) -> Result<Vec<TrustedIssuer>, String> {
+    let mut issuers: Vec<TrustedIssuer> = Vec::new();
+    for table in tables {
+        let trusted = table.check()?;
+        if issuers.iter().any(|other| other.issuer.as_str() == trusted.issuer.as_str()) {
+            return Err(format!(
+                "issuer = \"{}\" occurs twice: put all of its client IDs into one audience",
+                trusted.issuer.as_str()
+            ));
+        }
+        issuers.push(trusted);
+    }
+    Ok(issuers)
 }
 
 impl IssuerTable {

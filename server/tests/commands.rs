@@ -264,6 +264,28 @@ fn a_configuration_is_checked_before_anything_happens() {
     nothing.fails(2, "usage/no_configuration");
 }
 
+/// Only the first of them would ever be used.
+#[test]
+fn an_issuer_is_named_once() {
+    let office = Office::new();
+    office.configure("[[issuer]]\nissuer = \"https://acme.okta.com\"\naudience = [\"0oa2\"]");
+    assert!(office.run(&["limits", "list"]).fails(3, "config/invalid").contains("https://acme.okta.com"));
+    office.configure("[[issuer]]\nissuer = \"https://acme.okta.com/\"\naudience = [\"0oa2\"]");
+    office.run(&["limits", "list"]).succeeds();
+}
+
+#[test]
+fn an_empty_name_is_not_accepted() {
+    let office = Office::new();
+    for words in [["--group", ""], ["--model", ""]] {
+        let refused = office.run(
+            &[&["limits", "set", "--day", "5M"][..], &words, &["--default"][..usize::from(words[0] == "--model")]]
+                .concat(),
+        );
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{words:?}");
+    }
+}
+
 #[test]
 fn prices_that_ship_are_replaced_by_a_file() {
     let office = Office::new();

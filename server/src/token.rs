@@ -33,6 +33,9 @@ use crate::{config::TrustedIssuer, person::Person, store::PersonRecord};
 /// Keys of this age are fetched again, so that a key that the provider has withdrawn stops to verify tokens.
 const KEY_LIFETIME: Duration = Duration::from_secs(3600);
 
+/// Keys of this age verify nothing, even if the provider cannot be reached: it may have withdrawn them.
+const MAX_KEY_AGE: Duration = Duration::from_secs(24 * 3600);
+
 /// Between two fetches from one provider, while there are keys. Otherwise forged tokens could cause requests without
 /// limit.
 const FETCH_INTERVAL: Duration = Duration::from_secs(60);
@@ -160,7 +163,11 @@ impl IssuerState {
         let begun = Instant::now();
         let cached = match self.cached() {
             Some(cached) if now.duration_since(cached.fetched_at) < KEY_LIFETIME => cached,
-            Some(cached) => self.refresh(client, now).await.unwrap_or(cached),
+            Some(cached) => match self.refresh(client, now).await {
+                Some(fresh) => fresh,
+                None if now.duration_since(cached.fetched_at) < MAX_KEY_AGE => cached,
+                None => self.fetch_again(client, begun, now).await.map_err(|cause| self.no_keys(cause))?,
+            },
             None => self.fetch_first(client, begun, now).await?,
         };
         let rejection = match self.verify_with(&cached, token, audience, now) {

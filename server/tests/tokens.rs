@@ -283,9 +283,9 @@ async fn provider_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn cached_keys_serve_while_the_provider_is_down() {
+async fn cached_keys_serve_for_a_day_while_the_provider_is_down() {
     let world = World::new();
-    world.set(Knob::IdTokenLifetime, 86_400);
+    world.set(Knob::IdTokenLifetime, 200_000);
     let verifier = verifier(&world);
     let token = world.issue_id_token();
     identify(&verifier, &token, now()).await.unwrap();
@@ -301,6 +301,10 @@ async fn cached_keys_serve_while_the_provider_is_down() {
     world.next(1, Knob::Forgery, "broken-signature");
     let broken = world.issue_id_token();
     assert!(is_not_believed(&identify(&verifier, &broken, later(80_200)).await));
+    // Nobody knows by then which keys the provider has withdrawn.
+    assert!(lacks_keys(&identify(&verifier, &token, later(86_400)).await));
+    world.start_provider();
+    identify(&verifier, &token, later(86_500)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

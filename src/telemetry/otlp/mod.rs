@@ -1,8 +1,10 @@
-//! An export of OpenTelemetry (OTLP 1.x) in JSON, as a relay passes it on.
+//! An export of OpenTelemetry (OTLP 1.x), as a relay passes it on: protobuf or JSON in, JSON out.
 //!
 //! A relay adds who has sent the export, and removes what the sender says about that. Two relays use this module: the
 //! one of the organisation's server, and the one on a laptop.
 
+mod json;
+mod protobuf;
 mod schema;
 mod claimed_identity;
 mod helper_state;
@@ -14,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::IdentityAttributes;
 use claimed_identity::ClaimedIdentity;
 pub use helper_state::{FAILURE_HEADER, HelperState, VERSION_HEADER};
+use schema::ObjectBudget;
 pub use schema::OtlpFault;
 
 /// The most resources of an export. A relay adds the attributes to each, so the limit bounds what an export grows to.
@@ -21,7 +24,10 @@ pub use schema::OtlpFault;
 const MAX_RESOURCES: usize = 64;
 
 /// The most data points or log records of an export. OpenTelemetry's exporters send at most 512 log records.
-const MAX_ITEMS: usize = 20_000;
+const MAX_ITEMS: usize = 4096;
+
+/// The most objects of an export. A log record of Claude Code has about fifty, an attribute two.
+const MAX_OBJECTS: usize = 100_000;
 
 /// What an export contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +45,14 @@ impl OtlpSignal {
         }
     }
 
+    /// An answer to the sender as protobuf. `answer` is the same in JSON; what is not an answer of OTLP becomes an empty
+    /// message, which says that all was accepted.
+    pub fn encode_answer(self, answer: &[u8]) -> Vec<u8> {
+        let message = schema::answer_message(self);
+        let tree = json::read_message(message, answer, ObjectBudget::new(MAX_OBJECTS)).unwrap_or_default();
+        protobuf::write_message(message, &tree)
+    }
+
     fn resources_key(self) -> &'static str {
         match self {
             Self::Metrics => "resourceMetrics",
@@ -52,6 +66,19 @@ impl OtlpSignal {
             Self::Logs => "scopeLogs",
         }
     }
+}
+
+/// The body of an answer that is an error, as protobuf.
+pub fn encode_error(message: &str) -> Vec<u8> {
+    let tree = Map::from_iter([("message".to_owned(), Value::from(message))]);
+    protobuf::write_message(&schema::ERROR_ANSWER, &tree)
+}
+
+/// The two formats of OTLP over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtlpFormat {
+    Json,
+    Protobuf,
 }
 
 /// Whether the identity also stands on each data point. Dashboards that were built for AWS's guidance sample group by
@@ -72,8 +99,10 @@ pub struct OtlpExport {
 /// Why an export is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OtlpError {
-    /// The text is not JSON.
+    /// The text is not JSON, or a field occurs twice.
     NotJson,
+    /// The bytes are not protobuf, or a field has another type than in OTLP.
+    NotProtobuf,
     /// A field has another type than in OTLP.
     Fault(OtlpFault),
     TooManyResources,
@@ -82,14 +111,12 @@ pub enum OtlpError {
 
 impl OtlpExport {
     /// Parses the body of a request. The caller bounds its size.
-    pub fn parse(signal: OtlpSignal, body: &[u8]) -> Result<Self, OtlpError> {
-        Self::from_value(signal, serde_json::from_slice(body).map_err(|_| OtlpError::NotJson)?)
-    }
-
-    /// Checks an export. Fields that OTLP does not have are dropped, other spellings of a name included: the next reader
-    /// might understand them, and find an identity there.
-    pub fn from_value(signal: OtlpSignal, value: Value) -> Result<Self, OtlpError> {
-        let tree = schema::check_export(signal, value).map_err(OtlpError::Fault)?;
+    pub fn parse(signal: OtlpSignal, format: OtlpFormat, body: &[u8]) -> Result<Self, OtlpError> {
+        let (message, budget) = (schema::export_message(signal), ObjectBudget::new(MAX_OBJECTS));
+        let tree = match format {
+            OtlpFormat::Json => json::read_message(message, body, budget)?,
+            OtlpFormat::Protobuf => protobuf::read_message(message, body, budget)?,
+        };
         let export = Self { signal, tree };
         if export.resources().len() > MAX_RESOURCES {
             return Err(OtlpError::TooManyResources);
@@ -196,9 +223,12 @@ impl fmt::Display for OtlpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson => f.write_str("the body is not JSON"),
+            Self::NotProtobuf => f.write_str("the body is not OTLP in protobuf"),
             Self::Fault(fault) => write!(f, "{fault}"),
             Self::TooManyResources => write!(f, "the export has more than {MAX_RESOURCES} resources"),
-            Self::TooManyItems => write!(f, "the export has more than {MAX_ITEMS} data points or log records"),
+            Self::TooManyItems => {
+                write!(f, "the export has more than {MAX_ITEMS} data points or log records, or {MAX_OBJECTS} objects")
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The messages of OTLP 1.x in JSON: which fields they have, and of which type.
+//! The messages of OTLP 1.x: the names, numbers and types of their fields. One table serves both of its formats.
 //!
-//! OTLP's JSON has the names of its protobuf messages in lower camel case, 64-bit integers as numbers or decimal texts,
-//! and enumerations as numbers. Bytes stay as they are: identifiers are hexadecimal, other bytes base64.
+//! Numbers and types are those of `opentelemetry/proto`. OTLP's JSON has the names in lower camel case. Fields that are
+//! left out here are in development, and concern profiles and entities.
 
 use std::fmt;
 
@@ -22,229 +22,249 @@ impl fmt::Display for OtlpFault {
     }
 }
 
-/// The type of a field.
+/// The type of a field, with its form in protobuf where JSON has one form for several.
 #[derive(Clone, Copy)]
-enum FieldType {
+pub(super) enum FieldType {
     Text,
     Boolean,
-    /// An integer of 32 bits, or an enumeration.
-    Number32,
-    /// An integer of 64 bits, also as a decimal text.
-    Number64,
-    /// A number, or `NaN`, `Infinity`, `-Infinity`.
+    /// Bytes that are hexadecimal in JSON: identifiers of traces and spans.
+    HexBytes,
+    /// Bytes that are base64 in JSON.
+    Base64Bytes,
+    /// `int32` and enumerations.
+    Int32,
+    UInt32,
+    /// `sint32`, in which small negative numbers are short.
+    ZigZag32,
+    Fixed32,
+    Int64,
+    UInt64,
+    Fixed64,
+    SignedFixed64,
     Double,
     Message(&'static Message),
     List(&'static FieldType),
 }
 
+/// A field of a message.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) number: u32,
+    pub(super) field_type: FieldType,
+}
+
 /// A message by its fields.
-struct Message(&'static [(&'static str, FieldType)]);
+pub(super) struct Message(&'static [Field]);
 
-use FieldType::{Boolean, Double, List, Message as Object, Number32, Number64, Text};
+impl Message {
+    pub(super) fn fields(&self) -> &'static [Field] {
+        self.0
+    }
 
-static METRICS: Message = Message(&[("resourceMetrics", List(&Object(&RESOURCE_METRICS)))]);
-static RESOURCE_METRICS: Message =
-    Message(&[("resource", Object(&RESOURCE)), ("scopeMetrics", List(&Object(&SCOPE_METRICS))), ("schemaUrl", Text)]);
-static SCOPE_METRICS: Message =
-    Message(&[("scope", Object(&SCOPE)), ("metrics", List(&Object(&METRIC))), ("schemaUrl", Text)]);
+    pub(super) fn find_by_name(&self, name: &str) -> Option<&'static Field> {
+        self.0.iter().find(|field| field.name == name)
+    }
+
+    pub(super) fn find_by_number(&self, number: u32) -> Option<&'static Field> {
+        self.0.iter().find(|field| field.number == number)
+    }
+}
+
+/// The body of a request.
+pub(super) fn export_message(signal: OtlpSignal) -> &'static Message {
+    match signal {
+        OtlpSignal::Metrics => &METRICS,
+        OtlpSignal::Logs => &LOGS,
+    }
+}
+
+/// The body of the answer to a request.
+pub(super) fn answer_message(signal: OtlpSignal) -> &'static Message {
+    match signal {
+        OtlpSignal::Metrics => &METRICS_ANSWER,
+        OtlpSignal::Logs => &LOGS_ANSWER,
+    }
+}
+
+const fn field(number: u32, name: &'static str, field_type: FieldType) -> Field {
+    Field { name, number, field_type }
+}
+
+use FieldType::{
+    Base64Bytes, Boolean, Double, Fixed32, Fixed64, HexBytes, Int32, Int64, List, Message as Object, SignedFixed64,
+    Text, UInt32, UInt64, ZigZag32,
+};
+
+static METRICS: Message = Message(&[field(1, "resourceMetrics", List(&Object(&RESOURCE_METRICS)))]);
+static RESOURCE_METRICS: Message = Message(&[
+    field(1, "resource", Object(&RESOURCE)),
+    field(2, "scopeMetrics", List(&Object(&SCOPE_METRICS))),
+    field(3, "schemaUrl", Text),
+]);
+static SCOPE_METRICS: Message = Message(&[
+    field(1, "scope", Object(&SCOPE)),
+    field(2, "metrics", List(&Object(&METRIC))),
+    field(3, "schemaUrl", Text),
+]);
 
 /// The fields of a metric of which exactly one has its data points.
 pub(super) const METRIC_KINDS: [&str; 5] = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
 
 static METRIC: Message = Message(&[
-    ("name", Text),
-    ("description", Text),
-    ("unit", Text),
-    ("gauge", Object(&GAUGE)),
-    ("sum", Object(&SUM)),
-    ("histogram", Object(&HISTOGRAM)),
-    ("exponentialHistogram", Object(&EXPONENTIAL_HISTOGRAM)),
-    ("summary", Object(&SUMMARY)),
-    ("metadata", List(&ATTRIBUTE)),
+    field(1, "name", Text),
+    field(2, "description", Text),
+    field(3, "unit", Text),
+    field(5, "gauge", Object(&GAUGE)),
+    field(7, "sum", Object(&SUM)),
+    field(9, "histogram", Object(&HISTOGRAM)),
+    field(10, "exponentialHistogram", Object(&EXPONENTIAL_HISTOGRAM)),
+    field(11, "summary", Object(&SUMMARY)),
+    field(12, "metadata", List(&ATTRIBUTE)),
 ]);
-static GAUGE: Message = Message(&[("dataPoints", List(&Object(&NUMBER_POINT)))]);
+static GAUGE: Message = Message(&[field(1, "dataPoints", List(&Object(&NUMBER_POINT)))]);
 static SUM: Message = Message(&[
-    ("dataPoints", List(&Object(&NUMBER_POINT))),
-    ("aggregationTemporality", Number32),
-    ("isMonotonic", Boolean),
+    field(1, "dataPoints", List(&Object(&NUMBER_POINT))),
+    field(2, "aggregationTemporality", Int32),
+    field(3, "isMonotonic", Boolean),
 ]);
 static HISTOGRAM: Message =
-    Message(&[("dataPoints", List(&Object(&HISTOGRAM_POINT))), ("aggregationTemporality", Number32)]);
+    Message(&[field(1, "dataPoints", List(&Object(&HISTOGRAM_POINT))), field(2, "aggregationTemporality", Int32)]);
 static EXPONENTIAL_HISTOGRAM: Message =
-    Message(&[("dataPoints", List(&Object(&EXPONENTIAL_POINT))), ("aggregationTemporality", Number32)]);
-static SUMMARY: Message = Message(&[("dataPoints", List(&Object(&SUMMARY_POINT)))]);
+    Message(&[field(1, "dataPoints", List(&Object(&EXPONENTIAL_POINT))), field(2, "aggregationTemporality", Int32)]);
+static SUMMARY: Message = Message(&[field(1, "dataPoints", List(&Object(&SUMMARY_POINT)))]);
 
 static NUMBER_POINT: Message = Message(&[
-    ("attributes", List(&ATTRIBUTE)),
-    ("startTimeUnixNano", Number64),
-    ("timeUnixNano", Number64),
-    ("asDouble", Double),
-    ("asInt", Number64),
-    ("exemplars", List(&Object(&EXEMPLAR))),
-    ("flags", Number32),
+    field(2, "startTimeUnixNano", Fixed64),
+    field(3, "timeUnixNano", Fixed64),
+    field(4, "asDouble", Double),
+    field(5, "exemplars", List(&Object(&EXEMPLAR))),
+    field(6, "asInt", SignedFixed64),
+    field(7, "attributes", List(&ATTRIBUTE)),
+    field(8, "flags", UInt32),
 ]);
 static HISTOGRAM_POINT: Message = Message(&[
-    ("attributes", List(&ATTRIBUTE)),
-    ("startTimeUnixNano", Number64),
-    ("timeUnixNano", Number64),
-    ("count", Number64),
-    ("sum", Double),
-    ("bucketCounts", List(&Number64)),
-    ("explicitBounds", List(&Double)),
-    ("exemplars", List(&Object(&EXEMPLAR))),
-    ("flags", Number32),
-    ("min", Double),
-    ("max", Double),
+    field(2, "startTimeUnixNano", Fixed64),
+    field(3, "timeUnixNano", Fixed64),
+    field(4, "count", Fixed64),
+    field(5, "sum", Double),
+    field(6, "bucketCounts", List(&Fixed64)),
+    field(7, "explicitBounds", List(&Double)),
+    field(8, "exemplars", List(&Object(&EXEMPLAR))),
+    field(9, "attributes", List(&ATTRIBUTE)),
+    field(10, "flags", UInt32),
+    field(11, "min", Double),
+    field(12, "max", Double),
 ]);
 static EXPONENTIAL_POINT: Message = Message(&[
-    ("attributes", List(&ATTRIBUTE)),
-    ("startTimeUnixNano", Number64),
-    ("timeUnixNano", Number64),
-    ("count", Number64),
-    ("sum", Double),
-    ("scale", Number32),
-    ("zeroCount", Number64),
-    ("positive", Object(&BUCKETS)),
-    ("negative", Object(&BUCKETS)),
-    ("flags", Number32),
-    ("exemplars", List(&Object(&EXEMPLAR))),
-    ("min", Double),
-    ("max", Double),
-    ("zeroThreshold", Double),
+    field(1, "attributes", List(&ATTRIBUTE)),
+    field(2, "startTimeUnixNano", Fixed64),
+    field(3, "timeUnixNano", Fixed64),
+    field(4, "count", Fixed64),
+    field(5, "sum", Double),
+    field(6, "scale", ZigZag32),
+    field(7, "zeroCount", Fixed64),
+    field(8, "positive", Object(&BUCKETS)),
+    field(9, "negative", Object(&BUCKETS)),
+    field(10, "flags", UInt32),
+    field(11, "exemplars", List(&Object(&EXEMPLAR))),
+    field(12, "min", Double),
+    field(13, "max", Double),
+    field(14, "zeroThreshold", Double),
 ]);
-static BUCKETS: Message = Message(&[("offset", Number32), ("bucketCounts", List(&Number64))]);
+static BUCKETS: Message = Message(&[field(1, "offset", ZigZag32), field(2, "bucketCounts", List(&UInt64))]);
 static SUMMARY_POINT: Message = Message(&[
-    ("attributes", List(&ATTRIBUTE)),
-    ("startTimeUnixNano", Number64),
-    ("timeUnixNano", Number64),
-    ("count", Number64),
-    ("sum", Double),
-    ("quantileValues", List(&Object(&QUANTILE))),
-    ("flags", Number32),
+    field(2, "startTimeUnixNano", Fixed64),
+    field(3, "timeUnixNano", Fixed64),
+    field(4, "count", Fixed64),
+    field(5, "sum", Double),
+    field(6, "quantileValues", List(&Object(&QUANTILE))),
+    field(7, "attributes", List(&ATTRIBUTE)),
+    field(8, "flags", UInt32),
 ]);
-static QUANTILE: Message = Message(&[("quantile", Double), ("value", Double)]);
+static QUANTILE: Message = Message(&[field(1, "quantile", Double), field(2, "value", Double)]);
 static EXEMPLAR: Message = Message(&[
-    ("filteredAttributes", List(&ATTRIBUTE)),
-    ("timeUnixNano", Number64),
-    ("asDouble", Double),
-    ("asInt", Number64),
-    ("spanId", Text),
-    ("traceId", Text),
+    field(2, "timeUnixNano", Fixed64),
+    field(3, "asDouble", Double),
+    field(4, "spanId", HexBytes),
+    field(5, "traceId", HexBytes),
+    field(6, "asInt", SignedFixed64),
+    field(7, "filteredAttributes", List(&ATTRIBUTE)),
 ]);
 
-static LOGS: Message = Message(&[("resourceLogs", List(&Object(&RESOURCE_LOGS)))]);
-static RESOURCE_LOGS: Message =
-    Message(&[("resource", Object(&RESOURCE)), ("scopeLogs", List(&Object(&SCOPE_LOGS))), ("schemaUrl", Text)]);
-static SCOPE_LOGS: Message =
-    Message(&[("scope", Object(&SCOPE)), ("logRecords", List(&Object(&LOG_RECORD))), ("schemaUrl", Text)]);
+static LOGS: Message = Message(&[field(1, "resourceLogs", List(&Object(&RESOURCE_LOGS)))]);
+static RESOURCE_LOGS: Message = Message(&[
+    field(1, "resource", Object(&RESOURCE)),
+    field(2, "scopeLogs", List(&Object(&SCOPE_LOGS))),
+    field(3, "schemaUrl", Text),
+]);
+static SCOPE_LOGS: Message = Message(&[
+    field(1, "scope", Object(&SCOPE)),
+    field(2, "logRecords", List(&Object(&LOG_RECORD))),
+    field(3, "schemaUrl", Text),
+]);
 static LOG_RECORD: Message = Message(&[
-    ("timeUnixNano", Number64),
-    ("observedTimeUnixNano", Number64),
-    ("severityNumber", Number32),
-    ("severityText", Text),
-    ("body", Object(&ANY_VALUE)),
-    ("attributes", List(&ATTRIBUTE)),
-    ("droppedAttributesCount", Number32),
-    ("flags", Number32),
-    ("traceId", Text),
-    ("spanId", Text),
-    ("eventName", Text),
+    field(1, "timeUnixNano", Fixed64),
+    field(2, "severityNumber", Int32),
+    field(3, "severityText", Text),
+    field(5, "body", Object(&ANY_VALUE)),
+    field(6, "attributes", List(&ATTRIBUTE)),
+    field(7, "droppedAttributesCount", UInt32),
+    field(8, "flags", Fixed32),
+    field(9, "traceId", HexBytes),
+    field(10, "spanId", HexBytes),
+    field(11, "observedTimeUnixNano", Fixed64),
+    field(12, "eventName", Text),
 ]);
 
-static RESOURCE: Message = Message(&[("attributes", List(&ATTRIBUTE)), ("droppedAttributesCount", Number32)]);
+static RESOURCE: Message =
+    Message(&[field(1, "attributes", List(&ATTRIBUTE)), field(2, "droppedAttributesCount", UInt32)]);
 static SCOPE: Message = Message(&[
-    ("name", Text),
-    ("version", Text),
-    ("attributes", List(&ATTRIBUTE)),
-    ("droppedAttributesCount", Number32),
+    field(1, "name", Text),
+    field(2, "version", Text),
+    field(3, "attributes", List(&ATTRIBUTE)),
+    field(4, "droppedAttributesCount", UInt32),
 ]);
 
 static ATTRIBUTE: FieldType = Object(&KEY_VALUE);
-static KEY_VALUE: Message = Message(&[("key", Text), ("value", Object(&ANY_VALUE))]);
+static KEY_VALUE: Message = Message(&[field(1, "key", Text), field(2, "value", Object(&ANY_VALUE))]);
 static ANY_VALUE: Message = Message(&[
-    ("stringValue", Text),
-    ("boolValue", Boolean),
-    ("intValue", Number64),
-    ("doubleValue", Double),
-    ("arrayValue", Object(&ARRAY)),
-    ("kvlistValue", Object(&KEY_VALUES)),
-    ("bytesValue", Text),
+    field(1, "stringValue", Text),
+    field(2, "boolValue", Boolean),
+    field(3, "intValue", Int64),
+    field(4, "doubleValue", Double),
+    field(5, "arrayValue", Object(&ARRAY)),
+    field(6, "kvlistValue", Object(&KEY_VALUES)),
+    field(7, "bytesValue", Base64Bytes),
 ]);
-static ARRAY: Message = Message(&[("values", List(&Object(&ANY_VALUE)))]);
-static KEY_VALUES: Message = Message(&[("values", List(&ATTRIBUTE))]);
+static ARRAY: Message = Message(&[field(1, "values", List(&Object(&ANY_VALUE)))]);
+static KEY_VALUES: Message = Message(&[field(1, "values", List(&ATTRIBUTE))]);
 
-/// Checks the body of a request, and returns it without fields that OTLP does not have.
-pub(super) fn check_export(signal: OtlpSignal, value: Value) -> Result<Map<String, Value>, OtlpFault> {
-    let message = match signal {
-        OtlpSignal::Metrics => &METRICS,
-        OtlpSignal::Logs => &LOGS,
-    };
-    match value {
-        Value::Object(fields) => message.check(fields),
-        _ => Err(OtlpFault { field: "the body", expected: "an object" }),
+static METRICS_ANSWER: Message = Message(&[field(1, "partialSuccess", Object(&REJECTED_DATA_POINTS))]);
+static REJECTED_DATA_POINTS: Message =
+    Message(&[field(1, "rejectedDataPoints", Int64), field(2, "errorMessage", Text)]);
+static LOGS_ANSWER: Message = Message(&[field(1, "partialSuccess", Object(&REJECTED_LOG_RECORDS))]);
+static REJECTED_LOG_RECORDS: Message =
+    Message(&[field(1, "rejectedLogRecords", Int64), field(2, "errorMessage", Text)]);
+
+/// `google.rpc.Status`, the body of an answer that is an error.
+pub(super) static ERROR_ANSWER: Message = Message(&[field(1, "code", Int32), field(2, "message", Text)]);
+
+/// How many objects may still be created. A tree needs hundreds of bytes for a small object, so a body of a few megabytes
+/// could fill the memory.
+#[derive(Debug)]
+pub(super) struct ObjectBudget(usize);
+
+impl ObjectBudget {
+    pub(super) fn new(objects: usize) -> Self {
+        Self(objects)
+    }
+
+    /// Takes one object; `None` if there is none left.
+    pub(super) fn take(&mut self) -> Option<()> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(())
     }
 }
 
-impl Message {
-    /// Takes the known fields out of the object. `null` is an absent field, as in protobuf's JSON.
-    fn check(&self, mut fields: Map<String, Value>) -> Result<Map<String, Value>, OtlpFault> {
-        let mut checked = Map::new();
-        for (name, field_type) in self.0 {
-            match fields.remove(*name) {
-                None | Some(Value::Null) => {}
-                Some(value) => {
-                    checked.insert((*name).to_owned(), field_type.check(name, value)?);
-                }
-            }
-        }
-        Ok(checked)
-    }
-}
-
-impl FieldType {
-    fn check(&self, field: &'static str, value: Value) -> Result<Value, OtlpFault> {
-        let fault = |expected| OtlpFault { field, expected };
-        match (self, value) {
-            (Object(message), Value::Object(fields)) => message.check(fields).map(Value::Object),
-            (Object(_), _) => Err(fault("an object")),
-            (List(element), Value::Array(items)) => {
-                items.into_iter().map(|item| element.check(field, item)).collect::<Result<_, _>>().map(Value::Array)
-            }
-            (List(_), _) => Err(fault("a list")),
-            (Text, value @ Value::String(_)) => Ok(value),
-            (Text, _) => Err(fault("a text")),
-            (Boolean, value @ Value::Bool(_)) => Ok(value),
-            (Boolean, _) => Err(fault("true or false")),
-            (Number32, value) => match value.as_i64() {
-                Some(number) if i32::try_from(number).is_ok() || u32::try_from(number).is_ok() => Ok(value),
-                _ => Err(fault("an integer of 32 bits")),
-            },
-            (Number64, value) => match is_number64(&value) {
-                true => Ok(value),
-                false => Err(fault("an integer of 64 bits")),
-            },
-            (Double, value) => match is_double(&value) {
-                true => Ok(value),
-                false => Err(fault("a number")),
-            },
-        }
-    }
-}
-
-fn is_number64(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => number.is_i64() || number.is_u64(),
-        Value::String(text) => text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
-    }
-}
-
-fn is_double(value: &Value) -> bool {
-    match value {
-        Value::Number(_) => true,
-        Value::String(text) => {
-            matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") || (text.parse::<f64>().is_ok_and(f64::is_finite))
-        }
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
-    }
-}
+/// A message as a tree of JSON.
+pub(super) type MessageTree = Map<String, Value>;

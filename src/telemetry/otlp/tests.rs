@@ -10,6 +10,10 @@ fn alice() -> IdentityAttributes {
     IdentityAttributes::from_claims(&token, Provider::Okta, &BTreeMap::new())
 }
 
+fn read(signal: OtlpSignal, value: Value) -> Result<OtlpExport, OtlpError> {
+    OtlpExport::parse(signal, OtlpFormat::Json, value.to_string().as_bytes())
+}
+
 fn text(key: &str, value: &str) -> Value {
     json!({ "key": key, "value": { "stringValue": value } })
 }
@@ -35,7 +39,7 @@ fn metrics(resource: &[Value], point: &[Value]) -> Value {
 }
 
 fn stamp(signal: OtlpSignal, value: Value, place: StampPlace) -> Value {
-    let mut export = OtlpExport::from_value(signal, value).unwrap();
+    let mut export = read(signal, value).unwrap();
     export.stamp(&alice(), place);
     serde_json::from_slice(&export.to_json()).unwrap()
 }
@@ -157,10 +161,10 @@ fn wrong_types_are_refused_by_the_name_of_the_field() {
         (point("attributes", json!([{ "key": 1 }])), "key", "a text"),
         (point("attributes", json!([{ "value": { "boolValue": 1 } }])), "boolValue", "true or false"),
     ] {
-        let error = OtlpExport::from_value(OtlpSignal::Metrics, value).unwrap_err();
+        let error = read(OtlpSignal::Metrics, value).unwrap_err();
         assert_eq!(error, OtlpError::Fault(OtlpFault { field, expected }));
     }
-    assert_eq!(OtlpExport::parse(OtlpSignal::Logs, b"{"), Err(OtlpError::NotJson));
+    assert_eq!(OtlpExport::parse(OtlpSignal::Logs, OtlpFormat::Json, b"{"), Err(OtlpError::NotJson));
     for (field, value) in [
         ("timeUnixNano", json!("18446744073709551615")),
         ("asInt", json!("-9223372036854775808")),
@@ -168,7 +172,7 @@ fn wrong_types_are_refused_by_the_name_of_the_field() {
         ("asDouble", json!("-Infinity")),
     ] {
         let value = point(field, value);
-        let export = OtlpExport::from_value(OtlpSignal::Metrics, value.clone()).unwrap();
+        let export = read(OtlpSignal::Metrics, value.clone()).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&export.to_json()).unwrap(), value);
     }
 }
@@ -176,19 +180,19 @@ fn wrong_types_are_refused_by_the_name_of_the_field() {
 #[test]
 fn numbers_of_resources_and_items_are_limited() {
     let resources = |count: usize| json!({ "resourceLogs": vec![json!({}); count] });
-    assert!(OtlpExport::from_value(OtlpSignal::Logs, resources(MAX_RESOURCES)).is_ok());
-    let refused = OtlpExport::from_value(OtlpSignal::Logs, resources(MAX_RESOURCES + 1));
+    assert!(read(OtlpSignal::Logs, resources(MAX_RESOURCES)).is_ok());
+    let refused = read(OtlpSignal::Logs, resources(MAX_RESOURCES + 1));
     assert_eq!(refused, Err(OtlpError::TooManyResources));
     let records =
         |count: usize| json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": vec![json!({}); count] }] }] });
-    assert!(OtlpExport::from_value(OtlpSignal::Logs, records(MAX_ITEMS)).is_ok());
-    assert_eq!(OtlpExport::from_value(OtlpSignal::Logs, records(MAX_ITEMS + 1)), Err(OtlpError::TooManyItems));
+    assert!(read(OtlpSignal::Logs, records(MAX_ITEMS)).is_ok());
+    assert_eq!(read(OtlpSignal::Logs, records(MAX_ITEMS + 1)), Err(OtlpError::TooManyItems));
     let points = |count: usize| {
         let data = json!({ "dataPoints": vec![json!({}); count] });
         json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{ "sum": data, "gauge": data }] }] }] })
     };
-    assert!(OtlpExport::from_value(OtlpSignal::Metrics, points(MAX_ITEMS / 2)).is_ok());
-    let refused = OtlpExport::from_value(OtlpSignal::Metrics, points(MAX_ITEMS / 2 + 1));
+    assert!(read(OtlpSignal::Metrics, points(MAX_ITEMS / 2)).is_ok());
+    let refused = read(OtlpSignal::Metrics, points(MAX_ITEMS / 2 + 1));
     assert_eq!(refused, Err(OtlpError::TooManyItems));
 }
 
@@ -199,7 +203,7 @@ fn helper_state_is_one_gauge_that_no_sender_can_write() {
         let forged = json!({ "name": name, "gauge": { "dataPoints": [{ "asInt": "666" }] } });
         value["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array_mut().unwrap().push(forged);
     }
-    let mut export = OtlpExport::from_value(OtlpSignal::Metrics, value).unwrap();
+    let mut export = read(OtlpSignal::Metrics, value).unwrap();
     export.stamp(&alice(), StampPlace::Resource);
     let state = HelperState::from_headers(Some("0.1.0"), Some("sign-in/access_denied")).unwrap();
     export.add_helper_state(&state, &alice(), 5);
@@ -214,26 +218,26 @@ fn helper_state_is_one_gauge_that_no_sender_can_write() {
     }]);
     assert_eq!(metric["gauge"]["dataPoints"], expected);
     // What was added has the shape that is required of a sender.
-    assert_eq!(OtlpExport::parse(OtlpSignal::Metrics, &export.to_json()).as_ref(), Ok(&export));
+    assert_eq!(OtlpExport::parse(OtlpSignal::Metrics, OtlpFormat::Json, &export.to_json()).as_ref(), Ok(&export));
 
-    let mut logs = OtlpExport::from_value(OtlpSignal::Logs, json!({})).unwrap();
+    let mut logs = read(OtlpSignal::Logs, json!({})).unwrap();
     logs.add_helper_state(&state, &alice(), 5);
     assert_eq!(logs.to_json(), b"{}");
 }
 
 #[test]
 fn only_versions_and_slugs_are_passed_on() {
-    let read = |version: &str, failure: Option<&str>| {
+    let to_gauge = |version: &str, failure: Option<&str>| {
         HelperState::from_headers(Some(version), failure).map(|state| state.to_resource_metrics(Vec::new(), 0))
     };
     let failure_of = |failure| {
-        let gauge = read("1.22.333-rc.1", failure).unwrap();
+        let gauge = to_gauge("1.22.333-rc.1", failure).unwrap();
         let point = &gauge["scopeMetrics"][0]["metrics"][0]["gauge"]["dataPoints"][0];
         point["attributes"][1]["value"]["stringValue"].as_str().unwrap().to_owned()
     };
     assert_eq!(HelperState::from_headers(None, Some("aws/denied")), None);
     for version in ["", "1", "1.2", "1.2.3.4", "a.b.c", "1.2.", "1.2.3-", "1.2.3-ü", "1.2.3 x", &"1.2.3".repeat(9)] {
-        assert_eq!(read(version, None), None, "{version}");
+        assert_eq!(to_gauge(version, None), None, "{version}");
     }
     assert_eq!(failure_of(None), "none");
     assert_eq!(failure_of(Some("network/tls-x_1")), "network/tls-x_1");
@@ -241,4 +245,105 @@ fn only_versions_and_slugs_are_passed_on() {
     for failure in ["", "network", "a/b/c", "/a", "a/", "A/b", "a/b c", "a/ü", &long] {
         assert_eq!(failure_of(Some(failure)), "other", "{failure}");
     }
+}
+
+/// The files set every field of OTLP. The official package has written them (`tests/telemetry/every_field.py`).
+#[test]
+fn every_field_is_read_from_protobuf_and_from_json() {
+    for (signal, protobuf, json) in [
+        (
+            OtlpSignal::Metrics,
+            &include_bytes!("every_field/metrics.pb")[..],
+            &include_bytes!("every_field/metrics.json")[..],
+        ),
+        (OtlpSignal::Logs, include_bytes!("every_field/logs.pb"), include_bytes!("every_field/logs.json")),
+    ] {
+        let expected: Value = serde_json::from_slice(json).unwrap();
+        for (format, body) in [(OtlpFormat::Protobuf, protobuf), (OtlpFormat::Json, json)] {
+            let read = OtlpExport::parse(signal, format, body).unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&read.to_json()).unwrap(), expected, "{format:?}");
+        }
+        // Wherever the bytes end, something is missing, or fewer things are there.
+        for length in 0..protobuf.len() {
+            if let Ok(read) = OtlpExport::parse(signal, OtlpFormat::Protobuf, &protobuf[..length]) {
+                assert_eq!((length, read.resources().len()), (0, 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn malformed_protobuf_is_refused() {
+    let read = |bytes: &[u8]| OtlpExport::parse(OtlpSignal::Logs, OtlpFormat::Protobuf, bytes);
+    let long = [[0xff; 10].as_slice(), &[0x01]].concat();
+    for bytes in [
+        // A number that is cut, one of eleven bytes, one of more than 64 bits, and the field number 0.
+        &[0x80][..],
+        &long,
+        &[0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02],
+        &[0x02, 0x00],
+        // A length beyond the end, also one that no machine can add, groups, and an unknown form.
+        &[0x0a, 0x01],
+        &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+        &[0x0b, 0x0c],
+        &[0x0e],
+        // A number where a message should be, and text that is not UTF-8.
+        &[0x08, 0x01],
+        &[0x0a, 0x03, 0x1a, 0x01, 0xff],
+    ] {
+        assert_eq!(read(bytes), Err(OtlpError::NotProtobuf), "{bytes:x?}");
+    }
+    // Fields that OTLP does not have are skipped, of whatever form.
+    let unknown = [0x78, 0x01, 0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7a, 0x02, 1, 2, 0x7d, 1, 2, 3, 4];
+    assert_eq!(read(&unknown).unwrap().to_json(), b"{}");
+}
+
+/// A message that contains itself, this many times.
+fn nest(depth: usize) -> Vec<u8> {
+    // In an attribute of the resource of the first entry: an array with one value, which is an array.
+    let mut bytes = Vec::new();
+    for field in std::iter::repeat_n([0x0a, 0x2a], depth).flatten().chain([0x12, 0x0a, 0x0a, 0x0a]) {
+        let mut outer = vec![field];
+        let mut length = bytes.len();
+        while length >= 0x80 {
+            outer.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+            length >>= 7;
+        }
+        outer.push(u8::try_from(length).unwrap());
+        outer.append(&mut bytes);
+        bytes = outer;
+    }
+    bytes
+}
+
+#[test]
+fn nested_and_numerous_objects_are_limited() {
+    let read = |bytes: &[u8]| OtlpExport::parse(OtlpSignal::Logs, OtlpFormat::Protobuf, bytes);
+    let nested = String::from_utf8(read(&nest(20)).unwrap().to_json()).unwrap();
+    assert_eq!(nested.matches("arrayValue").count(), 20);
+    assert_eq!(read(&nest(1000)), Err(OtlpError::NotProtobuf));
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let json = |text: &str| OtlpExport::parse(OtlpSignal::Logs, OtlpFormat::Json, text.as_bytes());
+    assert!(json(&deep).is_err());
+    // What is skipped needs no memory.
+    assert_eq!(json(&format!("{{\"unknown\":{deep}}}")).unwrap().to_json(), b"{}");
+    // Two bytes for each object.
+    assert_eq!(read(&[0x0a, 0x00].repeat(MAX_OBJECTS + 1)), Err(OtlpError::TooManyItems));
+    let objects = vec![json!({ "key": "" }); MAX_OBJECTS];
+    let attributes = json!({ "resourceLogs": [{ "resource": { "attributes": objects } }] });
+    assert_eq!(super::tests::read(OtlpSignal::Logs, attributes), Err(OtlpError::TooManyItems));
+}
+
+#[test]
+fn answers_are_written_as_protobuf() {
+    let answer = |text: &str| OtlpSignal::Metrics.encode_answer(text.as_bytes());
+    let partial = r#"{"partialSuccess":{"rejectedDataPoints":"300","errorMessage":"too old"},"other":1}"#;
+    assert_eq!(answer(partial), b"\x0a\x0c\x08\xac\x02\x12\x07too old");
+    assert_eq!(answer(r#"{"partialSuccess":{"rejectedDataPoints":-1}}"#).len(), 13);
+    let logs = OtlpSignal::Logs.encode_answer(br#"{"partialSuccess":{"rejectedLogRecords":3}}"#);
+    assert_eq!(logs, b"\x0a\x02\x08\x03");
+    for nothing in ["", "{}", "[]", "<html>", r#"{"partialSuccess":null}"#] {
+        assert!(answer(nothing).is_empty(), "{nothing}");
+    }
+    assert_eq!(encode_error("no"), b"\x12\x02no");
 }

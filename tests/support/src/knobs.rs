@@ -49,6 +49,7 @@ pub enum Knob {
     /// The fault of every operation of the access portal.
     PortalFault,
     QuotaFault,
+    TelemetryFault,
     /// The fault of every Bedrock operation.
     BedrockFault,
     /// The fault of getSigninToken, at the console's federation endpoint.

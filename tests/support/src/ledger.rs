@@ -64,6 +64,8 @@ pub enum Endpoint {
     PortalLogout,
     /// The quota service.
     Quota,
+    /// CloudWatch, with metrics or events.
+    Telemetry,
     /// ListFoundationModels.
     Models,
     /// ListInferenceProfiles.

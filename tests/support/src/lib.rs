@@ -11,6 +11,7 @@ mod claims;
 mod client;
 mod client_auth;
 mod client_keys;
+mod cloudwatch;
 mod cognito;
 mod console;
 mod control;
@@ -54,6 +55,7 @@ mod world;
 pub use bedrock::{APPLICATION_PROFILE, GUARDRAIL, HAIKU};
 pub use client::{Browser, Got};
 pub use client_keys::{ClientKey, PASSPHRASE};
+pub use cloudwatch::TakenExport;
 pub use desk::{Desk, Running};
 #[cfg(unix)]
 pub use executable::{copy_program, make_fifo, write_script};

@@ -17,6 +17,7 @@ use crate::{
     authority::Authority,
     bedrock, claims, client_auth,
     client_keys::ClientKey,
+    cloudwatch::{self, CloudWatch, TakenExport},
     cognito::{self, Pool},
     console::{self, Console},
     control,
@@ -54,6 +55,7 @@ pub(crate) struct Common {
     pub sts: Sts,
     pub pool: Pool,
     pub console: Console,
+    pub cloudwatch: CloudWatch,
     pub identity_center: IdentityCenter,
     origin: OnceLock<String>,
     identity_center_origin: OnceLock<String>,
@@ -67,6 +69,7 @@ pub(crate) struct Servers {
     pub quota: Server,
     pub bedrock: Server,
     pub console: Server,
+    pub cloudwatch: Server,
     pub identity_center: Server,
 }
 
@@ -104,9 +107,11 @@ impl World {
         let quota = Server::start(tls.clone(), quota::serve(common.clone()));
         let bedrock = Server::start(tls.clone(), bedrock::serve(common.clone()));
         let console = Server::start(tls.clone(), console::serve(common.clone()));
+        let cloudwatch = Server::start(tls.clone(), cloudwatch::serve(common.clone()));
         let identity_center = Server::start(tls, identity_center::serve(common.clone()));
         common.identity_center_origin.set(identity_center.origin()).expect("set once");
-        let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock, console, identity_center });
+        let servers =
+            Arc::new(Servers { provider, sts, cognito, quota, bedrock, console, cloudwatch, identity_center });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
         Self { common, servers, control, authority, dir, ports: Mutex::default() }
     }
@@ -151,6 +156,16 @@ impl World {
         ]
     }
 
+    /// CloudWatch's endpoint for telemetry, for the key `telemetry.relay_endpoint`.
+    pub fn telemetry_endpoint(&self) -> String {
+        format!("{}/{{service}}", self.servers.cloudwatch.origin())
+    }
+
+    /// What CloudWatch has taken, in the order of its arrival.
+    pub fn taken_telemetry(&self) -> Vec<TakenExport> {
+        self.common.cloudwatch.taken()
+    }
+
     /// The endpoint of IAM Identity Center, for the key `identity_center_endpoint`. `oidc` and `portal.sso` are its
     /// services.
     pub fn identity_center_endpoint(&self) -> String {
@@ -187,7 +202,7 @@ impl World {
 
     /// Placeholders for the addresses and the folder of this world.
     pub(crate) fn placeholders(&self) -> Placeholders {
-        let Servers { provider, sts, cognito, quota, bedrock, console, identity_center } = &*self.servers;
+        let Servers { provider, sts, cognito, quota, bedrock, console, cloudwatch, identity_center } = &*self.servers;
         let servers = [
             (provider, "{provider}"),
             (sts, "{sts}"),
@@ -195,6 +210,7 @@ impl World {
             (quota, "{quota}"),
             (bedrock, "{bedrock}"),
             (console, "{console}"),
+            (cloudwatch, "{cloudwatch}"),
             (identity_center, "{identity center}"),
         ];
         let folder = (self.dir.path().display().to_string(), "{world}");

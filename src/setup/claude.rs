@@ -2,26 +2,27 @@
 //!
 //! The result is a list of keys and values. The module `settings` puts them into a file.
 
+use std::collections::BTreeMap;
+
 use super::{
     command_line::CommandTemplate,
     settings::{ClaudeSetting, ClaudeSettingKey},
 };
-use crate::config::{MODEL_VARIABLES, Profile};
+use crate::config::{LaptopRelay, MODEL_VARIABLES, Profile, TelemetryRelay};
 
 /// Claude Code's hooks that run this program, each with the command that it runs. Removal recognises its own settings
 /// by these names, so a name must stay in the list even if new versions no longer write it.
 pub const HOOKS: [(&str, &str); 3] =
     [("awsAuthRefresh", "login"), ("awsCredentialExport", "export"), ("otelHeadersHelper", "otel-headers")];
 
-/// The address of the telemetry collector. If the configuration sets it, setup also adds the variables that switch
-/// telemetry on, and the hook that adds the user's identity.
+/// The address of the telemetry collector. If the configuration sets it, or names a relay, setup also adds the variables
+/// that switch telemetry on, and the hook that adds the user's identity.
 const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const TELEMETRY: [(&str, &str); 4] = [
-    ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-    ("OTEL_METRICS_EXPORTER", "otlp"),
-    ("OTEL_LOGS_EXPORTER", "otlp"),
-    ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-];
+/// The form in which Claude Code sends telemetry. The relay on the computer takes JSON only.
+const PROTOCOL_VARIABLE: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+/// How often Claude Code sends to a relay, in milliseconds. Its own default for events is five seconds, and each request
+/// costs a signature and a call of CloudWatch.
+const EXPORT_INTERVAL: &str = "60000";
 
 /// Variables that managed settings pin, so that the settings of a repository cannot change them.
 ///
@@ -70,7 +71,7 @@ pub fn build_settings(
 ) -> Vec<ClaudeSetting> {
     let claude = &profile.claude_code;
     let exports = *source == ClaudeCredentialSource::Export;
-    let telemetry = claude.env.contains_key(COLLECTOR_VARIABLE);
+    let telemetry = claude.env.contains_key(COLLECTOR_VARIABLE) || profile.telemetry.relay != TelemetryRelay::None;
     let hooks = HOOKS.into_iter().zip([true, exports, telemetry]).filter(|(_, is_needed)| *is_needed);
     let hooks = hooks.map(|((name, command), _)| (ClaudeSettingKey::Top(name), call.render(command, &profile.name)));
     let ours = build_variables(profile, source, telemetry).into_iter();
@@ -91,12 +92,55 @@ fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry
         |(rank, variable): &(&str, &'static str)| Some((*variable, profile.claude_code.models.get(*rank)?.clone()));
     variables.extend(MODEL_VARIABLES.iter().filter_map(model));
     if telemetry {
-        variables.extend(TELEMETRY.map(|(name, value)| (name, value.to_owned())));
+        variables.extend(build_telemetry_variables(&profile.telemetry.relay));
     }
     if *source == ClaudeCredentialSource::Export {
         variables.extend(PINNED.iter().filter_map(|(name, pin)| Some((*name, pin(profile)?))));
     }
     variables
+}
+
+/// The variables that switch telemetry on, and say where it goes if there is a relay.
+fn build_telemetry_variables(relay: &TelemetryRelay) -> Vec<(&'static str, String)> {
+    let (address, protocol, sends_events) = match relay {
+        TelemetryRelay::None => (None, "http/protobuf", true),
+        TelemetryRelay::Remote(address) => {
+            (Some(address.as_str().trim_end_matches('/').to_owned()), "http/protobuf", true)
+        }
+        TelemetryRelay::Laptop(relay) => (Some(relay.address()), "http/json", relay.log_group.is_some()),
+    };
+    let mut variables = vec![("CLAUDE_CODE_ENABLE_TELEMETRY", "1".to_owned())];
+    variables.push(("OTEL_METRICS_EXPORTER", "otlp".to_owned()));
+    if sends_events {
+        variables.push(("OTEL_LOGS_EXPORTER", "otlp".to_owned()));
+    }
+    variables.push((PROTOCOL_VARIABLE, protocol.to_owned()));
+    if let Some(address) = address {
+        variables.push((COLLECTOR_VARIABLE, address));
+        variables.push(("OTEL_METRIC_EXPORT_INTERVAL", EXPORT_INTERVAL.to_owned()));
+        if sends_events {
+            variables.push(("OTEL_LOGS_EXPORT_INTERVAL", EXPORT_INTERVAL.to_owned()));
+        }
+    }
+    variables
+}
+
+/// The first variable of `claude_code.env` that prevents that the relay on the computer gets telemetry, with its value.
+pub fn find_variable_against_relay<'v>(
+    variables: &'v BTreeMap<String, String>,
+    relay: &LaptopRelay,
+) -> Option<(&'v str, &'v str)> {
+    let address = relay.address();
+    let is_wrong = |name: &str, value: &str| match name.strip_prefix("OTEL_EXPORTER_OTLP_") {
+        Some(rest) if rest.ends_with("ENDPOINT") => {
+            let below = value.strip_prefix(&address);
+            below.is_none_or(|path| !path.is_empty() && !path.starts_with('/'))
+        }
+        Some(rest) if rest.ends_with("PROTOCOL") => value != "http/json",
+        Some(rest) if rest.ends_with("COMPRESSION") => value != "none",
+        Some(_) | None => false,
+    };
+    variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).find(|(name, value)| is_wrong(name, value))
 }
 
 /// Whether managed settings pin this variable. The value may differ from ours, because an administrator may set
@@ -120,7 +164,7 @@ mod tests {
         settings.into_iter().map(|ClaudeSetting { key, value }| format!("{key} = {value}")).collect()
     }
 
-    fn table(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+    fn table(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
@@ -187,6 +231,64 @@ mod tests {
             line.strip_prefix("env.").and_then(|line| line.split_once(" = ")).is_some_and(|it| is_pinned(it.0))
         };
         assert_eq!(found.iter().filter(pinned).collect::<Vec<_>>(), ["env.AWS_PROFILE = claude"]);
+    }
+
+    fn with_relay(relay: TelemetryRelay) -> Vec<String> {
+        let mut profile = profile();
+        profile.telemetry.relay = relay;
+        policy(&profile)
+    }
+
+    fn laptop(log_group: Option<&str>) -> LaptopRelay {
+        let log_group = log_group.map(str::to_owned);
+        LaptopRelay { port: 48318, endpoints: None, log_group, log_stream: "laptops".to_owned() }
+    }
+
+    #[test]
+    fn laptop_relay_gets_json_each_minute() {
+        let found = with_relay(TelemetryRelay::Laptop(laptop(Some("/a"))));
+        for line in [
+            "otelHeadersHelper = \"/opt/bedrock-sso\" otel-headers --profile claude",
+            "env.CLAUDE_CODE_ENABLE_TELEMETRY = 1",
+            "env.OTEL_METRICS_EXPORTER = otlp",
+            "env.OTEL_LOGS_EXPORTER = otlp",
+            "env.OTEL_EXPORTER_OTLP_PROTOCOL = http/json",
+            "env.OTEL_EXPORTER_OTLP_ENDPOINT = http://127.0.0.1:48318",
+            "env.OTEL_METRIC_EXPORT_INTERVAL = 60000",
+            "env.OTEL_LOGS_EXPORT_INTERVAL = 60000",
+        ] {
+            assert!(found.iter().any(|one| one == line), "{line}: {found:?}");
+        }
+        let without_events = with_relay(TelemetryRelay::Laptop(laptop(None)));
+        assert!(!without_events.iter().any(|line| line.starts_with("env.OTEL_LOGS")), "{without_events:?}");
+    }
+
+    #[test]
+    fn remote_relay_is_the_endpoint() {
+        let address = crate::url::SecureUrl::parse("https://relay.acme.example/").unwrap();
+        let found = with_relay(TelemetryRelay::Remote(address));
+        assert!(found.contains(&"env.OTEL_EXPORTER_OTLP_ENDPOINT = https://relay.acme.example".into()), "{found:?}");
+        assert!(found.contains(&"env.OTEL_LOGS_EXPORT_INTERVAL = 60000".into()), "{found:?}");
+        assert!(!policy(&profile()).iter().any(|line| line.contains("OTEL") || line.contains("otel")));
+    }
+
+    #[test]
+    fn variables_against_the_laptop_relay_are_found() {
+        let relay = laptop(None);
+        for (name, value, is_wrong) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:48318", false),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:48318/v1/metrics", false),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:483180", true),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:48318", true),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", false),
+            ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/protobuf", true),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", true),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none", false),
+            ("OTEL_LOG_USER_PROMPTS", "1", false),
+        ] {
+            let variables = table(&[(name, value)]);
+            assert_eq!(find_variable_against_relay(&variables, &relay).is_some(), is_wrong, "{name}={value}");
+        }
     }
 
     #[test]

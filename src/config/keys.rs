@@ -127,7 +127,7 @@ config_keys! {
     TELEMETRY_RELAY_PORT: u16 = "telemetry.relay_port", kinds::PORT, Number("48318"), File, "The loopback port of the relay on the computer. Set another one if a program uses this port, or for a second user of the computer.";
     TELEMETRY_RELAY_ENDPOINT: Option<TelemetryEndpoints> = "telemetry.relay_endpoint", kinds::TELEMETRY_URL, EMPTY, File, "The address to which the relay on the computer sends telemetry, where {service} stands for monitoring or logs. Empty means CloudWatch's endpoints of the region.";
     TELEMETRY_LOG_GROUP: Option<String> = "telemetry.log_group", kinds::LOG_GROUP, EMPTY, File, "The CloudWatch log group for events, for the relay on the computer. Empty means that Claude Code sends metrics only.";
-    TELEMETRY_LOG_STREAM: String = "telemetry.log_stream", kinds::LOG_STREAM, Text("claude-code"), File, "The stream of that log group, for the relay on the computer. It must exist.";
+    TELEMETRY_LOG_STREAM: String = "telemetry.log_stream", kinds::LOG_STREAM, Text("laptops"), File, "The stream of that log group, for the relay on the computer. It must exist.";
     IDENTITY_CENTER_START_URL: Option<SecureUrl> = "identity_center.start_url", kinds::URL, EMPTY, WITHOUT_FILE, "The address of the AWS access portal, which usually ends in .awsapps.com/start, or the issuer URL of the instance.";
     IDENTITY_CENTER_REGION: Option<String> = "identity_center.region", kinds::OPTIONAL_REGION, EMPTY, WITHOUT_FILE, "The region of IAM Identity Center. Empty means the profile's region.";
     IDENTITY_CENTER_ACCOUNT_ID: Option<String> = "identity_center.account_id", kinds::ACCOUNT_ID, EMPTY, WITHOUT_FILE, "The account whose credentials the profile gets.";

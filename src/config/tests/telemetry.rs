@@ -11,7 +11,7 @@ fn load(lines: &str) -> TelemetrySettings {
 fn laptop_relay_has_a_port_and_no_collectors() {
     let TelemetryRelay::Laptop(relay) = load("telemetry.relay = \"laptop\"").relay else { panic!("another relay") };
     assert_eq!(relay.address(), "http://127.0.0.1:48318");
-    assert_eq!((relay.log_group, relay.log_stream.as_str()), (None, "claude-code"));
+    assert_eq!((relay.log_group, relay.log_stream.as_str()), (None, "laptops"));
     let lines = "telemetry.relay = \"laptop\"\ntelemetry.relay_port = 5000\ntelemetry.log_group = \"/a/b\"\n\
                  telemetry.relay_endpoint = \"https://{service}.vpce.example\"";
     let TelemetryRelay::Laptop(relay) = load(lines).relay else { panic!("another relay") };

@@ -100,6 +100,12 @@ pub enum CliCommand {
     Export,
     /// Print user attributes as headers for Claude Code's otelHeadersHelper
     OtelHeaders,
+    /// Run the telemetry relay of this computer; otel-headers starts it when needed
+    OtelRelay {
+        /// `otel-headers` has started this process, and waits until it listens.
+        #[arg(long, hide = true)]
+        background: bool,
+    },
     /// Show what you have used of your limits, and when they reset (no prompts)
     Quota(QuotaArgs),
     /// Print the ID token as an HTTP header, for MCP servers (no prompts)

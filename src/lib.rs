@@ -8,6 +8,7 @@
 
 mod commands;
 pub mod doctor;
+pub mod relay;
 pub mod worker;
 pub mod failure;
 pub mod session;

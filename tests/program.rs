@@ -32,6 +32,7 @@ mod pictures;
 #[path = "providers/main.rs"]
 mod providers;
 mod quota;
+mod relay;
 mod requirements;
 mod shared_sign_in;
 #[path = "sign_in/main.rs"]

@@ -7,7 +7,7 @@ use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as 
 
 use super::{Error, service::AwsService};
 use crate::{
-    config::{Federation, IdentityCenterEndpoints, Partition, Profile, SignInSettings},
+    config::{Federation, IdentityCenterEndpoints, Partition, Profile, SignInSettings, TelemetryEndpoints},
     host::Environment,
     text::UntrustedText,
     url::SecureUrl,
@@ -114,6 +114,20 @@ pub(super) fn resolve_endpoint(
     let fips = if environment.is_true(FIPS_VARIABLE) && !has_fips { "-fips" } else { "" };
     SecureUrl::parse(&format!("https://{}{fips}.{region}.{domain}/", service.host_label()))
         .map_err(|_| Error::InvalidRequest(UntrustedText::new(region)))
+}
+
+/// Returns the endpoints of CloudWatch that take telemetry in the profile's region. A profile names others in
+/// `telemetry.relay_endpoint`; no variable does.
+pub fn resolve_telemetry_endpoints(profile: &Profile, environment: &Environment) -> Result<TelemetryEndpoints, Error> {
+    let region = &profile.region;
+    let Partition { domain, dual_stack_domain, .. } = Partition::from_region(region);
+    let domain = if environment.is_true(DUALSTACK_VARIABLE) { dual_stack_domain } else { domain };
+    let fips = if environment.is_true(FIPS_VARIABLE) { "-fips" } else { "" };
+    let find = |label| {
+        SecureUrl::parse(&format!("https://{label}{fips}.{region}.{domain}/"))
+            .map_err(|_| Error::InvalidRequest(UntrustedText::new(region.as_str())))
+    };
+    Ok(TelemetryEndpoints { metrics: find("monitoring")?, logs: find("logs")? })
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub use self::{
     },
     caller_identity::CredentialStatus,
     console::{ConsoleError, ConsolePage, request_console_address},
-    endpoint::{resolve_exchange_endpoint, resolve_identity_center},
+    endpoint::{resolve_exchange_endpoint, resolve_identity_center, resolve_telemetry_endpoints},
     error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
     iam_denial::{BlockKind, IamDenial, PolicyKind},
     identity_center::{

@@ -15,6 +15,7 @@ use crate::{
     host::{Environment, format_local_time},
     lock,
     oidc::StoredClientCredentials,
+    relay,
     session::{RevocationOutcome, SignOutPageSupport, SignOutReport, StoredRecords, sign_out},
     store::{self, SealedFiles, UnlockPolicy},
     text::{join_with_and, sanitize_line},
@@ -233,6 +234,7 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
             "Could not delete the list of AWS profiles that sign-ins have added:",
             super::setup::forget_given_profiles(&context.host.paths.data),
         ),
+        ("Could not end the telemetry relay:", relay::forget_relays(&context.host).map_err(Failure::from)),
     ];
     problems.extend(rest.into_iter().filter_map(|(heading, result)| Some(problem(heading, result.err()?))));
     remove_locks_and_folder(&context.host.paths.data);

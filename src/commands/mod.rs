@@ -20,6 +20,7 @@ mod login;
 mod logout;
 mod one_time_browser;
 mod otel_headers;
+mod otel_relay;
 mod color;
 mod progress;
 mod quota;
@@ -120,6 +121,9 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
         CliCommand::Console(arguments) => run_in_context(global, |context| console::run_console(arguments, context)),
         CliCommand::Export => run_in_context(global, export::run_export),
         CliCommand::OtelHeaders => finish_command(otel_headers::run_otel_headers(global)),
+        CliCommand::OtelRelay { background } => {
+            run_in_context(global, |context| otel_relay::run_otel_relay(*background, context))
+        }
         CliCommand::Quota(arguments) => run_in_context(global, |context| quota::run_quota(arguments, context)),
         CliCommand::Token { raw } => run_in_context(global, |context| token::run_token(*raw, context)),
         CliCommand::Bearer { json } => run_in_context(global, |context| bearer::run_bearer(*json, context)),

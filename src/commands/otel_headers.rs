@@ -2,7 +2,10 @@
 //! collector.
 //!
 //! Claude Code sends no telemetry at all if this command fails, waits or prints no JSON. The command therefore reads
-//! only the cache, always prints a JSON object and always ends with exit code 0. Problems appear only in the log.
+//! only the cache, prints a JSON object and ends with exit code 0. Problems appear only in the log.
+//!
+//! With a relay on this computer the same fact protects the user: if another program has the relay's port, the command
+//! fails, so that Claude Code sends nothing to it.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -10,18 +13,19 @@ use super::{CommandContext, context::ProfileContext, write_secret};
 use crate::{
     cache::SignInRecord,
     cli::GlobalArgs,
-    config::{CallerKind, TelemetrySettings},
+    config::{CallerKind, LaptopRelay, TelemetryRelay, TelemetrySettings},
     failure::Failure,
     log,
     oidc::VerifiedToken,
+    relay::connect_relay,
     session::{LadderPurpose, TokenUse, is_due_for_refresh},
     telemetry::{CollectorRejected, TelemetryHeaders, check_token_collectors},
     url::SecureUrl,
 };
 
-/// Prints the headers, or `{}` if they cannot be built. Never fails.
+/// Prints the headers, or `{}` if they cannot be built. Fails only if Claude Code must not send telemetry.
 pub(super) fn run_otel_headers(global: &GlobalArgs) -> Result<(), Failure> {
-    print_headers(&collect_or_empty(|| build_headers(global)))
+    print_headers(&collect_or_empty(|| build_headers(global))?)
 }
 
 /// Prints `{}`, for a command line that could not be parsed.
@@ -35,23 +39,47 @@ fn print_headers(headers: &TelemetryHeaders) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs `work`, and returns no headers if it fails or panics.
-fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) -> TelemetryHeaders {
-    let result = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
-    result.unwrap_or_else(|failure| {
-        log::warn("telemetry", format_args!("printing no headers: {} [{}]", failure.what(), failure.slug()));
-        TelemetryHeaders::default()
-    })
+/// Why there are no headers.
+enum MissingHeaders {
+    /// Claude Code may send its telemetry without headers.
+    Unavailable(Failure),
+    /// Claude Code must send nothing: another program has the port of the relay.
+    TelemetryOff(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for MissingHeaders {
+    fn from(error: E) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// Runs `work`, and returns no headers if it fails or panics. The error is one after which Claude Code must send no
+/// telemetry.
+fn collect_or_empty(
+    work: impl FnOnce() -> Result<TelemetryHeaders, MissingHeaders>,
+) -> Result<TelemetryHeaders, Failure> {
+    match panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(headers)) => Ok(headers),
+        Ok(Err(MissingHeaders::TelemetryOff(failure))) => Err(failure),
+        Ok(Err(MissingHeaders::Unavailable(failure))) => {
+            log::warn("telemetry", format_args!("printing no headers: {} [{}]", failure.what(), failure.slug()));
+            Ok(TelemetryHeaders::default())
+        }
+        Err(_) => Ok(TelemetryHeaders::default()),
+    }
 }
 
 /// Builds the headers from the claims of the stored ID token.
 ///
 /// The token itself becomes a header only if the profile asks for that, the environment names no other destination than
 /// the profile's collectors, and the token is still valid.
-fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
+fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, MissingHeaders> {
     let context = CommandContext::new(global)?;
     let work = context.load_profile(CallerKind::NonInteractive)?;
-    let TelemetrySettings { collectors, send_token, headers: _, fixed: _, relay: _ } = &work.profile.telemetry;
+    let TelemetrySettings { collectors, send_token, headers: _, fixed: _, relay } = &work.profile.telemetry;
+    if let TelemetryRelay::Laptop(relay) = relay {
+        return build_laptop_headers(&work, relay);
+    }
     let Some(destination) = classify_destination(&context, collectors) else {
         return Ok(TelemetryHeaders::default());
     };
@@ -73,8 +101,24 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     Ok(headers)
 }
 
+/// Builds the headers for the relay on this computer: a token of the relay that has proved itself, and nothing about the
+/// user. The relay reads the stored session itself, so it is started also if the user is not signed in.
+fn build_laptop_headers(work: &ProfileContext<'_>, relay: &LaptopRelay) -> Result<TelemetryHeaders, MissingHeaders> {
+    let host = work.host();
+    let address = SecureUrl::parse(&relay.address()).expect("an address on loopback is secure");
+    if let Err(reason) = check_token_collectors(&host.environment, &[address]) {
+        log::warn("telemetry", format_args!("printing no headers: {reason}"));
+        return Ok(TelemetryHeaders::default());
+    }
+    let token = connect_relay(host, &work.profile.name, relay.port);
+    let token = token.map_err(|error| MissingHeaders::TelemetryOff(error.into()))?;
+    let mut headers = TelemetryHeaders::for_laptop_relay(&token);
+    add_helper_state(&mut headers, work);
+    Ok(headers)
+}
+
 /// Builds the headers from the name of the AWS session, because an Identity Center issues no ID token.
-fn build_headers_from_name(work: &ProfileContext<'_>) -> Result<TelemetryHeaders, Failure> {
+fn build_headers_from_name(work: &ProfileContext<'_>) -> Result<TelemetryHeaders, MissingHeaders> {
     let Some(name) = work.cache.load_credentials()?.session_name else {
         log::info("telemetry", format_args!("printing no headers: the user is not signed in"));
         return Ok(TelemetryHeaders::default());
@@ -138,6 +182,6 @@ mod tests {
 
     #[test]
     fn a_panic_prints_an_empty_object() {
-        assert_eq!(collect_or_empty(|| panic!("of a test")).to_document().expose(), "{}\n");
+        assert_eq!(collect_or_empty(|| panic!("of a test")).unwrap().to_document().expose(), "{}\n");
     }
 }

@@ -113,7 +113,7 @@ const QUOTA: &str = "quota";
 
 /// Every check except those of `--live`, in the order of the output. The names are part of the contract: scripts look
 /// them up in `doctor --json`.
-const CHECKS: [(&str, CheckFunction); 33] = [
+const CHECKS: [(&str, CheckFunction); 34] = [
     ("version", Machine(version::check_version)),
     ("configuration", Machine(configuration::check_configuration)),
     ("variables", Local(variables::check_variables)),
@@ -136,6 +136,7 @@ const CHECKS: [(&str, CheckFunction); 33] = [
     ("aws", Network(|context, profile| Box::pin(network::check_aws(context, profile)))),
     (QUOTA, Network(|context, profile| Box::pin(quota::check_quota(context, profile)))),
     ("collector", Network(|context, profile| Box::pin(services::check_collectors(context, profile)))),
+    ("relay", Local(services::check_relay)),
     ("aws-profile", Local(aws_files::check_aws_profile)),
     ("fixed-keys", Local(aws_files::check_fixed_keys)),
     ("shadows", Local(conflicting_env::check_conflicting_env)),

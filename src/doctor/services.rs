@@ -1,12 +1,15 @@
-//! Checks the telemetry collectors of the organisation.
+//! Checks where telemetry goes: the collectors of the organisation, its relay, and the relay on this computer.
 //!
 //! The requests contain no token, so a collector that demands one works as it should: the check asks only whether it is
-//! there.
+//! there. The relay on this computer has to prove itself.
 
 use super::{CheckOutcome, DoctorContext, Finding, context::ProbeRequest};
 use crate::{
-    config::Profile,
+    config::{Profile, TelemetryRelay},
     failure::doctor,
+    oidc::callback::PortHolder,
+    relay::{self, ProbeOutcome, probe_relay},
+    setup::claude::find_variable_against_relay,
     text::sanitize_line,
     url::{SecureUrl, SecureUrlError},
 };
@@ -15,14 +18,46 @@ use crate::{
 /// lost, but sign-ins work.
 pub(super) async fn check_collectors(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let mut hosts = Vec::new();
-    for address in profile.claude_code.collectors() {
+    let relay = match &profile.telemetry.relay {
+        TelemetryRelay::Remote(address) => Some(address.as_str()),
+        // The check `relay` asks it.
+        TelemetryRelay::Laptop(_) => return Ok(Finding::Skipped("telemetry goes to your own relay".to_owned())),
+        TelemetryRelay::None => None,
+    };
+    for address in profile.claude_code.collectors().chain(relay) {
         hosts.push(probe_collector(context, profile, address).await?);
     }
+    hosts.sort();
     hosts.dedup();
     Ok(match hosts.as_slice() {
         [] => Finding::Skipped("no telemetry collector is configured".to_owned()),
         [host] => Finding::Ok(format!("the telemetry collector at {host} answers")),
         hosts => Finding::Ok(format!("the telemetry collectors at {} answer", hosts.join(", "))),
+    })
+}
+
+/// Whether the relay on this computer can run, and gets what Claude Code sends. A relay that does not run is no problem:
+/// it starts with Claude Code.
+pub(super) fn check_relay(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
+    let relay = match &profile.telemetry.relay {
+        TelemetryRelay::Laptop(relay) => relay,
+        TelemetryRelay::Remote(_) => return Ok(Finding::Skipped("your organization runs the relay".to_owned())),
+        TelemetryRelay::None => return Ok(Finding::Skipped("no telemetry relay is configured".to_owned())),
+    };
+    let address = relay.address();
+    let found = match probe_relay(context.host, relay.port)? {
+        ProbeOutcome::Ours(instance) => {
+            format!("your relay at {address} answers (version {})", sanitize_line(&instance.version))
+        }
+        ProbeOutcome::Absent => format!("your relay at {address} starts when Claude Code does"),
+        ProbeOutcome::Foreign | ProbeOutcome::Silent => {
+            let holder = PortHolder::find_by_port(relay.port);
+            return Err(relay::Error::PortTaken { port: relay.port, holder }.into());
+        }
+    };
+    Ok(match find_variable_against_relay(&profile.claude_code.env, relay) {
+        Some((name, value)) => Finding::Warn(doctor::describe_relay_variable(name, &sanitize_line(value), &address)),
+        None => Finding::Ok(found),
     })
 }
 

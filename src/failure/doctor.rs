@@ -325,6 +325,13 @@ pub fn describe_insecure_collector(address: &str) -> Failure {
     make_finding("doctor/collector", what, "use an https:// address for the collector in claude_code.env")
 }
 
+/// A variable of `claude_code.env` prevents that the relay on this computer at `address` gets telemetry.
+pub fn describe_relay_variable(name: &str, value: &str, address: &str) -> Failure {
+    let what = format!("your relay at {address} gets no telemetry, because claude_code.env sets {name} to {value}");
+    let hint = Hint::from("remove the variable from claude_code.env, then run ").command(NextCommand::Setup);
+    make_finding("doctor/relay_protocol", what, hint)
+}
+
 /// The collector's address is not a URL to which telemetry can be sent. `why` says what is wrong with it.
 pub fn describe_bad_collector(address: &str, why: &str) -> Failure {
     let what = format!("the address of the telemetry collector is wrong: {address}: {why}");

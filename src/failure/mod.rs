@@ -17,6 +17,7 @@ mod sign_in;
 mod portal_sign_in;
 mod oidc;
 mod quota;
+mod relay;
 mod session;
 mod setup;
 mod system;

@@ -11,7 +11,7 @@ use crate::{
     files::FileKind,
     hint::Invocation,
     http::{BundleFault, Error, ProxyFault, TlsFault},
-    oidc::callback::{BindAttempt, BindObstacle},
+    oidc::callback::{BindAttempt, BindObstacle, PortHolder},
     store::{KeyringContext, KeyringError, KeyringFault, MissingPart},
     text::UntrustedText,
     url::SecureUrl,
@@ -168,4 +168,15 @@ fn system_failures_have_the_expected_wording() {
     ] {
         expect_wording(error);
     }
+}
+
+#[test]
+fn relay_failures_have_the_expected_wording() {
+    let holder = PortHolder { name: UntrustedText::new("nginx"), pid: 4711 };
+    expect_wording(Failure::from_taken_relay_port(48318, Some(&holder)));
+    expect_wording(Failure::from_taken_relay_port(48318, None));
+    let address = SocketAddr::from(([127, 0, 0, 1], 80));
+    expect_wording(Failure::from_missing_relay_port(&BindAttempt { address, obstacle: BindObstacle::Denied }));
+    expect_wording(Failure::from_silent_relay(48318));
+    expect_wording(Failure::from_unstarted_relay(&io::ErrorKind::TimedOut.into()));
 }

@@ -29,7 +29,7 @@ pub use hidden_input::{EchoGuard, HiddenInput, read_hidden_input};
 pub use interrupt::{InterruptResponse, listen_for_interrupts};
 pub use local_time::format_local_time;
 pub use paths::HostPaths;
-pub use process::{build_self_command, detach_session, exit_immediately, harden_process};
+pub use process::{build_self_command, detach_session, exit_immediately, harden_process, leave_current_folder};
 pub use programs::{describe_system, find_on_path, find_program, is_this_program, query_version};
 pub use proxy::{SystemProxy, read_system_proxy};
 pub use terminal::Terminal;

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -24,6 +25,13 @@ pub fn build_self_command() -> io::Result<Command> {
 pub fn detach_session() {
     // It fails only for a process group leader, which the caller's group signals do not reach anyway.
     let _ = rustix::process::setsid();
+}
+
+/// Changes to a folder of this program. A process that goes on to run would otherwise hold the caller's folder, which
+/// then cannot be removed or unmounted.
+pub fn leave_current_folder(own_folder: &Path) {
+    // A failure does no harm: all paths are absolute.
+    let _ = std::env::set_current_dir(own_folder);
 }
 
 /// Ends this process at once, even if its threads hold locks or wait. A normal exit runs handlers that could wait as

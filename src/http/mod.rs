@@ -153,6 +153,12 @@ impl Client {
         self.with_total_timeout(self.total_timeout.min(limit))
     }
 
+    /// Returns a client that reads at most this many bytes of a body.
+    #[must_use]
+    pub fn with_body_limit(&self, body_limit: usize) -> Self {
+        Self { body_limit, ..self.clone() }
+    }
+
     /// Returns a client whose log leaves out the paths: that of a webhook is often a secret.
     #[must_use]
     pub fn with_hidden_paths(&self) -> Self {

@@ -74,6 +74,13 @@ impl TelemetryHeaders {
         self.0.insert("authorization".into(), format!("Bearer {}", token.expose()));
     }
 
+    /// The headers for the relay on the computer: the token that only it accepts, and nothing about the user.
+    pub fn for_laptop_relay(token: &Secret) -> Self {
+        let mut headers = Self::default();
+        headers.set_bearer_token(token);
+        headers
+    }
+
     /// The headers as one line of JSON, an object of strings, which is what Claude Code's `otelHeadersHelper` expects.
     pub fn to_document(&self) -> Secret {
         to_json_line(&self.0)

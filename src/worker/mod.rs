@@ -23,6 +23,7 @@ use std::{
     io,
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -209,6 +210,19 @@ impl WorkerClient<'_> {
     /// Starts a worker without waiting for it, unless another one holds the lock or has tried a moment ago. Failures
     /// are only logged, because the caller has what it needs.
     pub fn refresh_in_background(&self, purpose: LadderPurpose) {
+        // The caller ends soon, and the system then waits for the worker in its place.
+        drop(self.start_background_refresh(purpose));
+    }
+
+    /// The same for a caller that goes on to run, and therefore has to wait for the worker's end: until then, the system
+    /// does not forget an ended process.
+    pub fn refresh_beside_service(&self, purpose: LadderPurpose) {
+        if let Some(mut child) = self.start_background_refresh(purpose) {
+            thread::spawn(move || child.wait());
+        }
+    }
+
+    fn start_background_refresh(&self, purpose: LadderPurpose) -> Option<Child> {
         let (tried, own_lock) = match purpose {
             LadderPurpose::Credentials(_) => {
                 (self.cache.load_credentials_notes().renewal_tried, self.cache.credentials_lock_path())
@@ -219,15 +233,17 @@ impl WorkerClient<'_> {
         };
         // If the check itself fails, no worker is started, because it would fail in the same way.
         if self.was_lately(tried) || lock::is_held(&own_lock).unwrap_or(true) {
-            return;
+            return None;
         }
         let started = self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());
-        match started {
-            Ok(child) => log::info("worker", format_args!("started process {} to renew in the background", child.id())),
-            Err(error) => {
+        started
+            .inspect(|child| {
+                log::info("worker", format_args!("started process {} to renew in the background", child.id()));
+            })
+            .inspect_err(|error| {
                 log::warn("worker", format_args!("could not start a worker to renew in the background: {error}"));
-            }
-        }
+            })
+            .ok()
     }
 
     /// Whether an attempt at this time is so recent that the next one has to wait. A time in the future does not count: the

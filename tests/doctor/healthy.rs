@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// Each check, in the order of the output, with its result on a healthy machine.
-const FINDINGS: [(&str, &str); 33] = [
+const FINDINGS: [(&str, &str); 34] = [
     ("version", "ok"),
     ("configuration", "ok"),
     ("variables", "ok"),
@@ -28,6 +28,7 @@ const FINDINGS: [(&str, &str); 33] = [
     ("aws", "ok"),
     ("quota", "skipped"),
     ("collector", "skipped"),
+    ("relay", "skipped"),
     ("aws-profile", "ok"),
     ("fixed-keys", "ok"),
     ("shadows", "ok"),
@@ -118,7 +119,7 @@ fn doctor_failed_check_shows_a_hint_and_sets_the_exit_code() {
     let failed = lines.iter().position(|line| line.starts_with("bad      aws  ") && line.contains(&sts)).unwrap();
     assert!(lines[failed + 1].starts_with(&format!("{:27}hint: ", "")), "{lines:#?}");
     assert_eq!(lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(), 1, "{lines:#?}");
-    assert_eq!(*lines.last().unwrap(), "33 checks: 2 bad, 25 ok, 6 skipped");
+    assert_eq!(*lines.last().unwrap(), "34 checks: 2 bad, 25 ok, 7 skipped");
     assert_eq!(outcome.stderr, "");
 }
 
@@ -131,7 +132,7 @@ fn doctor_skips_checks_without_a_configuration() {
     let found = outcome.document();
     let count =
         |result: &str| found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count();
-    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 28], "{found:#}");
+    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 29], "{found:#}");
     skips(&desk, "discovery");
 }
 

@@ -15,7 +15,7 @@ use super::{assert_none, files_under, markdown::Page, read};
 const PAGE: &str = "docs/reference/failures.md";
 
 /// Types of documents, which have the shape of a slug.
-const MEDIA_TYPES: [&str; 4] = ["application/json", "http/protobuf", "text/html", "text/xml"];
+const MEDIA_TYPES: [&str; 5] = ["application/json", "http/json", "http/protobuf", "text/html", "text/xml"];
 
 /// Words that are not slugs, although they stand where slugs of AWS and of tokens do.
 const OTHER_WORDS: [&str; 5] = ["a", "an", "policy", "with", "without"];

@@ -40,7 +40,7 @@ fn complete(snippet: &str) -> String {
 
 /// Whether only the administrator's file may hold these settings. `config check FILE` judges a file as if it were one.
 fn is_administrators(snippet: &str) -> bool {
-    snippet.lines().any(|line| ["enforce", "aws_profile", "min_version"].contains(&key_of(line)))
+    snippet.lines().any(|line| ["enforce", "aws_profile", "min_version", "relay"].contains(&key_of(line)))
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod fact_sheet;
 mod quota_facts;
+mod telemetry_fact;
 mod utc_time;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -33,6 +34,7 @@ use crate::{
 };
 use fact_sheet::{StatusFact, format_facts};
 use quota_facts::StatusQuota;
+use telemetry_fact::StatusTelemetry;
 use utc_time::UtcTime;
 
 /// Prints the facts, as one line each or as one JSON document. Not being signed in is a fact and not a failure, so the
@@ -84,6 +86,9 @@ struct StatusReport {
     /// What the quota service answered last. Omitted without a quota service.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<StatusQuota>,
+    /// Omitted without a telemetry relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    telemetry: Option<StatusTelemetry>,
     /// The environment variables that are set and concern this program, and why some of them are not used.
     variables: Vec<VariableStatus>,
 }
@@ -196,6 +201,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
             hint: report.hint.render(&context.invocation()),
         }),
         quota: work.profile.quota.as_ref().and_then(|_| StatusQuota::from_notes(&notes, now)),
+        telemetry: StatusTelemetry::from_profile(&work.profile, &context.host),
         destination_changes: sign_in.destinations.find_profile_changes(&work.profile, &context.host.environment),
         variables: work.profile.list_variables(&context.host.environment, &context.host.paths),
     })
@@ -319,6 +325,7 @@ impl StatusReport {
         facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));
         facts.extend(describe_variables(&self.variables));
         facts.extend(self.quota.iter().flat_map(|quota| quota.to_facts(environment)));
+        facts.extend(self.telemetry.iter().map(StatusTelemetry::to_fact));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
             let error = format!("{message} [{slug}], {} ago", format_duration(now.duration_since(*at)));
             facts.extend([

@@ -140,7 +140,7 @@ async fn bind_every_family(host: RedirectHost, port: u16) -> Result<(Vec<TcpList
 }
 
 /// Binds one address. A failure names the cause and, if another process holds the port, that process.
-pub(super) async fn bind_address(address: SocketAddr) -> Result<TcpListener, BindAttempt> {
+pub async fn bind_address(address: SocketAddr) -> Result<TcpListener, BindAttempt> {
     TcpListener::bind(address)
         .await
         .map_err(|error| BindAttempt { address, obstacle: classify_bind_error(&error, address.port()) })

@@ -28,11 +28,12 @@ use crate::{secret::Secret, text::UntrustedText};
 
 pub use self::{
     http_request::{CallbackRequest, MalformedRequest, parse_request},
-    listener::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
+    listener::{BindAttempt, BindError, BindObstacle, CallbackListener, bind_address, is_start_address},
     one_time_address::{OneTimeAddress, OneTimeAnswer},
     open_listener::{OpenListener, PasteRejection},
+    peer_user::is_other_user,
     port_holder::PortHolder,
-    verdict::{CallbackAddresses, RequestVerdict, classify_request},
+    verdict::{CallbackAddresses, RequestVerdict, classify_request, is_own_host},
 };
 pub use super::page::SignInEnding;
 

@@ -11,7 +11,7 @@ use super::socket_table::{self, SocketEntry};
 
 /// Returns whether another user owns the other end of the connection. Call it before the response is sent: after the
 /// peer closes, the system no longer lists its owner.
-pub(super) fn is_other_user(stream: &TcpStream) -> bool {
+pub fn is_other_user(stream: &TcpStream) -> bool {
     let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     has_other_owner(&socket_table::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
 }

@@ -16,7 +16,8 @@ pub struct PortHolder {
 }
 
 impl PortHolder {
-    pub(super) fn find_by_port(port: u16) -> Option<Self> {
+    /// Finds the process. `None` if it is unknown, for example that of another user.
+    pub fn find_by_port(port: u16) -> Option<Self> {
         let socket = find_listening_socket(&socket_table::read_sockets(), port)?;
         let pid = fs::read_dir("/proc")
             .ok()?

@@ -67,7 +67,7 @@ pub fn classify_request(
 
 /// Returns whether `Host` is a loopback name with this server's port. A browser sends the name from the page's
 /// address, whatever it resolves to, so a page that rebinds its DNS name to 127.0.0.1 fails here.
-pub(super) fn is_own_host(host: Option<&str>, port: u16) -> bool {
+pub fn is_own_host(host: Option<&str>, port: u16) -> bool {
     let Some(host) = host else { return false };
     let name = match host.strip_suffix(&format!(":{port}")) {
         Some(name) => name,

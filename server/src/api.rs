@@ -30,6 +30,7 @@ use crate::{
     calendar::Calendar,
     check_answer::{AnswerContext, CheckAnswer},
     config::{Config, GroupRule, TrustedAssignment},
+    dashboard_metrics::DashboardMetrics,
     enforcement::Enforcer,
     failure::Failure,
     ingest::Ingestion,
@@ -149,6 +150,11 @@ impl Service {
             expects_tokens: !config.issuers.is_empty(),
             notifier: Notifier::from_config(config, &client, aws.as_ref()),
             enforcement,
+            metrics: config
+                .enforcement
+                .as_ref()
+                .and_then(|settings| settings.metrics.as_deref())
+                .map(DashboardMetrics::new),
             now: host::now,
         };
         Self {

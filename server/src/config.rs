@@ -101,6 +101,8 @@ pub struct EnforcementConfig {
     pub policies: Vec<PolicyArn>,
     /// The function that writes the policies; without it, the stand-alone server does.
     pub function: Option<FunctionName>,
+    /// The namespace in CloudWatch of the numbers that each run prints; `None` for none.
+    pub metrics: Option<String>,
 }
 
 /// The file as it is written.
@@ -183,6 +185,7 @@ struct NotifyTable {
 struct EnforceTable {
     policies: Vec<String>,
     function: Option<String>,
+    metrics: Option<String>,
 }
 
 impl Config {
@@ -343,8 +346,19 @@ impl EnforceTable {
             name.parse::<FunctionName>()
                 .map_err(|_| format!("function = \"{name}\" in [enforce] is not the name of a function"))
         });
-        Ok(EnforcementConfig { policies, function: function.transpose()? })
+        if let Some(namespace) = self.metrics.as_deref().filter(|namespace| !is_namespace(namespace)) {
+            return Err(format!(
+                "metrics = \"{namespace}\" in [enforce] is not a namespace of one's own in CloudWatch"
+            ));
+        }
+        Ok(EnforcementConfig { policies, function: function.transpose()?, metrics: self.metrics })
     }
+}
+
+/// Whether metrics of our own can have this namespace. AWS's own have those with `AWS/`.
+fn is_namespace(text: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/#".contains(&byte);
+    (1..=255).contains(&text.len()) && text.bytes().all(is_legal) && !text.starts_with("AWS/")
 }
 
 fn read_token(path: &Path) -> Result<Secret, String> {
@@ -424,13 +438,14 @@ token_file = "ingest.token"
     fn enforcement_names_policies_and_who_writes_them() {
         let policies = ["arn:aws:iam::123456789012:policy/quota-1", "arn:aws:iam::123456789012:policy/quota-2"];
         let text = format!(
-            "{SMALL}[enforce]\npolicies = {policies:?}\nfunction = \"limits-enforce\"\n\
+            "{SMALL}[enforce]\npolicies = {policies:?}\nfunction = \"limits-enforce\"\nmetrics = \"limits\"\n\
              [notify]\ntopic = \"arn:aws:sns:eu-west-1:123456789012:limits\"\n"
         );
         let config = parse(&text).unwrap();
         let enforcement = config.enforcement.unwrap();
         assert_eq!(enforcement.policies.iter().map(PolicyArn::as_str).collect::<Vec<_>>(), policies);
         assert_eq!(enforcement.function.unwrap().to_string(), "limits-enforce");
+        assert_eq!(enforcement.metrics.as_deref(), Some("limits"));
         assert_eq!(config.topic.unwrap().to_string(), "arn:aws:sns:eu-west-1:123456789012:limits");
         let small = parse(SMALL).unwrap();
         assert!(small.enforcement.is_none() && small.topic.is_none());
@@ -480,6 +495,10 @@ token_file = "ingest.token"
         let foreign = arn("b").replace("arn:aws:", "arn:aws-cn:");
         refused(&enforce(&format!("policies = [\"{}\", \"{foreign}\"]", arn("a"))), "in another partition");
         refused(&enforce(&format!("policies = [\"{}\"]\nfunction = \"a b\"", arn("a"))), "function = \"a b\"");
+        for namespace in ["", "AWS/Lambda", "a b", "a\\\"b"] {
+            let lines = format!("policies = [\"{}\"]\nmetrics = \"{namespace}\"", arn("a"));
+            refused(&enforce(&lines), "is not a namespace of one's own");
+        }
         let many: Vec<String> = (0..11).map(|number| format!("{:?}", arn(&number.to_string()))).collect();
         refused(&enforce(&format!("policies = [{}]", many.join(","))), "must name one to 10 policies");
         refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");

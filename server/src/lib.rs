@@ -18,6 +18,7 @@ pub mod administration;
 pub mod usage_watch;
 pub mod ingest;
 pub mod name_alarms;
+pub mod dashboard_metrics;
 pub mod enforcement;
 pub mod notices;
 pub mod me_answer;

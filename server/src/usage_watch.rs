@@ -10,6 +10,7 @@ use crate::{
     aws_calls::{AwsClient, FunctionName},
     calendar::{Calendar, Period},
     config::GroupRule,
+    dashboard_metrics::DashboardMetrics,
     enforcement::{EnforcementError, EnforcementInputs, EnforcementOutcome, EnforcementReport, Enforcer},
     ingest::DeliveredPeople,
     name_alarms::{NameAlarms, NameFault},
@@ -45,6 +46,8 @@ pub struct UsageWatch {
     pub notifier: Option<Notifier>,
     /// `None` if nobody is refused in AWS.
     pub enforcement: Option<Enforcement>,
+    /// `None` if no dashboard gets the numbers of the runs.
+    pub metrics: Option<DashboardMetrics>,
     pub now: fn() -> Timestamp,
 }
 
@@ -202,6 +205,9 @@ impl UsageWatch {
                 EnforcementOutcome::Done(report) => {
                     let EnforcementReport { refused, written, .. } = report;
                     log::info("enforcement", format_args!("{refused} people are refused, {written} policies written"));
+                    if let Some(metrics) = &self.metrics {
+                        metrics.publish(&inputs, &report).await;
+                    }
                     return Ok(report);
                 }
                 // The other process reports no event when it gives the lease back.

@@ -251,10 +251,16 @@ async fn a_limit_refuses_until_a_grant_and_again_after_it() {
     let service = office.start_process(today);
     office.set_limit("1000").await;
     ingest(&service, &[record("1", "alice", 1000), record("2", "bob", 999)].join("\n")).await;
-    assert_eq!(service.watch.enforce().await, Ok(EnforcementReport { refused: 1, left_out: 0, written: 1 }));
+    assert_eq!(
+        service.watch.enforce().await,
+        Ok(EnforcementReport { refused: 1, blocked: 0, left_out: 0, written: 1 })
+    );
     assert_eq!(office.refused(today()), ["alice"]);
     // Nothing has changed.
-    assert_eq!(service.watch.enforce().await, Ok(EnforcementReport { refused: 1, left_out: 0, written: 0 }));
+    assert_eq!(
+        service.watch.enforce().await,
+        Ok(EnforcementReport { refused: 1, blocked: 0, left_out: 0, written: 0 })
+    );
     let until = today().saturating_add(Duration::from_secs(3600));
     let grant = Grant { person: person("alice"), since: today(), until, amount: None, reason: String::new() };
     office.store.add_grant(&grant).await.unwrap();
@@ -403,7 +409,10 @@ async fn foreign_versions_are_replaced_and_a_missing_policy_is_spared() {
     let block = Block { person: person("bob"), since: today(), until: None, reason: None };
     office.store.set_block(&block).await.unwrap();
     let service = office.start_process(today);
-    assert_eq!(service.watch.enforce().await, Ok(EnforcementReport { refused: 1, left_out: 0, written: 1 }));
+    assert_eq!(
+        service.watch.enforce().await,
+        Ok(EnforcementReport { refused: 1, blocked: 1, left_out: 0, written: 1 })
+    );
     assert_eq!(office.refused(today()), ["bob"]);
     assert_eq!(office.account.lock().unwrap().policies[POLICIES[1]].len(), 4);
     office.account.lock().unwrap().policies.clear();

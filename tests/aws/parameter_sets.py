@@ -301,6 +301,7 @@ SERVICES = {
         "GroupRule": "most-generous",
         "Contact": "#help-claude, or Ada (it's 4711)",
         "AlertEmail": "ops@example.com",
+        "DashboardMetrics": "yes",
     },
     "nobody asks": (SERVICE, "name IssuerUrl, or PermissionSet"),
     "no application": ({**SERVICE, "IssuerUrl": issuer("okta")}, "IssuerUrl needs ClientIds"),

@@ -15,6 +15,7 @@ from pathlib import Path
 import reference
 from cfnlint.api import ManualArgs, lint
 from cfnlint.decode import decode_str
+from cfnlint.jsonschema import StandardValidator
 from deployed import TEMPLATES, documents_in, everything
 from evaluate import as_list, parse, statements
 from parameter_sets import CLIENT, issuer
@@ -80,6 +81,7 @@ class Files(unittest.TestCase):
             "guardrails": set(),
             "team": {"Team"},
             "service": {"CodeBucket", "CodeKey", "LogGroupName", "LimitPolicyArns"},
+            "dashboard": set(),
         }
         for name, expected in chosen.items():
             parameters = decode_str((TEMPLATES / f"{name}.yaml").read_text())[0]["Parameters"]
@@ -405,6 +407,8 @@ class Service(unittest.TestCase):
                     "enforce": {"policies": chosen["LimitPolicyArns"].split(","), "function": f"{stack.set.stack}-enforce"},
                     "notify": {"topic": stack.outputs["NoticeTopicArn"]},
                 }
+                if chosen["DashboardMetrics"] == "yes":
+                    expected["enforce"]["metrics"] = stack.set.stack
                 if chosen["Contact"]:
                     expected["contact"] = chosen["Contact"]
                 if chosen["IssuerUrl"]:
@@ -450,6 +454,61 @@ class Service(unittest.TestCase):
             filters = {it["properties"]["MetricTransformations"][0]["MetricName"] for it in stack.of_type("AWS::Logs::MetricFilter").values()}
             watched = {it["properties"].get("MetricName") for it in alarms.values()}
             self.assertLessEqual(filters, watched)
+
+
+class Dashboards(unittest.TestCase):
+    """dashboard.yaml, whose body CloudFormation takes as any text. tests/telemetry asks its queries."""
+
+    def bodies(self):
+        """Each deployed dashboard, with the parameters that made it."""
+        found = [(it, json.loads(it.resources["Dashboard"]["properties"]["DashboardBody"])) for it in accepted() if it.set.template == "dashboard"]
+        self.assertGreater(len(found), 4)
+        return found
+
+    def test_each_dashboard_has_the_form_that_cloudwatch_documents(self):
+        schema = json.loads((Path(__file__).parent / "dashboard.schema.json").read_text())
+        for stack, body in self.bodies():
+            problems = [f"{list(it.path)}: {it.message}" for it in StandardValidator(schema).iter_errors(body)]
+            self.assertEqual(problems, [], label(stack))
+
+    def test_each_half_is_shown_if_it_exists(self):
+        for stack, body in self.bodies():
+            titles = {it["properties"].get("title", "") for it in body["widgets"]}
+            chosen = {**defaults("dashboard"), **stack.set.parameters}
+            relay, laptops = bool(chosen["TelemetryStack"]), chosen["LaptopRelays"] == "yes"
+            self.assertEqual("Refused people" in titles, bool(chosen["LimitsStack"]), label(stack))
+            self.assertEqual("Exports of the laptops to the relay" in titles, relay, label(stack))
+            self.assertEqual("People by version of bedrock-sso" in titles, relay or laptops, label(stack))
+            self.assertEqual("EnforcementAlarm" in stack.resources, bool(chosen["LimitsStack"]), label(stack))
+            self.assertEqual("FailuresAlarm" in stack.resources, relay or laptops, label(stack))
+            self.assertEqual("SpendAlarm" in stack.resources, chosen["MonthlySpend"] not in (0, "0"), label(stack))
+
+    def test_each_metric_is_one_that_somebody_writes(self):
+        filters = {
+            it["MetricName"]
+            for resource in decode_str((TEMPLATES / "service.yaml").read_text())[0]["Resources"].values()
+            if resource["Type"] == "AWS::Logs::MetricFilter"
+            for it in resource["Properties"]["MetricTransformations"]
+        }
+        printed = set(re.findall(r'\("(\w+)", "(?:Count|Percent|None)", json!', SERVER_SOURCE))
+        self.assertEqual(len(printed), 7)
+        own, of_lambda = filters | printed, {"Errors", "Throttles", "Invocations", "Duration"}
+        seen = set()
+        for stack, body in self.bodies():
+            series = [it for widget in body["widgets"] if widget["type"] == "metric" for it in widget["properties"]["metrics"]]
+            alarms = [it["properties"] for it in stack.of_type("AWS::CloudWatch::Alarm").values() if "MetricName" in it["properties"]]
+            for namespace, name, *_ in [it for it in series if len(it) > 1] + [(it["Namespace"], it["MetricName"]) for it in alarms]:
+                self.assertIn((namespace, name), {("AWS/Lambda", it) for it in of_lambda} | {(stack.set.parameters.get("LimitsStack"), it) for it in own})
+                seen.add(name)
+        self.assertLessEqual(filters - {"PoliciesAreFull"} | printed, seen, "a number of the server is on no dashboard")
+
+    def test_a_topic_gets_every_alarm(self):
+        for stack, _ in self.bodies():
+            alarms = stack.of_type("AWS::CloudWatch::Alarm")
+            self.assertTrue(alarms, label(stack))
+            for logical_id, alarm in alarms.items():
+                topic = stack.set.parameters.get("AlertTopicArn")
+                self.assertEqual(alarm["properties"].get("AlarmActions"), [topic] if topic else None, logical_id)
 
 
 def defaults(template):

@@ -61,6 +61,8 @@ pub enum EnforcementOutcome {
 pub struct EnforcementReport {
     /// People whom the policies refuse.
     pub refused: usize,
+    /// People whom an administrator has blocked.
+    pub blocked: usize,
     /// People for whom the policies have no room.
     pub left_out: usize,
     /// Policies that were written.
@@ -143,7 +145,12 @@ impl Enforcer {
         report_missing_room(&plan);
         let refused = desired.count_people();
         let left_out = plan.left_out.len();
-        Ok(EnforcementReport { refused: refused.saturating_sub(left_out), left_out, written: plan.writes.len() })
+        Ok(EnforcementReport {
+            refused: refused.saturating_sub(left_out),
+            blocked: desired.count_blocked(),
+            left_out,
+            written: plan.writes.len(),
+        })
     }
 
     /// Reads all policies at the same time. One that does not exist is left out, and the others do its work.

@@ -43,6 +43,11 @@ impl DesiredRefusals {
     pub fn count_people(&self) -> usize {
         self.refusals.iter().map(|refusal| &refusal.person).collect::<BTreeSet<_>>().len()
     }
+
+    /// How many of them an administrator has blocked. The store has one block of a person at most.
+    pub fn count_blocked(&self) -> usize {
+        self.refusals.iter().filter(|refusal| refusal.cause == RefusalCause::Block).count()
+    }
 }
 
 /// A document that differs from what the policy says.

@@ -22,6 +22,7 @@ from deploy_world import DeployTest, Terminal, answer, availability, compare_wit
 FEDERATION = "bedrock-sso-federation"
 GUARD_RAILS = "bedrock-sso-guardrails"
 SERVICE = "bedrock-sso-service"
+DASHBOARD = "bedrock-sso-dashboard"
 
 
 class Arguments(DeployTest):
@@ -423,6 +424,23 @@ class Limits(DeployTest):
         key = self.stacks()[SERVICE]["parameters"]["CodeKey"]
         self.assertNotEqual(key, chosen["CodeKey"])
         self.assertEqual(len([it for it in self.requests() if it.startswith(f"PUT /{self.bucket}/bedrock-sso-server-")]), 2)
+
+    def test_dashboard_shows_what_is_deployed(self):
+        self.write_answers(dashboard=True, laptop_telemetry=True, alert="ops@acme.com", trail=False, alarms=False)
+        dry = self.deploys("--dry-run").out
+        for row in (r"dashboard +1 +3\.00 +3\.00", r"dashboard: metrics of the limits +7 +0\.30 +2\.10", r"dashboard: alarms: metrics +2 +0\.10 +0\.20"):
+            self.assertRegex(dry, row)
+        # The topic has a name only when its stack exists.
+        self.assertIn("The dashboard gets one more update", self.deploys().out)
+        stacks = self.stacks()
+        shown = {"LimitsStack": SERVICE, "LaptopRelays": "yes", "AlertTopicArn": stacks[SERVICE]["outputs"]["AlertTopicArn"]}
+        self.assertEqual(stacks[DASHBOARD]["parameters"] | shown, stacks[DASHBOARD]["parameters"])
+        self.assertEqual(stacks[SERVICE]["parameters"]["DashboardMetrics"], "yes")
+        self.assertIn("nothing to change", self.deploys().out)
+        self.deploys("--remove", "--only", "dashboard", "--yes")
+        self.assertNotIn(DASHBOARD, self.stacks())
+        # Without numbers it would be empty.
+        self.refuses(2, "dashboard", "--no-limits", "--no-laptop-telemetry")
 
     def test_service_is_removed_before_the_stacks_that_it_needs(self):
         self.write_answers(limit_log_group="/acme/bedrock", logging=False, trail=False, alarms=False)

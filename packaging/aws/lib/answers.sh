@@ -60,6 +60,7 @@ limit_group_claims|claims|groups|claims with the groups of a person
 person|claims||claims that name a person in the limits; empty: as the sessions are named
 limit_log_group|log_group||log group of the invocation log, if it is not that of these stacks
 limit_bucket|bucket||bucket with the invocation logs of other accounts and Regions
+dashboard|switch|no|deploy a dashboard and its alarms, for the limits service and for telemetry
 server_zip|path||program of the limits service; empty: the release's file beside this program
 unmetered|switch|no|allow calls that no limit counts: mantle, and those in a second Region
 TABLE
@@ -451,6 +452,7 @@ check_answers() {
             'leave out --mantle, or say --unmetered if this use may go uncounted'
     fi
     if is_on limits; then check_limits; fi
+    if is_on dashboard; then check_dashboard; fi
     if [ -n "$(answer ci_issuer)" ]; then
         [ -n "$(answer ci_subjects)" ] ||
             fail_usage ci_subjects "the issuer $(answer ci_issuer) signs tokens for everybody's jobs" \

@@ -18,6 +18,14 @@ price_of_minutely_runs=0.14
 # What its alarms watch: five functions' metrics, the API, the queue, and five texts.
 metrics_of_service=12
 
+# A dashboard for a month (DashboardsUsageHour), and a metric of one's own (CW:MetricMonitorUsage):
+# aws.amazon.com/cloudwatch/pricing. The first three dashboards and ten metrics of an account are free.
+price_of_dashboard=3.00
+price_of_metric=0.30
+# What the limits service prints for the dashboard, and what the dashboard's alarms watch.
+metrics_of_dashboard=7
+alarm_metrics_of_limits=2
+
 # What guardrails.yaml creates in each Region.
 count_endpoints() { if is_on mantle; then echo 3; else echo 2; fi; }
 
@@ -36,6 +44,7 @@ show_idle_cost() {
         if wants federation; then print_cost 'IAM: provider, roles, policies' 1 0 1; fi
         if wants guardrails; then print_guard_rails_costs; fi
         if wants service && is_on limits; then print_service_costs; fi
+        if wants dashboard && is_on dashboard; then print_dashboard_costs; fi
         if [ -n "$team" ] && wants team; then print_cost 'inference profiles of a team' 1 0 1; fi
     } | awk -F '\t' -v OFS='\t' '{ print; if (NR > 1) sum += $4 } END { printf "all\t\t\t%.2f\n", sum }' | print_table
 }
@@ -69,6 +78,15 @@ print_service_costs() {
     print_cost 'limits: table, functions, API: by the request when used' 1 0 1
     print_cost 'limits: a run each minute' 1 "$price_of_minutely_runs" 1
     print_cost 'limits: alarms: metrics' "$metrics_of_service" "$price_of_alarm_metric" 1
+}
+
+# The alarm on the laptops' failures costs by use.
+print_dashboard_costs() {
+    print_cost 'dashboard' 1 "$price_of_dashboard" 1
+    if is_on limits; then
+        print_cost 'dashboard: metrics of the limits' "$metrics_of_dashboard" "$price_of_metric" 1
+        print_cost 'dashboard: alarms: metrics' "$alarm_metrics_of_limits" "$price_of_alarm_metric" 1
+    fi
 }
 
 # print_cost WHAT NUMBER PRICE REGIONS

@@ -12,6 +12,10 @@ remove_stacks() {
 remove_found_stacks() {
     identify_caller
     found_stacks=
+    if wants dashboard && [ -z "$team" ]; then
+        use_bedrock_account
+        find_stack_named "$(dashboard_stack)"
+    fi
     if wants service && [ -z "$team" ]; then
         use_bedrock_account
         find_stack_named "$(service_stack)"

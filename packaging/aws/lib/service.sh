@@ -46,6 +46,7 @@ prepare_service() {
     add_parameter Contact "$(answer limit_contact)"
     add_parameter AlertEmail "$(answer alert)"
     add_parameter LogRetentionDays "$(answer log_retention_days)"
+    add_parameter DashboardMetrics "$(answer dashboard)"
 }
 
 # The claims that give the name of the session. Without a rule for it, the program's own order.

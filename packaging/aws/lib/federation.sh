@@ -79,8 +79,11 @@ add_permissions() {
     add_parameter BearerTokens "$(answer bearer_tokens)"
     add_parameter Mantle "$(answer mantle)"
     if is_on mantle; then add_parameter MantleModels "$(mantle_models)"; fi
-    add_parameter LaptopTelemetry "$(answer laptop_telemetry)"
-    if [ -n "$telemetry_log_group" ]; then add_parameter TelemetryLogGroup "$telemetry_log_group"; fi
+    # The stack of guard rails creates the log group. Until then, the federation cannot allow to write there.
+    if [ -n "$telemetry_log_group" ]; then
+        add_parameter LaptopTelemetry yes
+        add_parameter TelemetryLogGroup "$telemetry_log_group"
+    fi
     add_parameter GuardrailArns "$guardrail_arns"
     add_parameter VpcEndpoints "$vpc_endpoints"
     # A permission set names its policies in each account that it is assigned to, so both ends have those of limits.

@@ -104,10 +104,10 @@ class World:
         return ["--cert", self.folder / "server.pem", "--key", self.folder / "server.key"]
 
     def start(self, name, command, environment=None, folder=None):
-        log = (self.folder / f"{name}.log").open("w")
         every = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **(environment or {})}
         words = [str(part) for part in command]
-        process = subprocess.Popen(words, env=every, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
+        with (self.folder / f"{name}.log").open("w") as log:
+            process = subprocess.Popen(words, env=every, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
         self.processes.append(process)
         return process
 

@@ -1,0 +1,53 @@
+"""A user's machine: the program in a home folder, and Claude Code, with the STS, the Bedrock and the homes of tests/real."""
+
+import functools
+import itertools
+import os
+import sys
+from pathlib import Path
+
+from world import CLIENT, HERE, REAL, ROOT, tool
+
+sys.path.append(str(REAL))
+from bench import Home, Server, json_lines  # noqa: E402
+
+__all__ = ["Desk", "json_lines"]
+
+
+class Desk:
+    """What a Home of tests/real needs to know: the program, the servers, and folders."""
+
+    def __init__(self, world):
+        self.world, self.root, self.ca, self.numbers = world, world.folder, world.ca, itertools.count()
+        self.binary = Path(os.environ.get("BEDROCK_SSO_BIN", ROOT / "target/debug/bedrock-sso"))
+        self.cache = world.folder / "cache"
+        for name in ("captures", "protocol", "logs", "homes", "visits", "tmp", "cache", "real"):
+            (self.root / name).mkdir()
+        (self.cache / "node_modules").symlink_to(tool("real-node"))
+        self.python = Path(tool("real-python")) / "bin/python"
+
+    @functools.cached_property
+    def sts(self):
+        trust = ["--trust", f"{self.world.issuer}={CLIENT}"]
+        command = [self.python, REAL / "sts.py", "--events", "{EVENTS}", "--ledger", "{LEDGER}", "--ca", self.ca, *self.world.tls, *trust]
+        return self.remember(Server(self.root / "real", "sts", command))
+
+    @functools.cached_property
+    def bedrock(self):
+        command = [self.python, REAL / "bedrock.py", "--events", "{EVENTS}", "--sts", self.sts.address, "--ca", self.ca, *self.world.tls]
+        bedrock = self.remember(Server(self.root / "real", "bedrock", command))
+        bedrock.address, bedrock.secure, bedrock.collector = bedrock.address.split(" ")
+        return bedrock
+
+    def remember(self, server):
+        self.world.processes.append(server.process)
+        return server
+
+    def home(self, name, **settings):
+        browser = [sys.executable, str(HERE / "browser.py"), "{url}"]
+        return Home(self, name, Provider(self.world.issuer), [], {"browser": browser, **settings})
+
+
+class Provider:
+    def __init__(self, address):
+        self.address = address

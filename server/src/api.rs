@@ -236,13 +236,13 @@ impl Service {
     }
 }
 
-fn create_client() -> Result<Client, Failure> {
+pub(crate) fn create_client() -> Result<Client, Failure> {
     let client = Client::new(HttpSettings::from_environment(&Environment::Process));
     client.map_err(|error| describe_client_error("the identity provider", &error))
 }
 
 /// Calls of AWS by the variables of the environment. The inner result says whether it has credentials.
-fn connect_to_aws() -> Result<Result<AwsClient, AwsCallError>, Failure> {
+pub(crate) fn connect_to_aws() -> Result<Result<AwsClient, AwsCallError>, Failure> {
     let environment = Environment::Process;
     let client = Client::new_for_service(HttpSettings::from_environment(&environment));
     let client = client.map_err(|error| describe_client_error("AWS", &error))?;
@@ -278,14 +278,20 @@ pub fn build_router(service: Arc<Service>) -> Router {
 
 /// The same with further routes.
 pub fn build_router_with(more: Router<Arc<Service>>, service: Arc<Service>) -> Router {
-    more.route("/check", get(answer_check))
+    let routes = more
+        .route("/check", get(answer_check))
         .route("/me", get(answer_me))
         .route("/ingest", post(answer_ingest))
-        .route("/healthz", get(answer_health))
+        .route("/healthz", get(answer_health));
+    guard_routes(routes).with_state(service)
+}
+
+/// Answers every other request with an error, forbids caches to store answers, and limits the time of each.
+pub(crate) fn guard_routes<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
         .method_not_allowed_fallback(async || answer_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
         .fallback(async || answer_error(StatusCode::NOT_FOUND, "Not Found"))
         .layer(middleware::from_fn(guard_request))
-        .with_state(service)
 }
 
 async fn guard_request(request: Request, next: Next) -> Response {

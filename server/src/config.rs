@@ -2,6 +2,8 @@
 //!
 //! Every value is checked when it is read, so that the server does not start with a configuration that would fail later.
 
+mod relay_table;
+
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -17,6 +19,8 @@ use bedrock_sso::{
 };
 use serde::Deserialize;
 
+use self::relay_table::RelayTable;
+pub use self::relay_table::{OtlpEndpoint, RelayConfig};
 use crate::{
     aws_calls::{FunctionName, PolicyArn, TopicArn},
     calendar::Calendar,
@@ -45,6 +49,8 @@ pub struct Config {
     pub topic: Option<TopicArn>,
     /// `None` if nobody is refused in AWS.
     pub enforcement: Option<EnforcementConfig>,
+    /// `None` if clients may send no telemetry.
+    pub relay: Option<RelayConfig>,
     /// The bearer of `POST /ingest`; `None` if nobody may send records.
     pub ingest_token: Option<Secret>,
 }
@@ -58,7 +64,11 @@ pub struct TlsFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreLocation {
     File(PathBuf),
-    DynamoDb { table: String },
+    DynamoDb {
+        table: String,
+    },
+    /// Nothing is stored. Only the function with the role `relay` works so.
+    Nowhere,
 }
 
 /// Which limit holds for a person of several groups.
@@ -130,6 +140,7 @@ struct ConfigFile {
     #[serde(default)]
     notify: NotifyTable,
     enforce: Option<EnforceTable>,
+    relay: Option<RelayTable>,
 }
 
 fn default_listen() -> SocketAddr {
@@ -241,6 +252,7 @@ impl Config {
             webhook: file.notify.webhook.map(|address| parse_webhook(&address)).transpose()?,
             topic: file.notify.topic.map(|topic| parse_topic(&topic)).transpose()?,
             enforcement: file.enforce.map(EnforceTable::check).transpose()?,
+            relay: file.relay.map(RelayTable::check).transpose()?,
             ingest_token: file.ingest.token_file.map(|path| read_token(&folder.join(path))).transpose()?,
         })
     }
@@ -311,6 +323,7 @@ fn parse_store(text: &str, folder: &Path) -> Result<StoreLocation, String> {
     match text.split_once(':') {
         Some(("file", path)) if !path.is_empty() => Ok(StoreLocation::File(folder.join(path))),
         Some(("dynamodb", table)) if !table.is_empty() => Ok(StoreLocation::DynamoDb { table: table.to_owned() }),
+        None if text == "none" => Ok(StoreLocation::Nowhere),
         _ => Err(format!("store = \"{text}\" is neither file:PATH nor dynamodb:TABLE")),
     }
 }

@@ -1,7 +1,7 @@
 //! The server as a function of AWS Lambda, which has the same answers and the same sums as the stand-alone server.
 //!
 //! An HTTP API calls the role `check`. The subscription of a log group, or a bucket with the log, calls the role `ingest`. A
-//! schedule and the other roles call the role `enforce`.
+//! schedule and the other roles call the role `enforce`. Another HTTP API calls the role `relay`.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::{
     ingest::{IngestSummary, Ingestion},
     lambda_events::{EventContent, LogObject},
     prices::PriceList,
+    relay::{Relay, build_relay_router},
     signed_requests::build_signed_routes,
     store::{Faults, Store, StoreError},
 };
@@ -36,6 +37,8 @@ pub enum FunctionRole {
     Ingest,
     /// Writes the policies of refused people.
     Enforce,
+    /// Passes telemetry on.
+    Relay,
 }
 
 /// Whether this process was started by Lambda.
@@ -49,9 +52,10 @@ impl FunctionRole {
             Some("check") => Ok(Self::Check),
             Some("ingest") => Ok(Self::Ingest),
             Some("enforce") => Ok(Self::Enforce),
+            Some("relay") => Ok(Self::Relay),
             other => Err(Failure::configuration(
                 format!("{ROLE_VARIABLE} is \"{}\"", other.unwrap_or_default()),
-                "set the variable of the function to check, ingest or enforce",
+                "set the variable of the function to check, ingest, enforce or relay",
             )),
         }
     }
@@ -59,27 +63,43 @@ impl FunctionRole {
 
 /// Answers events until Lambda ends the process.
 pub async fn run(role: FunctionRole, config: &Config, prices: PriceList, store: Arc<dyn Store>) -> Result<(), Failure> {
-    let service = Arc::new(Service::with_own_client(config, prices, store, EnforcementRunner::Elsewhere)?);
+    let with_service = || {
+        let service = Service::with_own_client(config, prices, store, EnforcementRunner::Elsewhere);
+        service.map(Arc::new)
+    };
     let ended = match role {
-        FunctionRole::Check => lambda_http::run(build_router_with(build_signed_routes(), service)).await,
+        FunctionRole::Check => lambda_http::run(build_router_with(build_signed_routes(), with_service()?)).await,
         FunctionRole::Ingest => {
+            let service = with_service()?;
             let count = async |event: LambdaEvent<Value>| count_event(&service, event.payload).await;
             lambda_runtime::run(service_fn(count)).await
         }
         FunctionRole::Enforce => {
+            let service = with_service()?;
             // Each event, of whatever origin and content, means that the policies should be compared now.
             let enforce = async |_: LambdaEvent<Value>| service.watch.enforce().await.map_err(fail_run);
             lambda_runtime::run(service_fn(enforce)).await
         }
+        FunctionRole::Relay => return run_relay(config).await,
     };
-    ended.map_err(|error| {
-        Failure::new(
-            Exit::Network,
-            "lambda/runtime",
-            format!("Lambda gives no more events: {error}"),
-            "see the log of the function",
-        )
-    })
+    ended.map_err(|error| describe_end(&error))
+}
+
+/// Does the same for the role `relay`, which needs no store.
+pub async fn run_relay(config: &Config) -> Result<(), Failure> {
+    let relay = Relay::from_config(config)?.ok_or_else(|| {
+        Failure::configuration("the configuration has no [relay]", "add the table, or set another role")
+    })?;
+    lambda_http::run(build_relay_router(relay)).await.map_err(|error| describe_end(&error))
+}
+
+fn describe_end(error: &lambda_http::Error) -> Failure {
+    Failure::new(
+        Exit::Network,
+        "lambda/runtime",
+        format!("Lambda gives no more events: {error}"),
+        "see the log of the function",
+    )
 }
 
 /// Counts the records of one event. After an error Lambda repeats the event, and no record counts twice.
@@ -151,10 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn a_function_has_one_of_three_roles() {
+    fn a_function_has_one_of_four_roles() {
         assert_eq!(role("check"), Ok(FunctionRole::Check));
         assert_eq!(role("ingest"), Ok(FunctionRole::Ingest));
         assert_eq!(role("enforce"), Ok(FunctionRole::Enforce));
+        assert_eq!(role("relay"), Ok(FunctionRole::Relay));
         for wrong in ["", "Check", "enforce "] {
             assert_eq!(role(wrong).unwrap_err().exit, Exit::Configuration, "{wrong}");
         }

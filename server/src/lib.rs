@@ -6,6 +6,7 @@
 //!
 //! `ingest` turns records of the log into counted calls, `store` remembers them, and `standing` compares them with the
 //! limits. `token` decides whose questions are answered, and `signed_requests` does for people without a token.
+//! `relay` passes telemetry on under the name of its verified sender.
 //! `usage_watch` does what follows when usage has grown, and `enforcement` refuses people in AWS.
 
 mod commands;
@@ -13,6 +14,7 @@ pub mod lambda;
 pub mod lambda_events;
 pub mod serve;
 pub mod signed_requests;
+pub mod relay;
 pub mod api;
 pub mod administration;
 pub mod usage_watch;

@@ -32,10 +32,11 @@ use tokio_rustls::{
 };
 
 use crate::{
-    api::{EnforcementRunner, Service, build_router},
+    api::{EnforcementRunner, Service, build_router_with},
     config::{Config, StoreLocation, TlsFiles},
     failure::Failure,
     prices::PriceList,
+    relay::{Relay, build_relay_routes},
     store::Store,
 };
 
@@ -67,6 +68,7 @@ pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) ->
             format_args!("[[identity_center]] has no effect: only a function of AWS Lambda believes signatures"),
         );
     }
+    let telemetry = build_relay_routes(Relay::from_config(config)?);
     let listening = Listening::bind(config).await?;
     let mut background = JoinSet::new();
     background.spawn(clean_store(Arc::clone(&service)));
@@ -76,7 +78,7 @@ pub async fn serve(config: &Config, prices: PriceList, store: Arc<dyn Store>) ->
         background.spawn(admin_socket::serve_administrators(path, Arc::clone(&service))?);
     }
     announce(&listening.url());
-    listening.run(build_router(service), stop).await;
+    listening.run(build_router_with(telemetry, service), stop).await;
     Ok(())
 }
 

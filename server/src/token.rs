@@ -109,6 +109,12 @@ impl TokenVerifier {
 
     /// Verifies a token and reads who it is about.
     pub async fn identify_caller(&self, token: &Secret, now: Timestamp) -> Result<Caller, TokenError> {
+        let (trusted, verified) = self.verify(token, now).await?;
+        read_caller(trusted, &verified)
+    }
+
+    /// Verifies a token, and returns it with its issuer.
+    pub async fn verify(&self, token: &Secret, now: Timestamp) -> Result<(&TrustedIssuer, VerifiedToken), TokenError> {
         let not_believed = |why: &str| TokenError::NotBelieved(why.to_owned());
         let claims = read_unverified_claims(token).ok_or_else(|| not_believed("the token is not a JSON Web Token"))?;
         let stated = claims.get("iss").and_then(Value::as_str);
@@ -116,7 +122,7 @@ impl TokenVerifier {
         let state = state.ok_or_else(|| not_believed("the token's issuer is not one of the configured issuers"))?;
         let audience = AudienceChoice::from_claims(&state.trusted, &claims);
         let verified = state.verify(&self.client, token, &audience, now).await?;
-        read_caller(&state.trusted, &verified)
+        Ok((&state.trusted, verified))
     }
 }
 

@@ -27,9 +27,12 @@ impl Destination {
                 "aws-eusc" => (format!("iam.eusc-de-east-1.{domain}"), "eusc-de-east-1"),
                 _ => (format!("iam.{region}.{domain}"), region),
             },
-            CalledService::Sns | CalledService::Lambda | CalledService::S3 => {
-                (format!("{}.{region}.{domain}", service.signing_name()), region)
-            }
+            CalledService::Sns
+            | CalledService::Lambda
+            | CalledService::S3
+            | CalledService::CloudWatch
+            | CalledService::CloudWatchLogs
+            | CalledService::Firehose => (format!("{}.{region}.{domain}", service.signing_name()), region),
         };
         let origin = match replacement {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -46,6 +49,9 @@ fn override_variable(service: CalledService) -> &'static str {
         CalledService::Sns => "AWS_ENDPOINT_URL_SNS",
         CalledService::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
         CalledService::S3 => "AWS_ENDPOINT_URL_S3",
+        CalledService::CloudWatch => "AWS_ENDPOINT_URL_CLOUDWATCH",
+        CalledService::CloudWatchLogs => "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+        CalledService::Firehose => "AWS_ENDPOINT_URL_FIREHOSE",
     }
 }
 
@@ -75,7 +81,7 @@ mod tests {
 
     #[test]
     fn each_partition_has_its_own_endpoints() {
-        use CalledService::{Iam, Lambda, S3, Sns};
+        use CalledService::{CloudWatch, CloudWatchLogs, Firehose, Iam, Lambda, S3, Sns};
         for (service, region, origin, signing_region) in [
             (Iam, "eu-west-1", "https://iam.amazonaws.com", "us-east-1"),
             (Iam, "cn-northwest-1", "https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
@@ -84,6 +90,9 @@ mod tests {
             (Sns, "eu-west-1", "https://sns.eu-west-1.amazonaws.com", "eu-west-1"),
             (Lambda, "cn-north-1", "https://lambda.cn-north-1.amazonaws.com.cn", "cn-north-1"),
             (S3, "us-gov-west-1", "https://s3.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+            (CloudWatch, "eu-west-1", "https://monitoring.eu-west-1.amazonaws.com", "eu-west-1"),
+            (CloudWatchLogs, "cn-north-1", "https://logs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            (Firehose, "eusc-de-east-1", "https://firehose.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
         ] {
             let expected = Destination { origin: origin.to_owned(), signing_region: signing_region.to_owned() };
             assert_eq!(Destination::find(service, region, None), expected);
@@ -99,7 +108,7 @@ mod tests {
         let emulator = "http://127.0.0.1:4566";
         let found = read(&[("AWS_ENDPOINT_URL_IAM", emulator)]).unwrap();
         assert_eq!(found.into_keys().collect::<Vec<_>>(), [CalledService::Iam]);
-        assert_eq!(read(&[("AWS_ENDPOINT_URL", emulator)]).unwrap().len(), 4);
+        assert_eq!(read(&[("AWS_ENDPOINT_URL", emulator)]).unwrap().len(), CalledService::ALL.len());
         let replaced = SecureUrl::parse(emulator).unwrap();
         let destination = Destination::find(CalledService::Iam, "eu-west-1", Some(&replaced));
         assert_eq!(destination, Destination { origin: emulator.to_owned(), signing_region: "us-east-1".to_owned() });

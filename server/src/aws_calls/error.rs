@@ -45,12 +45,13 @@ impl AwsCallError {
 
     /// Whether the same call may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
-        const BUSY: [&str; 10] = [
+        const BUSY: [&str; 11] = [
             "ConcurrentModification",
             "ConcurrentModificationException",
             "EntityTemporarilyUnmodifiable",
             "RequestLimitExceeded",
             "RequestTimeout",
+            "ServiceUnavailableException",
             "SlowDown",
             "Throttled",
             "Throttling",
@@ -85,22 +86,23 @@ impl fmt::Display for AwsCallError {
 
 impl std::error::Error for AwsCallError {}
 
-/// A refusal of Lambda.
+/// A refusal in JSON.
 #[derive(Default, Deserialize)]
 struct JsonRefusal {
+    /// The name of the error, where no header has it.
+    #[serde(rename = "__type")]
+    name: Option<String>,
     #[serde(alias = "message", rename = "Message")]
     message: Option<String>,
 }
 
-/// What a refusal says: XML from IAM, SNS and S3, JSON and a header from Lambda.
+/// What a refusal says: XML from IAM, SNS and S3, JSON and often a header from the others.
 pub(super) fn read_refusal(call: &AwsCall<'_>, answer: &FullResponse) -> AwsCallError {
     let (code, message) = match call.service {
-        CalledService::Lambda => {
-            let code = answer.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
-            // The name may be followed by a colon and an address.
-            let code = code.and_then(|code| code.split(':').next()).unwrap_or_default().to_owned();
+        CalledService::Lambda | CalledService::CloudWatch | CalledService::CloudWatchLogs | CalledService::Firehose => {
+            let named = answer.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
             let refusal: JsonRefusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-            (code, refusal.message.unwrap_or_default())
+            (shorten_name(named.or(refusal.name.as_deref()).unwrap_or_default()), refusal.message.unwrap_or_default())
         }
         CalledService::Iam | CalledService::Sns | CalledService::S3 => {
             let text = String::from_utf8_lossy(&answer.body);
@@ -116,6 +118,12 @@ pub(super) fn read_refusal(call: &AwsCall<'_>, answer: &FullResponse) -> AwsCall
         code: known(code),
         message: known(message),
     }
+}
+
+/// The name of an error. A colon and an address may follow it, and a namespace with `#` may stand before it.
+fn shorten_name(name: &str) -> String {
+    let name = name.split(':').next().unwrap_or_default();
+    name.rsplit('#').next().unwrap_or_default().to_owned()
 }
 
 /// The text of the first element with this name, in whatever namespace.

@@ -1,7 +1,7 @@
-//! Calls of AWS's services that belong to limits: policies in IAM, notices by SNS, the enforcing function, and objects of
-//! the invocation log in S3.
+//! Calls of AWS's services: policies in IAM, notices by SNS, the enforcing function, objects of the invocation log in S3,
+//! and telemetry for CloudWatch and Firehose.
 //!
-//! Each is one signed request over the HTTP client that the program has anyway. Four SDKs instead would add minutes of
+//! Each is one signed request over the HTTP client that the program has anyway. SDKs instead would add minutes of
 //! compilation and megabytes to the function. Text from AWS is escaped before it becomes part of an error.
 
 mod endpoint;
@@ -9,6 +9,8 @@ mod error;
 mod iam;
 mod messaging;
 mod objects;
+mod rows;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +20,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request};
 use bedrock_sso::{
     credentials::AwsCredentials,
     host::{self, Environment},
-    http::Client,
+    http::{Client, FullResponse},
     secret::Secret,
     signature::{sign_request, sign_s3_request},
     time::Timestamp,
@@ -31,6 +33,8 @@ pub use self::{
     error::AwsCallError,
     iam::{PolicyArn, PolicyVersion},
     messaging::{FunctionName, TopicArn},
+    rows::StreamName,
+    telemetry::OtlpDestination,
 };
 
 /// How long a call is repeated while the service is busy. Lambda ends a function after its timeout, which is longer.
@@ -47,6 +51,9 @@ pub enum CalledService {
     Sns,
     Lambda,
     S3,
+    CloudWatch,
+    CloudWatchLogs,
+    Firehose,
 }
 
 /// Makes signed calls with the credentials of the environment. Cloning is cheap.
@@ -132,6 +139,15 @@ impl AwsClient {
     }
 
     async fn attempt(&self, call: &AwsCall<'_>, timeout: Duration) -> Result<Vec<u8>, AwsCallError> {
+        let answer = self.send(call, timeout).await?;
+        match answer.status.is_success() {
+            true => Ok(answer.body),
+            false => Err(read_refusal(call, &answer)),
+        }
+    }
+
+    /// Sends the request once, and returns whatever the service answers.
+    async fn send(&self, call: &AwsCall<'_>, timeout: Duration) -> Result<FullResponse, AwsCallError> {
         let destination = Destination::find(call.service, call.region, self.endpoints.get(&call.service));
         let address = format!("{}{}", destination.origin, call.path);
         let mut request = Request::new(call.body.clone());
@@ -144,16 +160,13 @@ impl AwsClient {
             other => sign_request(request, credentials, other.signing_name(), region, now),
         };
         let answer = self.http.with_total_timeout(timeout).send(signed).await;
-        let answer = answer.map_err(|error| AwsCallError::from_http(call, &error))?;
-        match answer.status.is_success() {
-            true => Ok(answer.body),
-            false => Err(read_refusal(call, &answer)),
-        }
+        answer.map_err(|error| AwsCallError::from_http(call, &error))
     }
 }
 
 impl CalledService {
-    const ALL: [Self; 4] = [Self::Iam, Self::Sns, Self::Lambda, Self::S3];
+    const ALL: [Self; 7] =
+        [Self::Iam, Self::Sns, Self::Lambda, Self::S3, Self::CloudWatch, Self::CloudWatchLogs, Self::Firehose];
 
     fn signing_name(self) -> &'static str {
         match self {
@@ -161,6 +174,9 @@ impl CalledService {
             Self::Sns => "sns",
             Self::Lambda => "lambda",
             Self::S3 => "s3",
+            Self::CloudWatch => "monitoring",
+            Self::CloudWatchLogs => "logs",
+            Self::Firehose => "firehose",
         }
     }
 
@@ -171,6 +187,9 @@ impl CalledService {
             Self::Sns => "SNS",
             Self::Lambda => "Lambda",
             Self::S3 => "S3",
+            Self::CloudWatch => "CloudWatch",
+            Self::CloudWatchLogs => "CloudWatch Logs",
+            Self::Firehose => "Firehose",
         }
     }
 }

@@ -148,6 +148,9 @@ fn run_function() -> Result<(), Failure> {
     let prices = load_prices(&config)?;
     start_log();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| internal("no threads", &error))?;
+    if role == FunctionRole::Relay {
+        return runtime.block_on(lambda::run_relay(&config));
+    }
     let store = open_store(&runtime, &config.store)?;
     runtime.block_on(lambda::run(role, &config, prices, store))
 }

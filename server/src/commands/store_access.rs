@@ -40,6 +40,7 @@ pub(super) fn open_store(
     Ok(match location {
         StoreLocation::File(path) => Arc::new(open_when_free(path)?),
         StoreLocation::DynamoDb { table } => Arc::new(runtime.block_on(open_table(table))?),
+        StoreLocation::Nowhere => return Err(no_store()),
     })
 }
 
@@ -81,7 +82,15 @@ pub(super) async fn carry_out(
         StoreLocation::DynamoDb { table } => {
             carry_out_here(Arc::new(open_table(table).await?), config, prices, request).await
         }
+        StoreLocation::Nowhere => Err(no_store()),
     }
+}
+
+fn no_store() -> Failure {
+    Failure::configuration(
+        "store = \"none\" leaves nothing to work on",
+        "set store to file:PATH or dynamodb:TABLE; only the function with the role relay needs none",
+    )
 }
 
 async fn carry_out_here(

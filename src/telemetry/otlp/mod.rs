@@ -150,10 +150,14 @@ impl OtlpExport {
         }
     }
 
-    /// Removes all that the sender says about identity, and writes the verified identity on each resource.
+    /// Removes all that the sender says about identity.
+    pub fn remove_claimed_identity(&mut self, identity: &IdentityAttributes) {
+        ClaimedIdentity::new(identity.decided_names()).remove_from(self.signal, &mut self.tree);
+    }
+
+    /// Writes the verified identity on each resource, in place of what the sender says about identity.
     pub fn stamp(&mut self, identity: &IdentityAttributes, place: StampPlace) {
-        let claimed = ClaimedIdentity::new(identity.decided_names());
-        claimed.remove_from(self.signal, &mut self.tree);
+        self.remove_claimed_identity(identity);
         let stamped = to_key_values(identity);
         for resource in list_mut(self.tree.get_mut(self.signal.resources_key())).iter_mut().filter_map(as_object_mut) {
             let described = resource.entry("resource").or_insert_with(|| json!({}));

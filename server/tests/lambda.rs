@@ -357,7 +357,7 @@ fn objects_of_a_bucket_are_counted_like_deliveries() {
 fn the_enforcing_function_needs_no_policies_to_run() {
     let folder = tempfile::tempdir().unwrap();
     let function = Function::start("enforce", folder.path());
-    let report = json!({ "refused": 0, "left_out": 0, "written": 0 });
+    let report = json!({ "refused": 0, "blocked": 0, "left_out": 0, "written": 0 });
     assert_eq!(function.invoke(&json!({ "source": "aws.events" })), (true, report));
 }
 

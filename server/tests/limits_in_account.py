@@ -79,7 +79,7 @@ class Limits(unittest.TestCase):
         sign_in = {"IssuerUrl": "https://acme.okta.com", "ClientIds": "0oa1b2c3d4"}
         federation = cls.deploy(FEDERATION, "federation", {**sign_in, **models, "SessionName": "subject", "Limits": "yes"})
         program = {"CodeBucket": "programs", "CodeKey": "server.zip", "LogGroupName": LOG_GROUP, "RecordBucket": "records"}
-        limits = {"LimitPolicyArns": federation["LimitPolicyArns"], "PersonClaims": "sub", "TimeZone": "Europe/Berlin"}
+        limits = {"LimitPolicyArns": federation["LimitPolicyArns"], "PersonClaims": "sub", "TimeZone": "Europe/Berlin", "DashboardMetrics": "yes"}
         cls.service = cls.deploy(SERVICE, "service", {**program, **sign_in, **limits, "PermissionSet": "sso"})
         cls.policies, cls.role = federation["LimitPolicyArns"].split(","), federation["RoleArn"]
         cls.folder = tempfile.TemporaryDirectory()
@@ -227,6 +227,27 @@ class Limits(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, f"{missing} not in {self.lines_of(group)}")
             # A log reports new lines only to those who ask.
             time.sleep(0.2)
+
+    def test_dashboard_gets_the_numbers_of_a_run(self):
+        self.administer("block", "--person", "heidi@example.com", "--reason", "left")
+        group = next(it for it in self.service["LogGroupNames"].split(",") if "Enforce" in it)
+        deadline = time.monotonic() + PATIENCE
+        while not (blocking := [it for it in self.numbers_of(group) if it["BlockedPeople"]]):
+            self.assertLess(time.monotonic(), deadline, self.lines_of(group))
+            # A log reports new lines only to those who ask.
+            time.sleep(0.2)
+        self.administer("unblock", "--person", "heidi@example.com")
+        [declared] = blocking[0]["_aws"]["CloudWatchMetrics"]
+        self.assertEqual((declared["Namespace"], declared["Dimensions"]), (SERVICE, [[]]))
+        # CloudWatch makes metrics of what a line declares and has.
+        self.assertLessEqual({it["Name"] for it in declared["Metrics"]}, set(blocking[0]))
+        self.assertNotIn("heidi", json.dumps(blocking))
+        # The first run of the function has summed the spending too.
+        self.assertTrue(any("SpendThisMonth" in it for it in self.numbers_of(group)), self.lines_of(group))
+
+    def numbers_of(self, group):
+        """The lines in the embedded metric format, which CloudWatch finds by their form."""
+        return [json.loads(line) for line in self.lines_of(group).splitlines() if line.startswith('{"') and '"_aws"' in line]
 
     def lines_of(self, group):
         return "\n".join(it["message"] for it in self.client("logs").filter_log_events(logGroupName=group)["events"])

@@ -136,7 +136,8 @@ class Connection(BaseHTTPRequestHandler):
         if self.path == "/control":
             vars(self.cloudwatch).update(json.loads(self.body))
             return self.answer(200, b"{}", "application/json")
-        signal = {"/v1/metrics": METRICS, "/v1/logs": LOGS}.get(self.path)
+        # Two hosts of AWS are one here, so the name of the service can be in front of the path.
+        signal = {"/v1/metrics": METRICS, "/v1/logs": LOGS}.get(self.path.removeprefix("/monitoring").removeprefix("/logs"))
         kind = self.headers.get("Content-Type", "").partition(";")[0]
         try:
             if not signal:

@@ -2,7 +2,9 @@
 
 import functools
 import itertools
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +48,34 @@ class Desk:
     def home(self, name, **settings):
         browser = [sys.executable, str(HERE / "browser.py"), "{url}"]
         return Home(self, name, Provider(self.world.issuer), [], {"browser": browser, **settings})
+
+
+class Session:
+    """A session of Claude Code that stays open between two questions, in the home of a user."""
+
+    def __init__(self, home, bedrock, **more):
+        [program] = (home.bench.cache / "node_modules/@anthropic-ai").glob("claude-code-linux-*/claude")
+        quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+        there = {"ANTHROPIC_BEDROCK_BASE_URL": bedrock.address, "AWS_ENDPOINT_URL_STS": home.settings["sts_endpoint"]}
+        environment = home.environment(**quiet, **there, NODE_EXTRA_CA_CERTS=str(home.bench.ca), **more)
+        streams = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
+        self.process = subprocess.Popen(
+            [program, "-p", *streams], env=environment, cwd=home.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, text):
+        """The answer to a question."""
+        message = {"type": "user", "message": {"role": "user", "content": text}}
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if (event := json.loads(line))["type"] == "result":
+                return event["result"]
+        return None
+
+    def end(self):
+        self.process.communicate(timeout=60)
+        return self.process.returncode
 
 
 class Provider:

@@ -29,7 +29,7 @@ class ParameterSet:
     """`refused` is part of the message with which CloudFormation must refuse the set; "" if it must accept it."""
 
     name: str
-    template: str  # federation, guardrails, team, service or dashboard
+    template: str  # federation, guardrails, team, service, dashboard or analytics
     parameters: dict
     account: str
     region: str = "us-east-1"
@@ -331,6 +331,32 @@ DASHBOARDS = {
     "a relay with a quote": ({"TelemetryStack": 'sso"'}, "TelemetryStack"),
 }
 
+ASKED = {"LogBucket": "invocations-{account}"}
+ANALYTICS = {
+    "questions": ASKED,
+    "all questions": {
+        **ASKED,
+        "LogAccounts": f"{{account}},{SOURCE_ACCOUNT}",
+        "LogRegions": "us-east-1,us-west-2",
+        "CurTable": "billing.cur2",
+        "TimeZone": "Europe/Berlin",
+        "Database": "who_did_what",
+        "RetentionDays": "731",
+        "ResultRetentionDays": "7",
+        "ScanLimitMegabytes": "1000",
+        "LogRetentionDays": "30",
+        "PseudonymSalt": "0123456789abcdefABCDEF0123456789",
+        "Leaderboard": "yes",
+    },
+    "a short salt": ({**ASKED, "PseudonymSalt": "salt"}, "PseudonymSalt"),
+    "a salt with a quote": ({**ASKED, "PseudonymSalt": "0123456789abcdef0123456789abcde'"}, "PseudonymSalt"),
+    "a table with a quote": ({**ASKED, "CurTable": "billing.cur'"}, "CurTable"),
+    "a time zone with a quote in queries": ({**ASKED, "TimeZone": "UTC'"}, "TimeZone"),
+    "a database with capitals": ({**ASKED, "Database": "Bedrock"}, "Database"),
+    "an account with four digits": ({**ASKED, "LogAccounts": "1234"}, "LogAccounts"),
+    "a Region that does not exist": ({**ASKED, "LogRegions": "everywhere"}, "LogRegions"),
+}
+
 
 def all_sets():
     """Every set, in a fixed order."""
@@ -355,7 +381,7 @@ def all_sets():
             add(name, "federation", parameters, account=account)
     for name, (parameters, refused) in CONTRADICTIONS.items():
         add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen}, refused=refused)
-    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES), ("dashboard", DASHBOARDS)):
+    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES), ("dashboard", DASHBOARDS), ("analytics", ANALYTICS)):
         for name, entry in table.items():
             parameters, refused = entry if isinstance(entry, tuple) else (entry, "")
             # AWS's schema of application inference profiles knows no Region of aws-eusc.

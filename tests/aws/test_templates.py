@@ -82,6 +82,7 @@ class Files(unittest.TestCase):
             "team": {"Team"},
             "service": {"CodeBucket", "CodeKey", "LogGroupName", "LimitPolicyArns"},
             "dashboard": set(),
+            "analytics": {"LogBucket"},
         }
         for name, expected in chosen.items():
             parameters = decode_str((TEMPLATES / f"{name}.yaml").read_text())[0]["Parameters"]

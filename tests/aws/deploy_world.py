@@ -222,6 +222,12 @@ class DeployTest(unittest.TestCase):
         with urllib.request.urlopen(request) as response:
             return response.read().decode()
 
+    def put_object(self, bucket, key, content):
+        scope = f"{self.account}/20261130/{REGION}/s3/aws4_request"
+        headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0", "Content-Type": "text/csv"}
+        request = urllib.request.Request(f"{self.emulator.endpoint}/{bucket}/{key}", content, headers, method="PUT")
+        urllib.request.urlopen(request).close()
+
     def stacks(self, account=None, region=REGION):
         found = self.emulator.get("stacks").get(account or self.account, {}).get(region, {})
         return {name: stack for name, stack in found.items() if stack["status"] != "DELETE_COMPLETE"}

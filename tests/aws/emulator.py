@@ -534,8 +534,12 @@ def by_arn(service, kind, attribute):
     return identify
 
 
-def named_query(_properties, _name, _arn):
-    return (query := str(uuid.uuid4())), {"NamedQueryId": query}
+def named_query(properties, _name, _arn):
+    """ministack's Athena has named queries, and its CloudFormation has not."""
+    from ministack.services import athena
+
+    _, _, body = athena._create_named_query(properties)
+    return (query := json.loads(body)["NamedQueryId"]), {"NamedQueryId": query}
 
 
 STUBS = {

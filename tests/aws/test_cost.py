@@ -59,6 +59,10 @@ class Cost(unittest.TestCase):
         self.assertNotIn("limits: alarms: metrics", rows_of_cost(NOTHING))
         self.assertEqual(set(rows_of_cost({"limits": "yes"}, only="service")), {it for it in rows if it.startswith("limits")} | {"all"})
 
+    def test_analytics_cost_nothing_while_nobody_asks(self):
+        rows = rows_of_cost({**NOTHING, "analytics": "yes"}, only="analytics")
+        self.assertEqual(rows, {"analytics: by the GB stored and read": [1, 0.0, 0.0], "all": [0.0]})
+
     def test_sum_is_that_of_the_rows(self):
         rows = rows_of_cost({"monthly_budget": "9", "budget_action": "yes", "guardrail": "yes"}, team="ml")
         self.assertIn("budget with an action: free if the account has one more at most", rows)

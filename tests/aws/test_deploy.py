@@ -22,6 +22,7 @@ from deploy_world import DeployTest, Terminal, answer, availability, compare_wit
 FEDERATION = "bedrock-sso-federation"
 GUARD_RAILS = "bedrock-sso-guardrails"
 SERVICE = "bedrock-sso-service"
+ANALYTICS = "bedrock-sso-analytics"
 DASHBOARD = "bedrock-sso-dashboard"
 
 
@@ -100,6 +101,11 @@ class Arguments(DeployTest):
             ("limit-log-group", "a b"),
             ("limit-bucket", "Capital"),
             ("server-zip", "a$(id).zip"),
+            ("analytics-bucket", "Capital"),
+            ("analytics-accounts", "123456789012,1"),
+            ("analytics-regions", "everywhere"),
+            ("analytics-retention-days", "3654"),
+            ("cur-table", "billing.cur'"),
         ]
         for flag, value in rows:
             with self.subTest(flag=flag, value=value):
@@ -545,6 +551,90 @@ class Limits(DeployTest):
             [self.aws_cli, "logs", "create-log-group", "--log-group-name", name, "--region", REGION], env=self.environment(), capture_output=True, text=True
         )
         self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Analytics(DeployTest):
+    def setUp(self):
+        super().setUp()
+        self.write_answers()
+
+    def write_answers(self, **changes):
+        super().write_answers(**{"analytics": True, **changes})
+
+    def test_empty_account_gets_the_tables_and_a_second_run_nothing(self):
+        self.write_answers(limit_time_zone="Europe/Berlin")
+        dry = self.deploys("--dry-run")
+        self.assertRegex(dry.out, "Add +AWS::Glue::Table +Telemetry")
+        self.assertRegex(dry.out, r"analytics: by the GB stored and read +1 +0\.00 +0\.00")
+        self.assertEqual(self.stacks(), {})
+        result = self.deploys()
+        self.assertEqual(result.out.count(f"{ANALYTICS} in {REGION}: a new stack"), 1)
+        stacks = self.stacks()
+        self.assertEqual({name: it["status"] for name, it in stacks.items()}, dict.fromkeys([FEDERATION, GUARD_RAILS, ANALYTICS], "CREATE_COMPLETE"))
+        chosen = stacks[ANALYTICS]["parameters"]
+        expected = {"LogBucket": stacks[GUARD_RAILS]["outputs"]["LogBucketName"], "Database": "bedrock_sso", "TimeZone": "Europe/Berlin"}
+        self.assertEqual({key: chosen[key] for key in expected}, expected)
+        self.assertEqual(stacks[ANALYTICS]["outputs"]["Pseudonyms"], "no")
+        bucket = stacks[ANALYTICS]["outputs"]["DataBucketName"]
+        self.assertIn(f"export people --config server.toml | aws s3 cp - s3://{bucket}/people/people.json", result.out)
+        before = self.requests()
+        self.assertIn("nothing to change", self.deploys().out)
+        self.assertEqual(set(self.requests()[len(before) :]), {"CreateChangeSet", "DeleteChangeSet"})
+        self.assertEqual(self.stacks(), stacks)
+
+    def test_salt_is_made_once_and_shown_to_nobody(self):
+        self.write_answers(pseudonyms=True, leaderboard=True)
+        shown = self.deploys().out
+        salt = self.stacks()[ANALYTICS]["parameters"]["PseudonymSalt"]
+        self.assertEqual(self.stacks()[ANALYTICS]["outputs"]["Pseudonyms"], "yes")
+        self.assertIn("LeaderboardQuery", self.stacks()[ANALYTICS]["resources"])
+        self.write_answers(pseudonyms=True, leaderboard=False)
+        shown += self.deploys().out
+        after = self.stacks()[ANALYTICS]
+        self.assertNotIn("LeaderboardQuery", after["resources"])
+        self.assertEqual(after["parameters"]["PseudonymSalt"], salt)
+        self.assertNotIn("****", after["resources"]["CallRecordsView"]["properties"]["TableInput"]["ViewOriginalText"])
+        self.assertNotRegex(shown, "[0-9a-f]{32}")
+        self.write_answers(pseudonyms=False)
+        self.deploys()
+        self.assertEqual(self.stacks()[ANALYTICS]["outputs"]["Pseudonyms"], "no")
+
+    def test_bucket_that_is_switched_off_or_missing_is_named(self):
+        self.refuses(2, "analytics", "--no-log-bucket")
+        self.refuses(2, "analytics", "--no-logging")
+        self.refuses(3, "no_log_bucket", "--only", "analytics")
+        self.deploys("--only", "analytics", "--analytics-bucket", "acme-bedrock-log", "--analytics-accounts", "123456789012,210987654321")
+        chosen = self.stacks()[ANALYTICS]["parameters"]
+        self.assertEqual((chosen["LogBucket"], chosen["LogAccounts"]), ("acme-bedrock-log", "123456789012,210987654321"))
+
+    def test_removal_leaves_the_buckets_and_says_so(self):
+        self.deploys()
+        outputs = self.stacks()[ANALYTICS]["outputs"]
+        result = self.deploys("--remove", "--only", "analytics", "--yes")
+        for left in (outputs["DataBucketName"], outputs["ResultBucketName"], outputs["LogGroupNames"]):
+            self.assertIn(left, result.out)
+        self.assertEqual(set(self.stacks()), {FEDERATION, GUARD_RAILS})
+
+    def test_query_prints_the_answer_as_csv(self):
+        self.refuses(3, "no_analytics", "query", "spend_by_team")
+        self.deploys("--only", "analytics", "--analytics-bucket", "acme-bedrock-log")
+        listed = self.deploys("query").out
+        self.assertRegex(listed, "spend_by_team +Tokens and money by team and month")
+        self.assertNotIn("leaderboard", listed)
+        # The emulator runs no SQL of Athena. What it stores as the answer is what must come out, to the byte.
+        outputs = self.stacks()[ANALYTICS]["outputs"]
+        text = b'"month","team","usd"\n"2026-11","s\xc3\xa9arch","1.250000"\n'
+        self.put_object(outputs["ResultBucketName"], "answer.csv", text)
+        status = lambda state, **more: {"QueryExecution": {"Status": {"State": state, **more}, "ResultConfiguration": {"OutputLocation": f"s3://{outputs['ResultBucketName']}/answer.csv"}}}  # noqa: E731
+        running = {**answer("athena", "GetQueryExecution", status("RUNNING")), "times": 1}
+        self.emulator.prepare(usual_answers() + [running, answer("athena", "GetQueryExecution", status("SUCCEEDED"))])
+        before = len(self.requests())
+        result = self.deploys("query", "spend_by_team")
+        self.assertEqual(result.out.encode(), text)
+        self.assertEqual(self.requests()[before:].count("StartQueryExecution"), 1)
+        self.refuses(2, "query", "query", "spend_by_tem")
+        self.emulator.prepare(usual_answers() + [answer("athena", "GetQueryExecution", status("FAILED", StateChangeReason="Bytes scanned limit was exceeded"))])
+        self.refuses(7, "query", "query", "spend_by_team")
 
 
 class Access(DeployTest):

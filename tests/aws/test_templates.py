@@ -565,7 +565,7 @@ class Examples(unittest.TestCase):
 class Checkov(unittest.TestCase):
     """checkov cannot read a trust policy in a string with intrinsics, so it gets the deployed resources."""
 
-    CHOSEN = ["everything", "far end subject", "near end", "identity pool with ci", "okta oidc subject aws", "defaults aws", "budget with action aws", "network aws", "guardrail aws", "everything aws", "limits of a permission set", "limits aws"]
+    CHOSEN = ["everything", "far end subject", "near end", "identity pool with ci", "okta oidc subject aws", "defaults aws", "budget with action aws", "network aws", "guardrail aws", "everything aws", "limits of a permission set", "limits aws", "all questions aws"]
 
     def test_checkov_finds_only_the_exceptions(self):
         found, passed = collections.defaultdict(set), 0

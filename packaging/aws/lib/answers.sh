@@ -62,6 +62,14 @@ limit_log_group|log_group||log group of the invocation log, if it is not that of
 limit_bucket|bucket||bucket with the invocation logs of other accounts and Regions
 dashboard|switch|no|deploy a dashboard and its alarms, for the limits service and for telemetry
 server_zip|path||program of the limits service; empty: the release's file beside this program
+analytics|switch|no|deploy tables and queries over the log and over what laptops have sent
+analytics_bucket|bucket||bucket with the invocation log, if it is not that of these stacks
+analytics_accounts|accounts||accounts whose records are in that bucket; empty: this one
+analytics_regions|regions||Regions whose records are in that bucket; empty: this one
+analytics_retention_days|days|400|days after which stored metrics and events are deleted
+pseudonyms|switch|no|show a pseudonym in place of each person in the queries
+leaderboard|switch|no|a query that compares the work of single persons
+cur_table|table||table of a Cost and Usage Report 2.0, as DATABASE.TABLE, to compare with
 unmetered|switch|no|allow calls that no limit counts: mantle, and those in a second Region
 TABLE
 }
@@ -137,6 +145,14 @@ check_answer() {
             matches "$2" '[A-Za-z0-9_./#-]{1,512}' || reject_value 'the name of a log group such as /acme/bedrock'
             ;;
         bucket) matches "$2" '[a-z0-9][a-z0-9.-]{2,62}' || reject_value 'the name of a bucket' ;;
+        accounts) each_matches "$2" '[0-9]{12}' || reject_value 'account numbers of 12 digits' ;;
+        regions) each_matches "$2" '[a-z]{2,4}(-[a-z]+)+-[0-9]' || reject_value 'Regions such as eu-central-1' ;;
+        days)
+            { matches "$2" '[1-9][0-9]{0,3}' && [ "$2" -le 3653 ]; } || reject_value 'a number of days up to 3653'
+            ;;
+        table)
+            matches "$2" '[a-z0-9_]{1,128}[.][a-z0-9_]{1,128}' || reject_value 'a table such as billing.cur2'
+            ;;
         path) matches "$2" '[A-Za-z0-9 _.~/+@:=-]{1,1024}' || reject_value 'the path of a file' ;;
         claim) matches "$2" '[A-Za-z0-9_.:/-]{1,128}' || reject_value 'the name of a claim, such as email' ;;
         patterns) 
@@ -334,7 +350,7 @@ print_answer() {
     value=$(answer "$1")
     kind=$(answer_table | awk -F '|' -v key="$1" '$1 == key { print $2 }')
     case $kind in
-        client_ids | tags | claims | patterns | words | models | ci_subjects | subnets | groups)
+        client_ids | tags | claims | patterns | words | models | ci_subjects | subnets | groups | accounts | regions)
             say "$1 = [$(list_items "$value" | sed 's/.*/"&"/' | paste -s -d , - | sed 's/,/, /g')]"
             ;;
         switch) if [ "$value" = yes ]; then say "$1 = true"; else say "$1 = false"; fi ;;
@@ -452,6 +468,7 @@ check_answers() {
             'leave out --mantle, or say --unmetered if this use may go uncounted'
     fi
     if is_on limits; then check_limits; fi
+    if is_on analytics; then check_analytics; fi
     if is_on dashboard; then check_dashboard; fi
     if [ -n "$(answer ci_issuer)" ]; then
         [ -n "$(answer ci_subjects)" ] ||

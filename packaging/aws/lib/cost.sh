@@ -44,6 +44,7 @@ show_idle_cost() {
         if wants federation; then print_cost 'IAM: provider, roles, policies' 1 0 1; fi
         if wants guardrails; then print_guard_rails_costs; fi
         if wants service && is_on limits; then print_service_costs; fi
+        if wants analytics && is_on analytics; then print_cost 'analytics: by the GB stored and read' 1 0 1; fi
         if wants dashboard && is_on dashboard; then print_dashboard_costs; fi
         if [ -n "$team" ] && wants team; then print_cost 'inference profiles of a team' 1 0 1; fi
     } | awk -F '\t' -v OFS='\t' '{ print; if (NR > 1) sum += $4 } END { printf "all\t\t\t%.2f\n", sum }' | print_table

@@ -20,6 +20,10 @@ remove_found_stacks() {
         use_bedrock_account
         find_stack_named "$(service_stack)"
     fi
+    if wants analytics && [ -z "$team" ]; then
+        use_bedrock_account
+        find_stack_named "$(analytics_stack)"
+    fi
     refuse_removal_before_service
     find_team_stacks
     if wants guardrails && [ -z "$team" ]; then in_each_region find_stack_named "$stack_prefix-guardrails"; fi
@@ -107,7 +111,7 @@ note_what_stays() {
     printf '%s' "$found_stacks" >"$scratch/found"
     while read -r aws_account aws_region stack; do
         case $stack in
-            *-guardrails | *-service) note_stored_data "$stack" ;;
+            *-guardrails | *-service | *-analytics) note_stored_data "$stack" ;;
             *-federation)
                 for parameter in ExistingProviderArn ExistingCiProviderArn; do
                     read_stack_parameter "$stack" "$parameter"
@@ -135,6 +139,7 @@ note_stored_data() {
             count = split($2, group, ",")
             for (i = 1; i <= count; i++) print "  the log group " group[i] " in " region
         }
+        $1 == "DataBucketName" || $1 == "ResultBucketName" { print "  the bucket " $2 " in " region }
         $1 == "LogBucketName" || $1 == "TrailBucketName" { print "  the bucket " $2 " in " region }
         $1 == "TableName" { print "  the table " $2 " in " region ", with usage, limits, grants and blocks" }
         $1 == "FailedEventsUrl" { print "  the queue " $2 }')

@@ -209,7 +209,6 @@ fn load_tls(files: &TlsFiles) -> Result<TlsAcceptor, Failure> {
 }
 
 /// Listens for SIGTERM and Ctrl-C from now on. The future ends with the first of them.
-#[cfg(unix)]
 fn listen_for_signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -218,14 +217,6 @@ fn listen_for_signals() -> io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    })
-}
-
-#[cfg(windows)]
-fn listen_for_signals() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
     })
 }
 

@@ -20,7 +20,7 @@ use crate::{
     signature::sign_request,
     telemetry::{
         IdentityAttributes,
-        otlp::{HelperState, OtlpExport, OtlpSignal, StampPlace},
+        otlp::{HelperState, OtlpExport, OtlpFormat, OtlpSignal, StampPlace},
     },
     text::sanitize_line,
     time::Timestamp,
@@ -66,7 +66,7 @@ impl Export {
     /// The export with the verified identity in place of what the sender says. It consumes the sender's body, since
     /// other exports need the memory while this one is sent.
     fn stamp(self, identity: &IdentityAttributes, now: Timestamp) -> Result<Vec<u8>, RelayResponse> {
-        let mut export = OtlpExport::parse(self.signal, &self.body)
+        let mut export = OtlpExport::parse(self.signal, OtlpFormat::Json, &self.body)
             .map_err(|fault| RelayResponse::refuse(400, &format!("the export is not valid OTLP in JSON: {fault}")))?;
         export.stamp(identity, StampPlace::Resource);
         if let Some(helper) = &self.helper {

@@ -180,6 +180,19 @@ fn what_cannot_be_counted_is_shown() {
     assert_eq!(office.rows(&["faults"]), expected);
 }
 
+/// A person who may call models can name as many as they like in calls that fail.
+#[test]
+fn failed_calls_leave_no_names_of_models() {
+    let office = Office::new();
+    let log = office.write_log("a.jsonl", &[("alice", "r1", 5), ("alice", "r2", 0), ("alice", "r3", 7)]);
+    let text = fs::read_to_string(&log).unwrap().replace("us.anthropic.claude-opus-4-6-v1", "acme.model-1");
+    // The first call fails, the second one used nothing.
+    fs::write(&log, text.replacen("\"region\"", "\"errorCode\":\"ValidationException\",\"region\"", 1)).unwrap();
+    assert_eq!(office.rows(&["ingest", &log]), [json!({ "accepted": 3, "repeated": 0, "rejected": 0 })]);
+    assert_eq!(office.rows(&["faults"])[0], json!({ "fault": "unknown_model", "what": "acme.model-1", "count": 1 }));
+    assert_eq!(office.rows(&["ingest", &log]), [json!({ "accepted": 0, "repeated": 3, "rejected": 0 })]);
+}
+
 #[test]
 fn commands_say_when_aws_follows() {
     let office = Office::new();

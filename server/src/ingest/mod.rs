@@ -18,7 +18,7 @@ use crate::{
     person::Person,
     prices::PriceList,
     store::{CountOutcome, CountedCall, Faults, Store, StoreResult},
-    usage::Usage,
+    usage::{TokenCounts, Usage},
 };
 
 /// For how long a request id is remembered. CloudWatch repeats a delivery within hours, an administrator perhaps after
@@ -129,7 +129,8 @@ fn price_record(
 ) -> CountedCall {
     let InvocationRecord { request_id, person, target, time, tokens, is_assigned: _ } = record;
     let priced = prices.price_call(&target.model, &tokens, time);
-    if priced.is_unknown_model {
+    // A call that failed may name a model that does not exist.
+    if priced.is_unknown_model && tokens != TokenCounts::default() {
         *faults.unknown_models.entry(target.model.clone()).or_default() += 1;
     }
     CountedCall {

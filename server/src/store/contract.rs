@@ -36,6 +36,7 @@ macro_rules! contract_tests {
             calls_are_summed_by_person_period_and_model
             accounts_are_counted_separately
             a_repeated_id_changes_nothing
+            a_call_without_usage_leaves_its_id_only
             a_large_batch_is_counted_in_order
             sums_stop_at_the_largest_number
             order_repetition_and_batches_do_not_change_sums
@@ -176,6 +177,25 @@ pub(super) async fn a_repeated_id_changes_nothing(store: Arc<dyn Store>) {
 }
 
 /// More calls than one transaction of DynamoDB has room for, of several people in turn.
+/// A person who may call models can name as many as they like in calls that fail.
+pub(super) async fn a_call_without_usage_leaves_its_id_only(store: Arc<dyn Store>) {
+    // A month that no other test uses.
+    let time = Timestamp::from_rfc3339("2032-05-05T00:00:00Z").unwrap();
+    let failed = |number: usize| CountedCall {
+        usage: Usage::default(),
+        ..call(&format!("failed-{number}"), "failing", &format!("no-such-model-{number}"), time, 0)
+    };
+    let calls: Vec<CountedCall> = (0..150).map(failed).collect();
+    assert_eq!(store.count(&calls).await.unwrap(), [CountOutcome::Counted; 150]);
+    assert_eq!(store.count(&calls).await.unwrap(), [CountOutcome::Repeated; 150]);
+    assert_eq!(usage_of(&*store, "failing", time).await, [(); 3].map(|()| ModelUsage::default()));
+    assert_eq!(store.list_usage(&Calendar::utc().key_of(Period::Month, time)).await.unwrap(), []);
+    // Beside a call that has used something.
+    let both = [failed(150), call("failed-none", "failing", OPUS, time, 1)];
+    assert_eq!(store.count(&both).await.unwrap(), [CountOutcome::Counted; 2]);
+    assert_eq!(usage_of(&*store, "failing", time).await, [(); 3].map(|()| by_model([(OPUS, 1)])));
+}
+
 pub(super) async fn a_large_batch_is_counted_in_order(store: Arc<dyn Store>) {
     let names = ["large-0", "large-1", "large-2"];
     let batch = |numbers: std::ops::Range<usize>| -> Vec<CountedCall> {

@@ -159,7 +159,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Counts calls, each at most once. For each call, its request id and its sums are stored in one transaction. When the
     /// method returns, the sums survive a crash. An error may have counted some of the calls, so the caller repeats the
-    /// whole batch.
+    /// whole batch. A call that has used nothing, such as one that failed, leaves its request id only: a person could name
+    /// any number of models in such calls.
     async fn count(&self, calls: &[CountedCall]) -> StoreResult<Vec<CountOutcome>>;
 
     /// Everything about one person. `periods` names the periods whose usage is wanted.

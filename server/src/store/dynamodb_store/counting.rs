@@ -18,13 +18,18 @@ use crate::{
     calendar::{Period, PeriodKey},
     person::Person,
     store::{CountedCall, StoreResult},
-    usage::{AccountModel, ModelUsage},
+    usage::{AccountModel, ModelUsage, Usage},
 };
 
 /// An expression may have 4 KB, and a model takes about 50 bytes of it.
 const MAX_MODELS_PER_UPDATE: usize = 40;
 /// The names of (month, person) that are known to be in the index. More would only save requests.
 const MAX_INDEXED: usize = 100_000;
+
+/// The periods in which the call has used something.
+fn periods_of_use(call: &CountedCall) -> &[PeriodKey] {
+    if call.usage == Usage::default() { &[] } else { &call.periods }
+}
 
 impl Table {
     /// Counts one person's calls, each of which has another id. Returns the places of those that were counted.
@@ -36,7 +41,7 @@ impl Table {
         let mut actions = BTreeMap::<PeriodKey, BTreeSet<AccountModel>>::new();
         for (place, call) in calls {
             let mut extended = actions.clone();
-            for period in &call.periods {
+            for period in periods_of_use(&call) {
                 extended.entry(period.clone()).or_default().insert(call.target.clone());
             }
             let fits = part.len() + 1 + extended.len() <= MAX_ACTIONS
@@ -44,7 +49,7 @@ impl Table {
             if !fits && !part.is_empty() {
                 counted.extend(self.count_part(person, mem::take(&mut part)).await?);
                 extended = BTreeMap::new();
-                for period in &call.periods {
+                for period in periods_of_use(&call) {
                     extended.entry(period.clone()).or_default().insert(call.target.clone());
                 }
             }
@@ -87,7 +92,7 @@ impl Table {
                 .expression_attribute_names("#pk", PK);
             let put = put.build().map_err(|error| self.unavailable(error))?;
             actions.push(TransactWriteItem::builder().put(put).build());
-            for period in &call.periods {
+            for period in periods_of_use(call) {
                 sums.entry(period).or_default().add(&call.target, call.usage);
             }
         }
@@ -123,7 +128,7 @@ impl Table {
     /// Enters the person into the index of each month. A scan of the table instead would read the request ids of forty
     /// days to find the people of a month, and a write with every count would double the cost.
     async fn index_months(&self, person: &Person, calls: &[(usize, CountedCall)]) -> StoreResult<()> {
-        let periods = calls.iter().flat_map(|(_, call)| &call.periods);
+        let periods = calls.iter().flat_map(|(_, call)| periods_of_use(call));
         let months: BTreeSet<&PeriodKey> = periods.filter(|key| key.period == Period::Month).collect();
         for month in months {
             let entry = (month.text.clone(), person.clone());

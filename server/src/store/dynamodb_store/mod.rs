@@ -65,6 +65,9 @@ use crate::{
 /// How many people's transactions run at a time.
 const MAX_CONCURRENT: usize = 16;
 
+/// One person who cannot be counted hinders nobody else. If so many cannot, the table is the cause.
+const MAX_FAILURES: usize = 4;
+
 /// How long a request is repeated while DynamoDB is busy. A client that waits for `/check` gives up soon after.
 const DEADLINE: Duration = Duration::from_secs(8);
 
@@ -140,21 +143,29 @@ impl Store for DynamoDbStore {
         let mut outcomes = vec![CountOutcome::Repeated; calls.len()];
         let mut tasks = JoinSet::new();
         let mut waiting = people.into_iter();
+        let mut failures = Vec::new();
         loop {
             // The transactions of one person would conflict with each other, those of different people do not.
             while tasks.len() < MAX_CONCURRENT
+                && failures.len() < MAX_FAILURES
                 && let Some((person, calls)) = waiting.next()
             {
                 let table = Arc::clone(&self.0);
                 tasks.spawn(async move { table.count_for(&person, calls).await });
             }
-            let Some(finished) = tasks.join_next().await else { return Ok(outcomes) };
-            for place in finished.map_err(|error| self.0.unavailable(error))?? {
-                if let Some(outcome) = outcomes.get_mut(place) {
-                    *outcome = CountOutcome::Counted;
+            let Some(finished) = tasks.join_next().await else { break };
+            match finished.map_err(|error| self.0.unavailable(error))? {
+                Ok(counted) => {
+                    for place in counted {
+                        if let Some(outcome) = outcomes.get_mut(place) {
+                            *outcome = CountOutcome::Counted;
+                        }
+                    }
                 }
+                Err(failure) => failures.push(failure),
             }
         }
+        failures.pop().map_or(Ok(outcomes), Err)
     }
 
     /// Three requests at a time, each of which is consistent. No rule connects what they read, so it does no harm that

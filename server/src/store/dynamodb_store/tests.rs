@@ -134,6 +134,36 @@ fn a_sum_beyond_ours_is_the_largest_number() {
     }
 }
 
+/// Of a delivery for several people, the others are counted. Otherwise one item that DynamoDB refuses would stop them all.
+#[tokio::test]
+async fn a_person_who_cannot_be_counted_stops_nobody_else() {
+    let counted = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let counted = Arc::clone(&counted);
+        async move |request: Request| {
+            let (parts, body) = request.into_parts();
+            let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+            match parts.headers["x-amz-target"].to_str().unwrap().split('.').next_back().unwrap() {
+                "GetItem" => Response::new(Body::from(r#"{"Item":{"version":{"N":"1"}}}"#)),
+                "TransactWriteItems" if body.contains("USAGE#person-00") => {
+                    refuse(400, "ValidationException", json!({}))
+                }
+                "TransactWriteItems" => {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    Response::new(Body::from("{}"))
+                }
+                _ => Response::new(Body::from("{}")),
+            }
+        }
+    };
+    let store = connect(&serve(Router::new().fallback(handler)).await, "usage").await.unwrap();
+    let calls: Vec<_> =
+        (0..60).map(|number| call(&format!("{number}"), &format!("person-{number:02}"), "opus", START, 1)).collect();
+    let error = store.count(&calls).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("ValidationException")), "{error:?}");
+    assert_eq!(counted.load(Ordering::SeqCst), 59);
+}
+
 // With the emulator
 
 #[tokio::test]

@@ -40,6 +40,9 @@ pub(super) fn count_calls(transaction: &WriteTransaction, calls: &[CountedCall])
         }
         outcomes.push(CountOutcome::Counted);
         ids_by_expiry.entry(round_up_to_hour(call.remember_until)).or_default().push(&call.request_id);
+        if call.usage == Usage::default() {
+            continue;
+        }
         for key in &call.periods {
             let row = (key.text.as_str(), call.person.as_str(), call.target.to_string());
             *sums.entry(key.period).or_default().entry(row).or_default() += call.usage;

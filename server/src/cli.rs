@@ -37,6 +37,12 @@ pub enum Command {
     Usage(UsageArgs),
     /// Raise or lift a person's limits for some time
     Grant(GrantArgs),
+    /// End a person's grants
+    Revoke {
+        /// The name of the person's role session
+        #[arg(long)]
+        person: Person,
+    },
     /// Refuse a person, whatever the limits say
     Block(BlockArgs),
     /// End a person's block
@@ -86,10 +92,10 @@ pub struct ScopeArgs {
     #[arg(long)]
     person: Option<Person>,
     /// Each member of a group
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     group: Option<String>,
     /// Everybody who has no nearer limit
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long)]
     default: bool,
 }
 

@@ -40,7 +40,7 @@ impl From<StoreError> for Failure {
                 Exit::Storage,
                 "store/unavailable",
                 format!("the store does not answer: {cause}"),
-                "nothing was changed; try again, and see whether the store's file or table can be reached",
+                "see whether the store's file or table can be reached, and try again; a part may be done already",
             ),
             StoreError::InUse(file) => Self::new(
                 Exit::Storage,

@@ -1,7 +1,7 @@
 //! What follows when usage has grown: people over a limit are marked and refused in AWS, notices are sent, and names that
 //! nobody has proven are reported.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bedrock_sso::{log, time::Timestamp};
 use tokio::{sync::Notify, task::JoinSet, time::sleep};
@@ -88,13 +88,15 @@ impl UsageWatch {
         self.review_people(people, NameCheck::Report).await
     }
 
-    /// Marks everybody who is over a limit that was lowered just now. Without it, their next call would do so.
-    pub async fn review_everybody(self: &Arc<Self>) -> StoreResult<()> {
+    /// Marks everybody who is over a limit that was lowered just now. Without it, their next call would do so. `named` has
+    /// the people whose own limits have changed: a limit of zero is reached before the first call.
+    pub async fn review_everybody(self: &Arc<Self>, named: BTreeSet<Person>) -> StoreResult<()> {
         if self.enforcement.is_none() {
             return Ok(());
         }
         let month = self.calendar.key_of(Period::Month, (self.now)());
-        let all = self.store.list_usage(&month).await?.into_iter().map(|(person, _)| person).collect();
+        let mut all = named;
+        all.extend(self.store.list_usage(&month).await?.into_iter().map(|(person, _)| person));
         self.review_people(&DeliveredPeople { all, ..DeliveredPeople::default() }, NameCheck::Skip).await.map(|_| ())
     }
 

@@ -300,6 +300,18 @@ fn an_empty_name_is_not_accepted() {
 }
 
 #[test]
+fn a_grant_is_taken_back() {
+    let office = Office::new();
+    for (name, reason) in [("alice", "a typo"), ("alice", "another"), ("bob", "release")] {
+        office.run(&["grant", "--person", name, "--until", "2099-01-01", "--reason", reason]).succeeds();
+    }
+    let rows = office.rows(&["revoke", "--person", "alice"]);
+    assert_eq!((rows.len(), &rows[0]["person"]), (2, &json!("alice")));
+    assert_eq!(office.rows(&["export"])[0]["person"], "bob");
+    assert_eq!(office.run(&["revoke", "--person", "alice"]).succeeds(), "alice has no grant\n");
+}
+
+#[test]
 fn prices_that_ship_are_replaced_by_a_file() {
     let office = Office::new();
     assert!(office.rows(&["prices"]).len() > 50);

@@ -295,6 +295,33 @@ async fn a_limit_reached_during_an_exception_refuses_after_it() {
 }
 
 #[tokio::test]
+async fn a_limit_of_zero_refuses_whom_it_names_at_once() {
+    let office = Office::new().await;
+    let service = office.start_process(today);
+    let Service { store, watch, prices, calendar, .. } = &service;
+    let administration = Administration { store: store.as_ref(), watch, calendar, prices, now: today() };
+    let limit = |scope: Scope, model: Option<&str>| Limit {
+        scope,
+        model: model.map(str::to_owned),
+        period: Period::Month,
+        amount: "0".parse().unwrap(),
+        action: Action::Block,
+    };
+    // Nobody has called anything. Bob may call other models.
+    let limits = vec![
+        limit(Scope::Person(person("alice")), None),
+        limit(Scope::Person(person("bob")), Some("*opus*")),
+        limit(Scope::Default, None),
+    ];
+    administration.carry_out(AdminRequest::SetLimits { limits }).await.unwrap();
+    service.watch.enforce().await.unwrap();
+    // Nobody knows whom the default one is for before they call something.
+    let account = office.account.lock().unwrap();
+    let refused = account.policies[POLICIES[0]].last().unwrap().1.clone();
+    assert!(refused.contains("*:alice"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_lowered_limit_refuses_without_another_call() {
     let office = Office::new().await;
     let service = office.start_process(today);

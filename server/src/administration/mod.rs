@@ -7,7 +7,10 @@ mod answer;
 pub mod socket;
 mod transfer;
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bedrock_sso::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +41,7 @@ pub enum AdminRequest {
     RemoveLimits { scope: Scope, model: Option<String>, periods: Vec<Period> },
     ShowUsage { scope: Option<Scope>, month: Option<PeriodKey>, by: UsageBreakdown },
     AddGrant { grant: Grant },
+    RemoveGrants { person: Person },
     SetBlock { block: Block },
     RemoveBlock { person: Person },
     Ingest { deliveries: Vec<Vec<u8>> },
@@ -67,6 +71,7 @@ impl AdminRequest {
             Self::SetLimits { .. }
             | Self::RemoveLimits { .. }
             | Self::AddGrant { .. }
+            | Self::RemoveGrants { .. }
             | Self::SetBlock { .. }
             | Self::RemoveBlock { .. }
             | Self::Import { .. } => true,
@@ -78,13 +83,28 @@ impl AdminRequest {
             | Self::ExportPeople => false,
         }
     }
-}
 
-impl AdminRequest {
     /// Whether usage of before may be over a limit after it.
     fn can_lower_limits(&self) -> bool {
         // Without its own limit, a person has that of the group or of everybody.
-        matches!(self, Self::SetLimits { .. } | Self::RemoveLimits { .. } | Self::Import { .. })
+        matches!(
+            self,
+            Self::SetLimits { .. } | Self::RemoveLimits { .. } | Self::RemoveGrants { .. } | Self::Import { .. }
+        )
+    }
+
+    /// The people whose own limits it sets.
+    fn list_limited_people(&self) -> BTreeSet<Person> {
+        let limits: Vec<&Limit> = match self {
+            Self::SetLimits { limits } => limits.iter().collect(),
+            Self::Import { rows } => rows.iter().filter_map(TransferRow::as_limit).collect(),
+            _ => Vec::new(),
+        };
+        let owner = |limit: &Limit| match &limit.scope {
+            Scope::Person(person) => Some(person.clone()),
+            Scope::Group(_) | Scope::Default => None,
+        };
+        limits.into_iter().filter_map(owner).collect()
     }
 }
 
@@ -92,13 +112,13 @@ impl Administration<'_> {
     /// Carries the request out, and makes the policies of AWS follow it.
     pub async fn carry_out(&self, request: AdminRequest) -> StoreResult<AdminAnswer> {
         let changes_refusals = request.changes_refusals();
-        let lowers_limits = request.can_lower_limits();
+        let (lowers_limits, limited) = (request.can_lower_limits(), request.list_limited_people());
         let answer = self.change_or_show(request).await?;
         if !changes_refusals {
             return Ok(answer);
         }
         if lowers_limits {
-            self.watch.review_everybody().await?;
+            self.watch.review_everybody(limited).await?;
         }
         Ok(match self.watch.wake_enforcement().await {
             WakeOutcome::NoEnforcement | WakeOutcome::Woken => answer,
@@ -123,6 +143,11 @@ impl Administration<'_> {
             AdminRequest::AddGrant { grant } => {
                 self.store.add_grant(&grant).await?;
                 Ok(AdminAnswer::new([describe_grant(&grant)]))
+            }
+            AdminRequest::RemoveGrants { person } => {
+                let removed = self.store.remove_grants(&person).await?;
+                let held = removed.iter().filter(|grant| grant.holds_at(self.now));
+                Ok(AdminAnswer::new(held.map(describe_grant)).or_note(&format!("{person} has no grant")))
             }
             AdminRequest::SetBlock { block } => {
                 self.store.set_block(&block).await?;
@@ -177,10 +202,9 @@ impl Administration<'_> {
         let mut usage = self.store.list_usage(&month).await?;
         let needs_people = matches!(scope, Some(Scope::Group(_))) || by == UsageBreakdown::Group;
         let people = if needs_people { self.store.list_people().await? } else { Vec::new() };
-        let groups_of = |person: &Person| {
-            let found = people.iter().find(|(known, _)| known == person);
-            found.map(|(_, record)| record.groups.clone()).unwrap_or_default()
-        };
+        let groups: BTreeMap<&Person, &[String]> =
+            people.iter().map(|(person, record)| (person, record.groups.as_slice())).collect();
+        let groups_of = |person: &Person| groups.get(person).copied().unwrap_or_default();
         match scope {
             Some(Scope::Person(person)) => usage.retain(|(other, _)| other == person),
             Some(Scope::Group(group)) => usage.retain(|(person, _)| groups_of(person).contains(group)),
@@ -188,7 +212,7 @@ impl Administration<'_> {
         }
         let label = |person: &Person, key: &AccountModel| match by {
             UsageBreakdown::Person => vec![person.to_string()],
-            UsageBreakdown::Group => groups_of(person),
+            UsageBreakdown::Group => groups_of(person).to_vec(),
             UsageBreakdown::Model => vec![key.model.clone()],
             UsageBreakdown::Account => vec![key.account.clone()],
         };
@@ -257,8 +281,8 @@ fn describe_person((person, record): &(Person, PersonRecord)) -> Row {
 fn sum_by(
     usage: &[(Person, ModelUsage)],
     labels: impl Fn(&Person, &AccountModel) -> Vec<String>,
-) -> std::collections::BTreeMap<String, Usage> {
-    let mut sums = std::collections::BTreeMap::<String, Usage>::new();
+) -> BTreeMap<String, Usage> {
+    let mut sums = BTreeMap::<String, Usage>::new();
     for (person, models) in usage {
         for (key, part) in &models.0 {
             for label in labels(person, key) {

@@ -23,6 +23,15 @@ pub enum TransferRow {
     Block(Block),
 }
 
+impl TransferRow {
+    pub(super) fn as_limit(&self) -> Option<&Limit> {
+        match self {
+            Self::Limit(limit) => Some(limit),
+            Self::Grant(_) | Self::Block(_) => None,
+        }
+    }
+}
+
 /// Reads a file. The error is one line that names the row.
 pub fn parse_transfer(text: &str) -> Result<Vec<TransferRow>, String> {
     let document: Value = serde_json::from_str(text).map_err(|error| format!("the file is not JSON: {error}"))?;
@@ -142,13 +151,13 @@ fn parse_tokens(text: &str) -> Option<u64> {
 
 /// The limits of one policy of the guidance sample. A disabled policy has none.
 fn parse_policy(policy: &Map<String, Value>) -> Result<Vec<TransferRow>, String> {
-    let text = |names: [&str; 2]| names.iter().find_map(|name| policy.get(*name)?.as_str());
+    let text = |name: &str| policy.get(name)?.as_str();
     if policy.get("enabled").is_some_and(|enabled| *enabled == Value::Bool(false) || enabled == "false") {
         return Ok(Vec::new());
     }
-    let kind = text(["type", "policy_type"]).ok_or("the policy has no type")?;
-    let scope = parse_scope(kind, text(["identifier", "identifier"]))?;
-    let action = match text(["enforcement_mode", "enforcement_mode"]) {
+    let kind = text("type").or_else(|| text("policy_type")).ok_or("the policy has no type")?;
+    let scope = parse_scope(kind, text("identifier"))?;
+    let action = match text("enforcement_mode") {
         Some("block") => Action::Block,
         // What the sample assumes if the policy does not say it.
         Some("alert") | None => Action::Warn,

@@ -86,6 +86,7 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
             by: arguments.by,
         },
         Command::Grant(arguments) => add_grant(arguments, &config.calendar)?,
+        Command::Revoke { person } => AdminRequest::RemoveGrants { person: person.clone() },
         Command::Block(arguments) => set_block(arguments, &config.calendar)?,
         Command::Unblock { person } => AdminRequest::RemoveBlock { person: person.clone() },
         Command::Ingest { files } => AdminRequest::Ingest { deliveries: read_all(files)? },

@@ -48,6 +48,7 @@ macro_rules! contract_tests {
             the_latest_token_wins
             people_are_listed_by_name
             grants_add_up_until_they_end
+            grants_of_one_person_are_removed
             a_block_replaces_the_earlier_one
             one_of_eight_claims_a_notice
             limits_of_models_are_listed_without_the_others
@@ -176,7 +177,6 @@ pub(super) async fn a_repeated_id_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!(usage_of(&*store, "somebody-else", after(7200)).await, [(); 3].map(|()| ModelUsage::default()));
 }
 
-/// More calls than one transaction of DynamoDB has room for, of several people in turn.
 /// A person who may call models can name as many as they like in calls that fail.
 pub(super) async fn a_call_without_usage_leaves_its_id_only(store: Arc<dyn Store>) {
     // A month that no other test uses.
@@ -196,6 +196,7 @@ pub(super) async fn a_call_without_usage_leaves_its_id_only(store: Arc<dyn Store
     assert_eq!(usage_of(&*store, "failing", time).await, [(); 3].map(|()| by_model([(OPUS, 1)])));
 }
 
+/// More calls than one transaction of DynamoDB has room for, of several people in turn.
 pub(super) async fn a_large_batch_is_counted_in_order(store: Arc<dyn Store>) {
     let names = ["large-0", "large-1", "large-2"];
     let batch = |numbers: std::ops::Range<usize>| -> Vec<CountedCall> {
@@ -539,6 +540,28 @@ pub(super) async fn grants_add_up_until_they_end(store: Arc<dyn Store>) {
     assert_eq!(at_start, [&grants[2], &grants[3], &grants[1], &grants[0]].map(Clone::clone));
     assert_eq!(listed(after(60)).await, [grants[0].clone()]);
     assert_eq!(listed(after(100)).await, []);
+}
+
+pub(super) async fn grants_of_one_person_are_removed(store: Arc<dyn Store>) {
+    let grant = |name: &str, until: u64| Grant {
+        person: person(name),
+        since: START,
+        until: after(until),
+        amount: None,
+        reason: "~ \u{10ffff}".to_owned(),
+    };
+    let [first, second] = [grant("revoked", 10), grant("revoked", 20)];
+    let others = ["revoke", "revoked,", "revoked-b"].map(|name| grant(name, 20));
+    for grant in [&first, &second].into_iter().chain(&others) {
+        store.add_grant(grant).await.unwrap();
+    }
+    let mut removed = store.remove_grants(&person("revoked")).await.unwrap();
+    removed.sort_by_key(|grant| grant.until);
+    assert_eq!(removed, [first, second]);
+    assert_eq!(store.remove_grants(&person("revoked")).await.unwrap(), []);
+    assert_eq!(store.load_account(&person("revoked"), &[]).await.unwrap().grants, []);
+    let listed = store.list_grants(START).await.unwrap();
+    assert!(others.iter().all(|other| listed.contains(other)), "{listed:?}");
 }
 
 pub(super) async fn a_block_replaces_the_earlier_one(store: Arc<dyn Store>) {

@@ -189,6 +189,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// All grants that have not ended, sorted by person.
     async fn list_grants(&self, now: Timestamp) -> StoreResult<Vec<Grant>>;
 
+    /// Ends all grants of a person, and returns them, also those that had ended already.
+    async fn remove_grants(&self, person: &Person) -> StoreResult<Vec<Grant>>;
+
     /// Blocks a person, and replaces an earlier block.
     async fn set_block(&self, block: &Block) -> StoreResult<()>;
 

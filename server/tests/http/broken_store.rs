@@ -51,6 +51,9 @@ impl Store for BrokenStore {
     async fn list_grants(&self, _: Timestamp) -> StoreResult<Vec<Grant>> {
         self.fail()
     }
+    async fn remove_grants(&self, _: &Person) -> StoreResult<Vec<Grant>> {
+        self.fail()
+    }
     async fn set_block(&self, _: &Block) -> StoreResult<()> {
         self.fail()
     }

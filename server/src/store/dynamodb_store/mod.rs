@@ -292,6 +292,17 @@ impl Store for DynamoDbStore {
         Ok(grants)
     }
 
+    async fn remove_grants(&self, person: &Person) -> StoreResult<Vec<Grant>> {
+        let items = self.0.query(settings_partition(shard_of(person)), &format!("{person}#grant#")).await?;
+        let mut grants = Vec::new();
+        for item in items {
+            grants.push(read_json(&item)?);
+            let key = key(read_text(&item, PK)?, read_text(&item, SK)?);
+            self.0.delete_existing(vec![key]).await?;
+        }
+        Ok(grants)
+    }
+
     async fn set_block(&self, block: &Block) -> StoreResult<()> {
         self.0.put_all(block_keys(&block.person), block).await
     }

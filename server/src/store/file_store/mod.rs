@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use self::{
     database::{OpenFile, Opener, open_existing, to_store_error},
-    settings::{from_json, limit_row, load_account, load_limits, to_json},
+    settings::{LAST_JSON, from_json, limit_row, load_account, load_grants, load_limits, to_json},
     tables::{BLOCKS, FAULTS, GRANTS, LAYOUT, LEASES, LIMITS, NOTICES, OVER_LIMIT, PEOPLE, RedbResult},
     usage::{count_calls, forget_periods, forget_request_ids, list_usage, parse_person},
     writer::{PendingWrite, QueuedChange, run_writer},
@@ -232,6 +232,17 @@ impl Store for FileStore {
                     grants.push(grant);
                 }
             }
+            Ok(grants)
+        })
+        .await
+    }
+
+    async fn remove_grants(&self, person: &Person) -> StoreResult<Vec<Grant>> {
+        let person = person.clone();
+        self.write(move |transaction| {
+            let mut table = transaction.open_table(GRANTS)?;
+            let grants = load_grants(&table, &person)?;
+            table.retain_in((person.as_str(), "")..=(person.as_str(), LAST_JSON), |_, ()| false)?;
             Ok(grants)
         })
         .await

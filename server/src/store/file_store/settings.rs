@@ -9,10 +9,13 @@ use super::{
 };
 use crate::{
     calendar::PeriodKey,
-    limits::{Limit, LimitKey, Scope},
+    limits::{Grant, Limit, LimitKey, Scope},
     person::Person,
     store::{Account, PersonRecord},
 };
+
+/// It is behind every object of JSON, which begins with a brace.
+pub(super) const LAST_JSON: &str = "~";
 
 pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("our own types have only keys that are text")
@@ -53,6 +56,22 @@ pub(super) fn load_limits(
     Ok(limits)
 }
 
+pub(super) fn load_grants(
+    table: &impl ReadableTable<(&'static str, &'static str), ()>,
+    person: &Person,
+) -> RedbResult<Vec<Grant>> {
+    let mut grants = Vec::new();
+    for entry in table.range((person.as_str(), "")..)? {
+        let (key, _) = entry?;
+        let (name, json) = key.value();
+        if name != person.as_str() {
+            break;
+        }
+        grants.push(from_json(json)?);
+    }
+    Ok(grants)
+}
+
 pub(super) fn load_account(
     transaction: &ReadTransaction,
     person: &Person,
@@ -67,15 +86,7 @@ pub(super) fn load_account(
         limits.extend(load_limits(&table, &scope)?);
     }
     let usage = periods.iter().map(|key| load_usage(transaction, person, key)).collect::<RedbResult<_>>()?;
-    let mut grants = Vec::new();
-    for entry in transaction.open_table(GRANTS)?.range((person.as_str(), "")..)? {
-        let (key, _) = entry?;
-        let (name, json) = key.value();
-        if name != person.as_str() {
-            break;
-        }
-        grants.push(from_json(json)?);
-    }
+    let grants = load_grants(&transaction.open_table(GRANTS)?, person)?;
     let block = transaction.open_table(BLOCKS)?.get(person.as_str())?;
     let block = block.map(|json| from_json(json.value())).transpose()?;
     Ok(Account { record, usage, limits, grants, block })

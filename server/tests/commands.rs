@@ -159,6 +159,9 @@ fn usage_is_counted_once_and_shown_by_the_month_of_the_zone() {
     );
     assert_eq!(office.rows(&["usage", "--month", "2026-11", "--person", "bob"]).len(), 1);
     assert_eq!(office.rows(&["usage", "--month", "2026-11", "--by", "account"])[0]["account"], "123456789012");
+    // No token has said in which groups they are.
+    let rows = office.rows(&["usage", "--month", "2026-11", "--by", "group"]);
+    assert_eq!((rows.len(), &rows[0]["group"], &rows[0]["input_tokens"]), (1, &Value::Null, &json!(1_000_010)));
     assert_eq!(office.run(&["usage", "--month", "2026-10"]).succeeds(), "no usage is known\n");
 }
 
@@ -212,6 +215,8 @@ fn grants_and_blocks_end_in_the_zone() {
     let grant =
         office.rows(&["grant", "--person", "alice", "--until", "2099-07-01", "--amount", "20USD", "--reason", "x"]);
     assert_eq!((&grant[0]["until"], &grant[0]["amount"]), (&json!("2099-06-30T22:00:00Z"), &json!(20.0)));
+    let shown = office.run(&["revoke", "--person", "alice"]).succeeds();
+    assert!(shown.contains("  2099-07-01 00:00 Europe/Berlin  usd "), "{shown}");
     let block = office.rows(&["block", "--person", "alice", "--until", "2099-01-01T08:00", "--reason", "\u{1b}[2J"]);
     assert_eq!(block[0]["until"], "2099-01-01T07:00:00Z");
     assert!(!office.run(&["block", "--person", "alice", "--reason", "\u{1b}[2J"]).succeeds().contains('\u{1b}'));

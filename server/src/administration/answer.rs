@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
-use bedrock_sso::text::{escape_controls, escape_json};
+use bedrock_sso::{
+    text::{escape_controls, escape_json},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{prices::PriceList, usage::MicroUsd};
+use crate::{calendar::Calendar, prices::PriceList, usage::MicroUsd};
 
 /// One row: names of columns with their values, in the order in which they are shown.
 pub type Row = Vec<(&'static str, Value)>;
@@ -92,14 +95,14 @@ impl AdminAnswer {
         self.rows.iter().map(line).collect()
     }
 
-    /// A table for a terminal, or the sentence for an empty one.
-    pub fn to_table(&self) -> String {
+    /// A table for a terminal, with times in the organization's zone, or the sentence for an empty one.
+    pub fn to_table(&self, calendar: &Calendar) -> String {
         let Some(first) = self.rows.first() else {
             return self.note.as_deref().map(|note| format!("{note}\n")).unwrap_or_default();
         };
         let header: Vec<String> = first.iter().map(|(name, _)| shown_name(name).to_uppercase()).collect();
         let lines: Vec<Vec<String>> = std::iter::once(header)
-            .chain(self.rows.iter().map(|row| row.iter().map(|(name, value)| show(name, value)).collect()))
+            .chain(self.rows.iter().map(|row| row.iter().map(|(name, value)| show(name, value, calendar)).collect()))
             .collect();
         let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
@@ -148,12 +151,16 @@ fn shown_name(name: &str) -> &str {
 }
 
 /// A value in a cell. Foreign text cannot control the terminal.
-fn show(name: &str, value: &Value) -> String {
+fn show(name: &str, value: &Value, calendar: &Calendar) -> String {
     match (name, value) {
         ("micro_usd", Value::Number(micro)) => {
             let money = MicroUsd(micro.as_u64().unwrap_or_default()).to_string();
             money.trim_end_matches(" USD").to_owned()
         }
+        ("since" | "until", Value::String(text)) => match Timestamp::from_rfc3339(text) {
+            Some(time) => calendar.describe(time),
+            None => escape_controls(text),
+        },
         (_, Value::Null) => "-".to_owned(),
         (_, Value::String(text)) => escape_controls(text),
         (_, other) => other.to_string(),
@@ -176,7 +183,7 @@ mod tests {
         let table = "PERSON             INPUT       USD\n\
                      alice@example.com      5     12.50\n\
                      bo                 12345  0.000001\n";
-        assert_eq!(two_rows().to_table(), table);
+        assert_eq!(two_rows().to_table(&Calendar::utc()), table);
     }
 
     #[test]
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn an_empty_table_says_so() {
         let empty = AdminAnswer::new([]).or_note("there are no limits");
-        assert_eq!(empty.to_table(), "there are no limits\n");
+        assert_eq!(empty.to_table(&Calendar::utc()), "there are no limits\n");
         assert_eq!(empty.to_json(), r#"{"rows":[],"version":1}"#);
         assert_eq!(two_rows().or_note("unused"), two_rows());
     }
@@ -211,6 +218,6 @@ mod tests {
     #[test]
     fn foreign_text_cannot_control_the_terminal() {
         let answer = AdminAnswer::new([vec![("reason", json!("\u{1b}[2Jgone"))]]);
-        assert!(!answer.to_table().contains('\u{1b}'));
+        assert!(!answer.to_table(&Calendar::utc()).contains('\u{1b}'));
     }
 }

@@ -211,10 +211,14 @@ impl Administration<'_> {
             Some(Scope::Default) | None => {}
         }
         let label = |person: &Person, key: &AccountModel| match by {
-            UsageBreakdown::Person => vec![person.to_string()],
-            UsageBreakdown::Group => groups_of(person).to_vec(),
-            UsageBreakdown::Model => vec![key.model.clone()],
-            UsageBreakdown::Account => vec![key.account.clone()],
+            UsageBreakdown::Person => vec![Some(person.to_string())],
+            UsageBreakdown::Group => match groups_of(person) {
+                // Otherwise the groups together would have used less than their people.
+                [] => vec![None],
+                groups => groups.iter().cloned().map(Some).collect(),
+            },
+            UsageBreakdown::Model => vec![Some(key.model.clone())],
+            UsageBreakdown::Account => vec![Some(key.account.clone())],
         };
         let sums = sum_by(&usage, label);
         let column = match by {
@@ -223,7 +227,7 @@ impl Administration<'_> {
             UsageBreakdown::Model => "model",
             UsageBreakdown::Account => "account",
         };
-        let rows = sums.into_iter().map(|(label, usage)| describe_usage(column, &label, &month, &usage));
+        let rows = sums.into_iter().map(|(label, usage)| describe_usage(column, label.as_deref(), &month, &usage));
         Ok(AdminAnswer::new(rows).or_note("no usage is known"))
     }
 
@@ -277,12 +281,12 @@ fn describe_person((person, record): &(Person, PersonRecord)) -> Row {
     ]
 }
 
-/// The sums for each label, sorted. A person of two groups counts in both.
+/// The sums for each label, sorted. A person of two groups counts in both, and one of no known group under `None`.
 fn sum_by(
     usage: &[(Person, ModelUsage)],
-    labels: impl Fn(&Person, &AccountModel) -> Vec<String>,
-) -> BTreeMap<String, Usage> {
-    let mut sums = BTreeMap::<String, Usage>::new();
+    labels: impl Fn(&Person, &AccountModel) -> Vec<Option<String>>,
+) -> BTreeMap<Option<String>, Usage> {
+    let mut sums = BTreeMap::<Option<String>, Usage>::new();
     for (person, models) in usage {
         for (key, part) in &models.0 {
             for label in labels(person, key) {
@@ -293,7 +297,7 @@ fn sum_by(
     sums
 }
 
-fn describe_usage(column: &'static str, label: &str, month: &PeriodKey, usage: &Usage) -> Row {
+fn describe_usage(column: &'static str, label: Option<&str>, month: &PeriodKey, usage: &Usage) -> Row {
     vec![
         (column, json!(label)),
         ("month", json!(month.text)),

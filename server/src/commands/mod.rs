@@ -74,9 +74,10 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
     let request = match &cli.command {
         Command::Serve => return run_server(&config, prices).map(|()| String::new()),
         Command::Export { what: ExportedRows::Prices } => {
-            return Ok(render_lines(&AdminAnswer::of_exported_prices(&prices), cli.json));
+            let answer = AdminAnswer::of_exported_prices(&prices);
+            return Ok(render_lines(&answer, &config.calendar, cli.json));
         }
-        Command::Prices => return Ok(render(&AdminAnswer::of_prices(&prices), cli.json)),
+        Command::Prices => return Ok(render(&AdminAnswer::of_prices(&prices), &config.calendar, cli.json)),
         Command::Limits(LimitsCommand::Set(arguments)) => set_limits(arguments)?,
         Command::Limits(LimitsCommand::List(whose)) => AdminRequest::ListLimits { scope: whose.scope() },
         Command::Limits(LimitsCommand::Remove(arguments)) => remove_limits(arguments),
@@ -101,11 +102,11 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
     }
     if let Command::Export { what } = &cli.command {
         return Ok(match what {
-            ExportedRows::Limits => render(&answer, true),
-            ExportedRows::People | ExportedRows::Prices => render_lines(&answer, cli.json),
+            ExportedRows::Limits => render(&answer, &config.calendar, true),
+            ExportedRows::People | ExportedRows::Prices => render_lines(&answer, &config.calendar, cli.json),
         });
     }
-    Ok(render(&answer, cli.json))
+    Ok(render(&answer, &config.calendar, cli.json))
 }
 
 fn load_config(path: Option<&Path>) -> Result<Config, Failure> {
@@ -163,13 +164,13 @@ fn start_log() {
     log::start_logging(filter, || host::now().to_string(), Box::new(io::stderr()));
 }
 
-fn render(answer: &AdminAnswer, json: bool) -> String {
-    if json { format!("{}\n", answer.to_json()) } else { answer.to_table() }
+fn render(answer: &AdminAnswer, calendar: &Calendar, json: bool) -> String {
+    if json { format!("{}\n", answer.to_json()) } else { answer.to_table(calendar) }
 }
 
 /// Rows for analytics, whose tables are lines.
-fn render_lines(answer: &AdminAnswer, json: bool) -> String {
-    if json { render(answer, true) } else { answer.to_json_lines() }
+fn render_lines(answer: &AdminAnswer, calendar: &Calendar, json: bool) -> String {
+    if json { render(answer, calendar, true) } else { answer.to_json_lines() }
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

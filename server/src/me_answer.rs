@@ -45,6 +45,9 @@ struct LimitFields {
     used: Number,
     resets_at: String,
     action: Action,
+    /// Until when a grant without an amount lifts the limit; absent if none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifted_until: Option<String>,
 }
 
 /// A number of tokens, or of US dollars.
@@ -62,7 +65,7 @@ impl MeAnswer {
             person,
             blocked: standing.block.as_ref().map(BlockFields::new),
             contact: contact.map(str::to_owned),
-            limits: standing.limits.iter().map(LimitFields::new).collect(),
+            limits: standing.limits.iter().map(|limit| LimitFields::new(limit, standing)).collect(),
         }
     }
 }
@@ -78,7 +81,7 @@ impl BlockFields {
 }
 
 impl LimitFields {
-    fn new(limit: &LimitStanding) -> Self {
+    fn new(limit: &LimitStanding, standing: &Standing) -> Self {
         let (scope, group) = match &limit.scope {
             Scope::Person(_) => ("person", None),
             Scope::Group(group) => ("group", Some(group.clone())),
@@ -98,6 +101,13 @@ impl LimitFields {
             used,
             resets_at: limit.resets_at.to_string(),
             action: limit.action,
+            lifted_until: if limit.is_lifted { find_end_of_lifting(standing) } else { None },
         }
     }
+}
+
+/// When the last grant without an amount ends.
+fn find_end_of_lifting(standing: &Standing) -> Option<String> {
+    let ends = standing.grants.iter().filter(|grant| grant.amount.is_none()).map(|grant| grant.until);
+    ends.max().map(|end| end.to_string())
 }

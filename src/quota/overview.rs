@@ -55,9 +55,22 @@ pub struct QuotaLimit {
     pub resets_at: Option<String>,
     /// `block` or `warn`.
     pub action: Option<String>,
+    /// Until when a grant lifts the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted_until: Option<String>,
 }
 
 impl QuotaLimit {
+    /// Whether the user may not call the models of this limit at all, while it hinders no other call.
+    pub fn is_model_ban(&self) -> bool {
+        self.model.is_some() && self.limit <= 0.0 && !self.only_warns()
+    }
+
+    /// Whether the service refuses nobody because of it.
+    pub fn only_warns(&self) -> bool {
+        self.action.as_deref() == Some("warn")
+    }
+
     /// The used share in percent. A limit of zero is used up.
     pub fn used_percent(&self) -> f64 {
         if self.limit > 0.0 { 100.0 * self.used / self.limit } else { 100.0 }
@@ -96,7 +109,17 @@ impl From<QuotaUsage> for QuotaOverview {
             let limit = limit.filter(|limit| *limit > 0.0)?;
             let used = used.unwrap_or_default();
             let period = period.to_owned();
-            Some(QuotaLimit { scope: None, period, unit, model: None, limit, used, resets_at: None, action: None })
+            Some(QuotaLimit {
+                scope: None,
+                period,
+                unit,
+                model: None,
+                limit,
+                used,
+                resets_at: None,
+                action: None,
+                lifted_until: None,
+            })
         };
         let limits = [
             limit("day", QuotaUnit::Tokens, usage.daily_tokens, usage.daily_limit),

@@ -237,7 +237,7 @@ fn record_answer(
     }
 }
 
-/// Days since 1970 in UTC; the quota service counts by the same days.
+/// Days since 1970 in UTC. The warning is once a day, whatever zone the quota service counts in.
 fn count_utc_days(moment: Timestamp) -> i64 {
     moment.unix_seconds().div_euclid(86_400)
 }

@@ -212,6 +212,21 @@ fn me_answer_lists_the_limits_that_hold() {
     ];
     let mut account = account(typical_usage(), &limits);
     expect_json("me/limits", &me(&account, None));
+    let grant = |amount: Option<&str>, until| Grant {
+        person: alice(),
+        since: at("2026-11-01T00:00:00Z"),
+        until: at(until),
+        amount: amount.map(|amount| amount.parse().unwrap()),
+        reason: "release".to_owned(),
+    };
+    account.grants = vec![
+        grant(None, "2026-11-20T00:00:00Z"),
+        grant(None, "2026-11-24T00:00:00Z"),
+        grant(Some("50USD"), "2026-12-24T00:00:00Z"),
+        grant(None, "2026-11-14T00:00:00Z"),
+    ];
+    expect_json("me/lifted", &me(&account, None));
+    account.grants.clear();
     account.limits.clear();
     account.block = Some(Block { person: alice(), since: at(NOW), until: None, reason: Some("left".to_owned()) });
     expect_json("me/blocked", &me(&account, Some("it-help@example.com")));

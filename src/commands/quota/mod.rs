@@ -100,9 +100,11 @@ fn format_overview(overview: &QuotaOverview, environment: &Environment, palette:
     let width = |column: fn(&LimitRow) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
     let (span, amount) = (width(|row| &row.span), width(|row| &row.amount));
     for row in &rows {
-        let bar = palette.paint(row.tone, &draw_bar(row.percent));
-        let line =
-            format!("{:<span$}  {:<amount$}  {bar}  {:>5.0} %  {}", row.span, row.amount, row.percent, row.remark);
+        let (bar, share) = match row.percent {
+            Some(percent) => (palette.paint(row.tone, &draw_bar(percent)), format!("{percent:>5.0} %")),
+            None => (" ".repeat(BAR_WIDTH), " ".repeat(7)),
+        };
+        let line = format!("{:<span$}  {:<amount$}  {bar}  {share}  {}", row.span, row.amount, row.remark);
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -117,7 +119,8 @@ fn format_overview(overview: &QuotaOverview, environment: &Environment, palette:
 struct LimitRow {
     span: String,
     amount: String,
-    percent: f64,
+    /// `None` for models that the user may not call.
+    percent: Option<f64>,
     tone: Tone,
     /// When the limit starts again, and what is special about it.
     remark: String,
@@ -125,6 +128,16 @@ struct LimitRow {
 
 impl LimitRow {
     fn new(limit: &QuotaLimit, environment: &Environment) -> Self {
+        let models = limit.model.as_deref().map(|model| format!("models {}", sanitize_line(model)));
+        if limit.is_model_ban() {
+            return Self {
+                span: "always".to_owned(),
+                amount: "not allowed".to_owned(),
+                percent: None,
+                tone: Tone::Good,
+                remark: models.unwrap_or_default(),
+            };
+        }
         let percent = limit.used_percent();
         let span = match limit.period.as_str() {
             "hour" => "this hour".to_owned(),
@@ -133,22 +146,21 @@ impl LimitRow {
             other => sanitize_line(other),
         };
         let mut remarks = Vec::new();
-        if let Some(reset) = limit.resets_at.as_deref().and_then(Timestamp::from_rfc3339) {
-            remarks.push(format!("resets {}", format_local_time(reset, environment)));
-        }
-        if let Some(model) = &limit.model {
-            remarks.push(format!("models {}", sanitize_line(model)));
-        }
-        let only_warns = limit.action.as_deref() == Some("warn");
-        if only_warns {
+        let moment = |text: &String| Timestamp::from_rfc3339(text).map(|time| format_local_time(time, environment));
+        let lifted_until = limit.lifted_until.as_ref().and_then(moment);
+        remarks.extend(lifted_until.as_ref().map(|end| format!("lifted until {end}")));
+        remarks.extend(limit.resets_at.as_ref().and_then(moment).map(|reset| format!("resets {reset}")));
+        remarks.extend(models);
+        if limit.only_warns() {
             remarks.push("only a warning".to_owned());
         }
         Self {
             span,
             amount: limit.unit.describe_use(limit.used, limit.limit),
-            percent,
+            percent: Some(percent),
             tone: match percent {
-                _ if percent >= 100.0 && !only_warns => Tone::Bad,
+                _ if lifted_until.is_some() => Tone::Good,
+                _ if percent >= 100.0 && !limit.only_warns() => Tone::Bad,
                 _ if percent >= NEARLY_USED_PERCENT => Tone::Warning,
                 _ => Tone::Good,
             },
@@ -214,6 +226,28 @@ mod tests {
         );
         let coloured = show(&limits, Palette::COLOURS);
         assert_eq!(coloured.matches("\x1b[33m").count(), 2, "{coloured}");
+    }
+
+    /// Neither hinders the user from anything else.
+    #[test]
+    fn banned_model_and_lifted_limit_are_no_alarm() {
+        let limits = json!({ "version": 1, "person": null, "blocked": null, "contact": "it-help@example.com", "limits": [
+            { "period": "month", "unit": "usd", "limit": 100, "used": 130, "action": "block",
+              "lifted_until": "2026-12-24T17:00:00Z" },
+            { "period": "day", "unit": "tokens", "limit": 0, "used": 0, "action": "block", "model": "*claude-opus*" },
+        ]});
+        assert_eq!(
+            show(&limits, Palette::NONE),
+            "this month  130.00 of 100.00 USD  ████████████████████    130 %  lifted until 2026-12-24 17:00\n\
+             always      not allowed                                          models *claude-opus*\n"
+        );
+        assert!(!show(&limits, Palette::COLOURS).contains("\x1b[31m"));
+        // A limit of zero for all models is an alarm, and so is one that only warns.
+        for change in [json!({ "model": null }), json!({ "action": "warn" })] {
+            let mut alarm = limits.clone();
+            alarm["limits"][1].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert!(show(&alarm, Palette::NONE).contains("Whom to ask"), "{alarm}");
+        }
     }
 
     #[test]

@@ -64,6 +64,11 @@ fn render_row(row: &LimitRow) -> String {
         Tone::Good | Tone::Plain | Tone::Dimmed => "good",
     };
     let (span, amount, remark) = (escape_html(&capitalize(span)), escape_html(amount), escape_html(remark));
+    let Some(percent) = percent else {
+        return format!(
+            "<li class=\"{class}\">\n<p><strong>{span}</strong><span>{amount}</span></p>\n<p><span>{remark}</span></p>\n</li>\n"
+        );
+    };
     // NaN is no number of a width.
     let width = if percent.is_nan() { 0.0 } else { percent.clamp(0.0, 100.0) };
     format!(
@@ -128,6 +133,13 @@ mod tests {
                 "blocked",
                 json!({ "version": 1, "person": person, "contact": "it-help@example.com", "limits": [],
                     "blocked": { "since": "2026-11-30T08:00:00Z", "until": "2026-12-24T17:00:00Z", "reason": "budget review" } }),
+            ),
+            (
+                "exceptions",
+                json!({ "version": 1, "person": person, "blocked": null, "contact": "#ask-ai-platform", "limits": [
+                    limit("month", "usd", 200.0, 260.5, &json!({ "lifted_until": "2026-12-24T17:00:00Z" })),
+                    limit("day", "tokens", 0.0, 0.0, &json!({ "model": "*claude-opus*" })),
+                ]}),
             ),
             ("no-limits", json!({ "version": 1, "person": null, "blocked": null, "limits": [] })),
         ] {

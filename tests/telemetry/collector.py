@@ -3,6 +3,9 @@
 from exporter import export
 from world import CLIENT, FUNCTION, GROUP, REGION, ROOT, STREAM, listening_port, tool, wait_until
 
+# What the relay says about a provider that it does not know.
+ORGANIZATION = "amazon-internal"
+
 # Beside the shipped configuration: the collector's own metrics would be on a fixed port.
 TEST = """
 service:
@@ -19,7 +22,7 @@ class Collector:
         environment = {
             "ISSUER": world.issuer,
             "CLIENT_ID": CLIENT,
-            "ORGANIZATION": "okta",
+            "ORGANIZATION": ORGANIZATION,
             "TLS_CERTIFICATE": str(world.folder / "server.pem"),
             "TLS_KEY": str(world.folder / "server.key"),
             "AWS_REGION": REGION,

@@ -2,14 +2,39 @@
 
 import unittest
 
-from collector import Collector
+from collector import ORGANIZATION, Collector
 from exporter import logs, metrics
 from otlp import LOGS, METRICS
-from world import FORGED, GROUP, HONEST, IDENTITY, STREAM, World
+from relays import ServerRelay
+from world import FORGED, GROUP, HONEST, IDENTITY, PERSON, STREAM, World
 
 TOKENS = ("claude_code.token.usage", 7, {"type": "input", "model": "claude-sonnet"})
 DECISION = ("claude_code.tool_decision", {"tool_name": "Edit", "decision": "accept"})
-STAMPED = {**HONEST, **IDENTITY, "organization": "okta"}
+STAMPED = {**HONEST, **IDENTITY, "organization": ORGANIZATION}
+
+
+NOTHING = dict.fromkeys(set(PERSON) - {"sub"})
+# Persons of other providers: claims that replace those of PERSON.
+PERSONS = {
+    "as configured": {},
+    "only a subject": NOTHING,
+    "cognito": {
+        **NOTHING,
+        "cognito:username": "alice-in-dublin",
+        "email": "alice@example.com",
+        "custom:department": "research",
+        "custom:team": "ml",
+        "custom:cost_center": "4711",
+        "custom:location": "Dublin",
+        "custom:role": "engineer",
+        "custom:manager": "bob",
+        "custom:project": "apollo",
+    },
+    "entra": {**NOTHING, "preferred_username": "alice@example.com", "dept": "research", "job_title": "engineer", "office_location": "Dublin"},
+    "other spellings": {**NOTHING, "mail": "a@example.com", "division": "r", "group": "ml", "costCenter": "1", "office": "D", "manager_email": "b"},
+    "both spellings": {"dept": "another", "team_id": "another", "job_title": "principal engineer", "role": "lead"},
+    "more letters than ascii": {"email": "alicé@example.com", "department": "Forschung & Entwicklung (Zürich)"},
+}
 
 
 class TestCollector(unittest.TestCase):
@@ -33,6 +58,15 @@ class TestCollector(unittest.TestCase):
                 headers = self.world.cloudwatch.events("logs")[-1]["headers"]
                 self.assertEqual((headers["x-aws-log-group"], headers["x-aws-log-stream"]), (GROUP, STREAM))
 
+    def test_the_relay_stamps_the_same(self):
+        relay = ServerRelay(self.world)
+        for name, claims in PERSONS.items():
+            token, seen = self.world.token(claims=claims), []
+            for through in (self.collector, relay):
+                self.assertEqual(through.export(METRICS, metrics([TOKENS], {**HONEST, **FORGED}), token).status, 200, name)
+                seen.append(self.world.cloudwatch.items("metrics")[-1]["resource"])
+            self.assertEqual(seen[0], seen[1], name)
+
     def test_forged_attributes_are_gone_everywhere(self):
         token = self.world.token()
         forged = metrics([(*TOKENS[:2], {**TOKENS[2], **FORGED})], {**HONEST, **FORGED}, {"scope": "stays", **FORGED})
@@ -47,7 +81,7 @@ class TestCollector(unittest.TestCase):
     def test_a_claim_that_is_missing_leaves_no_attribute(self):
         few = self.world.token(claims=dict.fromkeys(["email", "department", "team", "cost_center", "location", "title", "manager", "project"]))
         self.assertEqual(self.collector.export(METRICS, metrics([TOKENS], {**HONEST, **FORGED}), few).status, 200)
-        stamped = {**HONEST, "user.id": IDENTITY["user.id"], "organization": "okta"}
+        stamped = {**HONEST, "user.id": IDENTITY["user.id"], "organization": ORGANIZATION}
         self.assertEqual(self.world.cloudwatch.items("metrics")[-1]["resource"], stamped)
 
     def test_the_helpers_own_metric_cannot_be_forged(self):

@@ -1,6 +1,7 @@
 """What `deploy` says that the resources cost a month: the table of packaging/aws/lib/cost.sh for chosen answers."""
 
 import pathlib
+import re
 import subprocess
 import unittest
 
@@ -58,6 +59,18 @@ class Cost(unittest.TestCase):
         self.assertEqual(rows["limits: a run each minute"], [1, 0.14, 0.14])
         self.assertNotIn("limits: alarms: metrics", rows_of_cost(NOTHING))
         self.assertEqual(set(rows_of_cost({"limits": "yes"}, only="service")), {it for it in rows if it.startswith("limits")} | {"all"})
+
+    def test_dashboard_costs_its_metrics_and_alarms(self):
+        rows = rows_of_cost({**NOTHING, "limits": "yes", "dashboard": "yes"}, only="dashboard")
+        printed = (LIBRARY.parents[2] / "server/src/dashboard_metrics.rs").read_text().partition("#[cfg(test)]")[0]
+        metrics = len(re.findall(r'\("\w+", "(?:Count|Percent|None)", json!', printed))
+        # The alarm on what everybody spends is off by default, and the one on failures is a query of PromQL.
+        resources = (LIBRARY.parent / "dashboard.yaml").read_text().split("\n\n")
+        alarms = [it for it in resources if "AWS::CloudWatch::Alarm" in it and "Condition: HasLimits\n" in it]
+        expected = {"dashboard": [1, 3.0, 3.0], "dashboard: metrics of the limits": [metrics, 0.30, round(metrics * 0.30, 2)]}
+        expected["dashboard: alarms: metrics"] = [len(alarms), 0.10, round(len(alarms) * 0.10, 2)]
+        self.assertEqual({key: it for key, it in rows.items() if key != "all"}, expected)
+        self.assertEqual(set(rows_of_cost({**NOTHING, "dashboard": "yes"}, only="dashboard")), {"dashboard", "all"})
 
     def test_analytics_cost_nothing_while_nobody_asks(self):
         rows = rows_of_cost({**NOTHING, "analytics": "yes"}, only="analytics")

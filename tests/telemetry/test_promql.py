@@ -10,7 +10,7 @@ from pathlib import Path
 from exporter import body_of, metrics, post
 from otlp import METRICS
 from prometheus import Prometheus, QueryError, in_prometheus
-from queries import queries
+from queries import TEMPLATES, queries
 
 ROOT = Path(__file__).parent.parent.parent
 MINUTE = 60_000_000_000  # nanoseconds
@@ -87,8 +87,10 @@ class TestPromql(unittest.TestCase):
             self.prometheus.query("count(bedrock_sso.helper)")
 
     def test_no_query_of_a_template_is_overlooked(self):
-        text = (ROOT / "packaging/aws/dashboard.yaml").read_text()
-        self.assertEqual(len(queries("dashboard.yaml")), len(re.findall(r'"PromQL"|\bPromQLCriteria:', text)))
+        for template in sorted(TEMPLATES.glob("*.yaml")):
+            number = len(re.findall(r'"PromQL"|\bPromQLCriteria:', template.read_text()))
+            self.assertEqual(len(queries(template.name)) if number else 0, number, template.name)
+            self.assertEqual(number > 0, template.name == "dashboard.yaml", f"nothing asks the queries of {template.name} here")
 
 
 if __name__ == "__main__":

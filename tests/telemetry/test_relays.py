@@ -69,7 +69,7 @@ class Relays:
     def test_refusals_of_cloudwatch_are_the_senders_to_repeat(self):
         token = self.relay.token()
         before = len(self.relay.cloudwatch.items("metrics"))
-        # CloudWatch's own errors are none of the sender's, so it repeats after them too.
+        # The sender did not cause CloudWatch's own errors, so it repeats after them too.
         for status, expected in ((429, 429), (502, 502), (503, 503), (504, 504), (500, 503), (403, 503)):
             self.relay.cloudwatch.control(answers=[{"status": status, "retry_after": 7}])
             answer = self.export(METRICS, metrics([TOKENS], HONEST), token)

@@ -74,7 +74,7 @@ def wait_until(condition, seconds=60):
 
 
 def listening_port(pid):
-    """The port on which a process listens, as the operating system shows it. Zero as long as there is none."""
+    """The port on which a process listens, as the operating system shows it. Zero if it listens on no port."""
     try:
         links = {os.readlink(it.path) for it in os.scandir(f"/proc/{pid}/fd")}
     except OSError:  # it has ended, or closed the file meanwhile

@@ -355,6 +355,17 @@ class Deployment(DeployTest):
         guardrail = self.stacks()[GUARD_RAILS]["outputs"]["GuardrailArn"]
         self.assertEqual(self.stacks()[FEDERATION]["parameters"]["GuardrailArns"], guardrail)
 
+    def test_laptops_that_send_telemetry_get_its_log_group(self):
+        self.write_answers(laptop_telemetry=True)
+        self.deploys()
+        group = self.stacks()[GUARD_RAILS]["outputs"]["TelemetryLogGroupName"]
+        config = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        self.assertEqual(config["telemetry"], {"relay": "laptop", "log_group": group, "log_stream": "laptops"})
+        self.assertEqual(self.profile_of_outputs(), config)
+        self.write_answers()
+        self.deploys()
+        self.assertNotIn("telemetry", self.profile_of_outputs())
+
     def test_dedicated_account_gets_the_far_end(self):
         dedicated = str(int(self.account) + 100000000000)
         self.write_answers(account=dedicated)

@@ -380,11 +380,17 @@ class Outputs(unittest.TestCase):
                 elif stack.set.template == "team":
                     seen["team"] += 1
                     self.assertTrue(all(it.startswith(f"arn:{stack.set.partition}:bedrock:") for it in profile["claude_code"]["models"].values()))
+                elif stack.set.template == "guardrails":
+                    seen["guardrails"] += 1
+                    group = stack.outputs["TelemetryLogGroupName"]
+                    self.assertEqual(profile, {"telemetry": {"relay": "laptop", "log_group": group, "log_stream": "laptops"}})
+                    [stream] = stack.of_type("AWS::Logs::LogStream").values()
+                    self.assertEqual(stream["properties"]["LogStreamName"], "laptops")
                 elif stack.set.parameters.get("Federation") == "chained":
                     seen["chained"] += 1
                     self.assertEqual(profile["role_chain"][0]["role_arn"], stack.outputs["RoleArn"])
                     self.assertEqual(profile["role_chain"][0].get("external_id", ""), stack.set.parameters.get("ExternalId", ""))
-        self.assertTrue(seen["matrix"] == 92 and seen["team"] and seen["chained"] == 7, seen)
+        self.assertTrue(seen["matrix"] == 92 and seen["team"] and seen["guardrails"] and seen["chained"] == 7, seen)
 
 
 class Service(unittest.TestCase):

@@ -13,6 +13,7 @@ write_config() {
         printf '%s\n\n' "$base_config"
         print_models_table
         print_quota_table
+        print_telemetry_table
     } >"$scratch/config"
     if [ -z "$(answer failover_region)" ]; then
         cat "$scratch/config" >"$1"
@@ -75,6 +76,17 @@ print_quota_table() {
     if [ -n "$reply" ]; then printf '%s\n' "$reply" | sed '1d'; fi
 }
 
+# Where Claude Code sends its telemetry: what the stack of the guard rails adds for laptops that send it themselves.
+print_telemetry_table() {
+    if ! sends_from_laptops; then return 0; fi
+    use_bedrock_account
+    read_stack_output "$stack_prefix-guardrails" BedrockSsoConfig
+    if [ -n "$reply" ]; then printf '%s\n' "$reply" | sed '1d'; fi
+}
+
+# A relay in AWS verifies who sends, so laptops use it if there is one.
+sends_from_laptops() { is_on laptop_telemetry && ! is_on telemetry; }
+
 # write_fleet_config FILE: the same for a fleet, whose users never run `setup`: the first sign-in adds the AWS profile
 # that the configuration names. Only an administrator's file may do that, so the file for the pilot does not. Nor may
 # another file demand that everybody asks for their limits.
@@ -105,6 +117,7 @@ write_outputs() {
         print_stack_as_json "$stack_prefix-federation"
         say ','
         print_service_as_json
+        print_guard_rails_as_json
         models_config=$(say 'version = 1' && say '' && print_models_table)
         say "{ \"Outputs\": [{ \"OutputKey\": \"BedrockSsoConfig\","
         say "\"OutputValue\": $(json_lines "$models_config") }] }"
@@ -118,6 +131,15 @@ print_service_as_json() {
     read_stack_status "$(service_stack)"
     if [ -z "$stack_status" ]; then return 0; fi
     print_stack_as_json "$(service_stack)"
+    say ','
+}
+
+print_guard_rails_as_json() {
+    if ! sends_from_laptops; then return 0; fi
+    use_bedrock_account
+    read_stack_output "$stack_prefix-guardrails" BedrockSsoConfig
+    if [ -z "$reply" ]; then return 0; fi
+    print_stack_as_json "$stack_prefix-guardrails"
     say ','
 }
 

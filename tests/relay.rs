@@ -361,9 +361,9 @@ impl Stranger {
 #[test]
 fn program_that_took_the_port_gets_nothing() {
     let world = World::new();
-    let port = world.free_port();
-    let desk = desk_with_port(&world, port);
-    desk.credentials();
+    let (desk, Exporter { port, .. }) = Exporter::signed_in(&world);
+    desk.kill_all();
+    wait_until("the relay has ended", || desk.processes().is_empty());
     let stranger = Stranger::listen(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
     let outcome = desk.run(["otel-headers"]);
     assert_eq!(outcome.stdout, "", "Claude Code sends nothing if the command fails");

@@ -163,6 +163,28 @@ fn setup_imports_the_configurations_of_our_stacks() {
     assert!(desk.run(["login"]).expect_code(0).stdout.contains("demo@example.com"));
 }
 
+const GUARD_RAILS: &str = "version = 1\n\n[profiles.claude.telemetry]\nrelay = \"laptop\"\nlog_group = \"/acme/telemetry\"\nlog_stream = \"laptops\"\n";
+
+#[test]
+fn setup_takes_over_the_relay_of_the_guard_rails() {
+    let world = World::new();
+    let desk = desk(&world);
+    let federation = fs::read_to_string(desk.config_file()).unwrap();
+    fs::remove_file(desk.config_file()).unwrap();
+    let from = desk.write("outputs.json", &stacks(&[("acme-federation", &federation), ("guardrails", GUARD_RAILS)]));
+    desk.run(["setup", "--yes", "--from", from.to_str().unwrap()]).expect_code(0);
+    let shown = desk.run(["config", "show", "--json"]).expect_code(0).stdout;
+    assert!(shown.contains("/acme/telemetry"), "{shown}");
+    let settings: serde_json::Value = serde_json::from_str(&desk.read(".claude/settings.json")).unwrap();
+    let env = &settings["env"];
+    assert_eq!(env["OTEL_EXPORTER_OTLP_ENDPOINT"], "http://127.0.0.1:48318");
+    assert_eq!(
+        (&env["OTEL_EXPORTER_OTLP_PROTOCOL"], &env["OTEL_LOGS_EXPORTER"]),
+        (&json!("http/json"), &json!("otlp"))
+    );
+    assert!(settings["otelHeadersHelper"].as_str().unwrap().contains("otel-headers"));
+}
+
 #[test]
 fn wrong_configuration_in_an_output_names_the_output() {
     let world = World::new();

@@ -70,6 +70,10 @@ async fn probe_collector(context: &DoctorContext<'_>, profile: &Profile, address
             Finding::Bad(doctor::describe_bad_collector(&shown, &refusal.to_string()))
         }
     })?;
+    let collectors = &profile.telemetry.collectors;
+    if !collectors.is_empty() && !collectors.iter().any(|listed| listed.as_url().origin() == url.as_url().origin()) {
+        return Err(Finding::Warn(doctor::describe_unlisted_collector(&shown)));
+    }
     let client = context.client(profile).map_err(Finding::Warn)?;
     match context.send_probe(client, &url, ProbeRequest::Get).await {
         // A collector that only supports gRPC closes the connection, which shows that it is there.

@@ -325,6 +325,13 @@ pub fn describe_insecure_collector(address: &str) -> Failure {
     make_finding("doctor/collector", what, "use an https:// address for the collector in claude_code.env")
 }
 
+/// Claude Code sends telemetry to a collector that is not one of `telemetry.collectors`, so it gets no headers.
+pub fn describe_unlisted_collector(address: &str) -> Failure {
+    let what = format!("{address} of claude_code.env is neither a relay nor one of `telemetry.collectors`");
+    let hint = Hint::from("add it to `collectors`, or remove it from claude_code.env and run ");
+    make_finding("doctor/collector", what, hint.command(NextCommand::Setup))
+}
+
 /// A variable of `claude_code.env` prevents that the relay on this computer at `address` gets telemetry.
 pub fn describe_relay_variable(name: &str, value: &str, address: &str) -> Failure {
     let what = format!("your relay at {address} gets no telemetry, because claude_code.env sets {name} to {value}");

@@ -128,6 +128,16 @@ fn doctor_says_whether_the_user_may_spend() {
     assert_eq!(quota["result"], "ok", "{quota}");
 }
 
+#[test]
+fn doctor_names_a_collector_that_gets_no_headers() {
+    let world = World::new();
+    let desk = with_collector(&world, &world.quota_endpoint());
+    desk.set_key("telemetry.collectors", "[\"https://otel.example.com\"]");
+    complains(&desk, "collector", "warn", &[&world.quota_endpoint(), "telemetry.collectors"]);
+    desk.set_key("telemetry.collectors", &format!("[\"{}/v1\"]", world.quota_endpoint()));
+    assert!(says(&desk, "collector").contains("answers"));
+}
+
 /// A healthy machine whose profile and Claude Code settings name a collector at this address.
 fn with_collector<'w>(world: &'w World, address: &str) -> Desk<'w> {
     let table = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", json!(address));

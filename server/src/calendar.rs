@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use bedrock_sso::time::Timestamp;
 use jiff::{
-    Unit, Zoned, ZonedRound,
+    ToSpan as _, Unit, Zoned, ZonedRound,
     civil::{Date, DateTime, Time},
     tz::TimeZone,
 };
@@ -85,6 +85,19 @@ impl Calendar {
         well_formed.then(|| PeriodKey { period: Period::Month, text: text.to_owned() })
     }
 
+    /// The days of a month, in their order.
+    pub fn days_of(&self, month: &PeriodKey) -> Vec<PeriodKey> {
+        let Some(first) = first_day(month) else { return Vec::new() };
+        let day = |day: Date| PeriodKey { period: Period::Day, text: day.strftime("%Y-%m-%d").to_string() };
+        (0..first.days_in_month()).filter_map(|days| first.checked_add(days.days()).ok()).map(day).collect()
+    }
+
+    /// The month before; `None` before the first one of the calendar.
+    pub fn month_before(&self, month: &PeriodKey) -> Option<PeriodKey> {
+        let before = first_day(month)?.checked_sub(1.month()).ok()?;
+        Some(PeriodKey { period: Period::Month, text: before.strftime("%Y-%m").to_string() })
+    }
+
     /// When the hour, day or month that contains this moment ends.
     pub fn end_of(&self, period: Period, moment: Timestamp) -> Timestamp {
         let local = self.local(moment);
@@ -127,6 +140,11 @@ impl Calendar {
         let instant = jiff::Timestamp::from_second(moment.unix_seconds()).unwrap_or_default();
         instant.to_zoned(self.0.clone())
     }
+}
+
+/// The first day of a month; `None` if the text is not that of a month.
+fn first_day(month: &PeriodKey) -> Option<Date> {
+    Date::strptime("%Y-%m-%d", format!("{}-01", month.text)).ok()
 }
 
 #[cfg(test)]
@@ -199,6 +217,16 @@ mod tests {
         for wrong in ["tomorrow", "", "2026-13-01", "2026-12-01 09:00", "12:00", "1h"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_month_has_its_days_and_one_before_it() {
+        let calendar = Calendar::utc();
+        let month = |text: &str| Calendar::parse_month(text).unwrap();
+        let days = calendar.days_of(&month("2028-02"));
+        assert_eq!((days.len(), days[0].text.as_str(), days[28].text.as_str()), (29, "2028-02-01", "2028-02-29"));
+        assert_eq!(calendar.days_of(&month("2026-12")).len(), 31);
+        assert_eq!(calendar.month_before(&month("2026-01")), Some(month("2025-12")));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Command {
     Limits(LimitsCommand),
     /// Show what people have used in a month
     Usage(UsageArgs),
+    /// Show what a month has cost, as a page with charts
+    Report(ReportArgs),
     /// Raise or lift a person's limits for some time
     Grant(GrantArgs),
     /// End a person's grants
@@ -168,6 +170,31 @@ pub enum UsageBreakdown {
     Group,
     Model,
     Account,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The month, such as 2026-11; this month without it
+    #[arg(long, value_name = "YYYY-MM", value_parser = parse_month)]
+    pub month: Option<String>,
+    /// Write the page to this file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// How people are shown
+    #[arg(long, value_enum, default_value = "pseudonyms")]
+    pub people: PeopleShown,
+}
+
+/// How a report shows people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeopleShown {
+    /// Only how many they are
+    None,
+    /// As Person 1, Person 2 and so on: the number is the rank by money
+    Pseudonyms,
+    /// By the names of their role sessions
+    Names,
 }
 
 /// What an export contains.

@@ -17,6 +17,7 @@ pub mod signed_requests;
 pub mod relay;
 pub mod api;
 pub mod administration;
+pub mod report;
 pub mod usage_watch;
 pub mod ingest;
 pub mod name_alarms;

@@ -341,6 +341,32 @@ fn prices_that_ship_are_replaced_by_a_file() {
 }
 
 #[test]
+fn a_report_is_written_for_its_reader_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let office = Office::new();
+    let log = office.write_log("a.jsonl", &[("alice@example.com", "r1", 3_000_000), ("bob", "r2", 1)]);
+    office.run(&["ingest", &log]).succeeds();
+    let file = office.path("report.html");
+    let words = ["report", "--month", "2026-11", "--html", file.to_str().unwrap()];
+    assert_eq!(office.run(&words).succeeds(), "");
+    let page = fs::read_to_string(&file).unwrap();
+    assert!(page.contains("Amazon Bedrock in November 2026") && page.contains("Person 2") && !page.contains("alice"));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // Without a file, the page is what the command prints. A server that runs gives the same answer.
+    let named = office.run(&["report", "--month", "2026-11", "--people", "names"]).succeeds();
+    assert!(named.contains("alice@example.com"));
+    let rows = office.rows(&["report", "--month", "2026-11"]);
+    let usage = office.rows(&["usage", "--month", "2026-11"]);
+    assert_eq!(rows[0]["micro_usd"], usage[0]["micro_usd"].as_u64().unwrap() + usage[1]["micro_usd"].as_u64().unwrap());
+    let server = Server::start(&office);
+    assert_eq!(office.rows(&["report", "--month", "2026-11"]), rows);
+    drop(server);
+    let nowhere = office.path("absent/report.html");
+    office.run(&["report", "--html", nowhere.to_str().unwrap()]).fails(2, "usage/argument");
+}
+
+#[test]
 fn files_of_the_guide_are_accepted() {
     let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/organisation/limits.md")).unwrap();
     let blocks = |info: &str| -> Vec<String> {

@@ -9,7 +9,12 @@ use bedrock_sso::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{calendar::Calendar, prices::PriceList, usage::MicroUsd};
+use crate::{
+    calendar::Calendar,
+    prices::PriceList,
+    report::{ReportRow, UsageReport},
+    usage::MicroUsd,
+};
 
 /// One row: names of columns with their values, in the order in which they are shown.
 pub type Row = Vec<(&'static str, Value)>;
@@ -23,12 +28,15 @@ pub struct AdminAnswer {
     /// What else the administrator should know. It is no part of the document.
     #[serde(default)]
     remark: Option<String>,
+    /// The report of a month, of which the rows are a part.
+    #[serde(default)]
+    report: Option<Box<UsageReport>>,
 }
 
 impl AdminAnswer {
     pub(super) fn new(rows: impl IntoIterator<Item = Row>) -> Self {
         let own = |row: Row| row.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { rows: rows.into_iter().map(own).collect(), note: None, remark: None }
+        Self { rows: rows.into_iter().map(own).collect(), note: None, remark: None, report: None }
     }
 
     /// The list of prices, in US dollars for a million tokens.
@@ -63,6 +71,51 @@ impl AdminAnswer {
                 ("list_date", json!(prices.date)),
             ]
         }))
+    }
+
+    /// A report, with a row for each of its parts.
+    pub(super) fn of_report(report: UsageReport) -> Self {
+        let row = |about: &str, row: &ReportRow| -> Row {
+            vec![
+                ("about", json!(about)),
+                ("name", json!(row.label)),
+                ("month", json!(report.month)),
+                ("input_tokens", json!(row.usage.tokens.input)),
+                ("output_tokens", json!(row.usage.tokens.output)),
+                ("cache_read_tokens", json!(row.usage.tokens.cache_read)),
+                ("cache_write_tokens", json!(row.usage.tokens.cache_write)),
+                ("micro_usd", json!(row.usage.cost)),
+            ]
+        };
+        let total = ReportRow { label: report.month.clone(), usage: report.total };
+        let parts = [
+            ("month", std::slice::from_ref(&total)),
+            ("day", &report.days),
+            ("department", &report.departments),
+            ("team", &report.teams),
+            ("model", &report.models),
+            ("person", &report.people),
+        ];
+        let rows: Vec<Row> = parts.iter().flat_map(|(about, rows)| rows.iter().map(|it| row(about, it))).collect();
+        let limits = report.limits.iter().map(|limit| -> Row {
+            vec![
+                ("about", json!("limit")),
+                ("name", json!(limit.person)),
+                ("month", json!(report.month)),
+                ("period", json!(limit.period)),
+                ("model", json!(limit.model)),
+                ("limit", json!(limit.amount)),
+                ("action", json!(limit.action)),
+                ("times", json!(limit.times)),
+            ]
+        });
+        let answer = Self::new(rows.into_iter().chain(limits));
+        Self { report: Some(Box::new(report)), ..answer }
+    }
+
+    /// The report of a month, if that was the request.
+    pub fn report(&self) -> Option<&UsageReport> {
+        self.report.as_deref()
     }
 
     /// The same answer, with a sentence for the case that it has no rows.

@@ -22,11 +22,12 @@ pub use self::{
 };
 use crate::{
     calendar::{Calendar, Period, PeriodKey},
-    cli::UsageBreakdown,
+    cli::{PeopleShown, UsageBreakdown},
     ingest::{IngestSummary, Ingestion},
     limits::{Amount, Block, Grant, Limit, LimitKey, Scope},
     person::Person,
     prices::PriceList,
+    report::ReportSource,
     store::{PersonRecord, Store, StoreResult},
     usage::{AccountModel, ModelUsage, Usage},
     usage_watch::{UsageWatch, WakeOutcome},
@@ -40,6 +41,7 @@ pub enum AdminRequest {
     ListLimits { scope: Option<Scope> },
     RemoveLimits { scope: Scope, model: Option<String>, periods: Vec<Period> },
     ShowUsage { scope: Option<Scope>, month: Option<PeriodKey>, by: UsageBreakdown },
+    ShowReport { month: Option<PeriodKey>, people: PeopleShown },
     AddGrant { grant: Grant },
     RemoveGrants { person: Person },
     SetBlock { block: Block },
@@ -77,6 +79,7 @@ impl AdminRequest {
             | Self::Import { .. } => true,
             Self::ListLimits { .. }
             | Self::ShowUsage { .. }
+            | Self::ShowReport { .. }
             | Self::Ingest { .. }
             | Self::ShowFaults
             | Self::Export
@@ -140,6 +143,7 @@ impl Administration<'_> {
             }
             AdminRequest::RemoveLimits { scope, model, periods } => self.remove_limits(&scope, model, &periods).await,
             AdminRequest::ShowUsage { scope, month, by } => self.show_usage(scope.as_ref(), month, by).await,
+            AdminRequest::ShowReport { month, people } => self.show_report(month, people).await,
             AdminRequest::AddGrant { grant } => {
                 self.store.add_grant(&grant).await?;
                 Ok(AdminAnswer::new([describe_grant(&grant)]))
@@ -229,6 +233,13 @@ impl Administration<'_> {
         };
         let rows = sums.into_iter().map(|(label, usage)| describe_usage(column, label.as_deref(), &month, &usage));
         Ok(AdminAnswer::new(rows).or_note("no usage is known"))
+    }
+
+    async fn show_report(&self, month: Option<PeriodKey>, people: PeopleShown) -> StoreResult<AdminAnswer> {
+        let Self { store, watch, calendar, now, .. } = *self;
+        let month = month.unwrap_or_else(|| calendar.key_of(Period::Month, now));
+        let source = ReportSource { store, calendar, rule: watch.group_rule, now };
+        Ok(AdminAnswer::of_report(source.read(&month, people).await?))
     }
 
     /// Counts the records of several files, and sums up what became of them.

@@ -21,7 +21,7 @@ use bedrock_sso::{
 use clap::Parser as _;
 
 use self::{
-    requests::{add_grant, read_all, read_file, read_transfer, remove_limits, set_block, set_limits},
+    requests::{add_grant, read_all, read_file, read_transfer, remove_limits, set_block, set_limits, write_report},
     store_access::{carry_out, open_store},
 };
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
     failure::Failure,
     lambda::{self, FunctionRole},
     prices::PriceList,
+    report::render_page,
     serve,
 };
 
@@ -86,6 +87,10 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
             month: arguments.month.as_deref().and_then(Calendar::parse_month),
             by: arguments.by,
         },
+        Command::Report(arguments) => AdminRequest::ShowReport {
+            month: arguments.month.as_deref().and_then(Calendar::parse_month),
+            people: arguments.people,
+        },
         Command::Grant(arguments) => add_grant(arguments, &config.calendar)?,
         Command::Revoke { person } => AdminRequest::RemoveGrants { person: person.clone() },
         Command::Block(arguments) => set_block(arguments, &config.calendar)?,
@@ -99,6 +104,9 @@ fn run_command(cli: &Cli) -> Result<String, Failure> {
     let answer = block_on(carry_out(&config, prices, request))?;
     if let Some(remark) = answer.remark() {
         print_remark(remark);
+    }
+    if let (Command::Report(arguments), Some(report), false) = (&cli.command, answer.report(), cli.json) {
+        return write_report(arguments, &render_page(report));
     }
     if let Command::Export { what } = &cli.command {
         return Ok(match what {

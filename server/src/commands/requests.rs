@@ -6,6 +6,7 @@ use std::{
 };
 
 use bedrock_sso::{
+    files::write_atomically,
     host,
     text::{describe_io_error, display_path},
     time::Timestamp,
@@ -14,7 +15,7 @@ use bedrock_sso::{
 use crate::{
     administration::{AdminRequest, TransferRow, parse_transfer},
     calendar::{Calendar, Period},
-    cli::{BlockArgs, GrantArgs, RemoveLimitsArgs, SetLimitsArgs},
+    cli::{BlockArgs, GrantArgs, RemoveLimitsArgs, ReportArgs, SetLimitsArgs},
     failure::Failure,
     limits::{Block, Grant, Limit},
 };
@@ -98,6 +99,17 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
         Failure::usage(
             format!("{} cannot be read: {}", display_path(path), describe_io_error(&error)),
             "name a file that exists and that this user may read",
+        )
+    })
+}
+
+/// Returns the page, or writes it to the file, which only this user can read: it may have names.
+pub(super) fn write_report(arguments: &ReportArgs, page: &str) -> Result<String, Failure> {
+    let Some(path) = &arguments.html else { return Ok(page.to_owned()) };
+    write_atomically(path, page.as_bytes()).map(|()| String::new()).map_err(|error| {
+        Failure::usage(
+            format!("{} cannot be written: {error:?}", display_path(path)),
+            "name a file in a folder that exists and that this user may write",
         )
     })
 }

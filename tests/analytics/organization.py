@@ -82,7 +82,20 @@ class Organization:
         for month in MONTHS:
             for row in json.loads(self.command("usage", "--month", month, "--by", by, "--json"))["rows"]:
                 found[(month, row[by])] = [row[it] for it in COLUMNS]
-        return found
+        return without_nothing(found)
+
+    def report(self, month):
+        """The rows of the report as {about: {name: numbers}}."""
+        found = {}
+        for row in json.loads(self.command("report", "--month", month, "--people", "names", "--json"))["rows"]:
+            if "micro_usd" in row:
+                found.setdefault(row["about"], {})[row["name"]] = [row[it] for it in COLUMNS]
+        return {about: without_nothing(rows) for about, rows in found.items()}
+
+
+def without_nothing(sums):
+    """The sums without those of people who have made failed calls only."""
+    return {key: numbers for key, numbers in sums.items() if any(numbers)}
 
 
 COLUMNS = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "micro_usd"]

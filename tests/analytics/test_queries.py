@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import seed
-from organization import COLUMNS, Organization
+from organization import COLUMNS, Organization, without_nothing
 from template_parts import CUR
 from warehouse import QUERIES, VIEWS, Warehouse, describe, parse, query_names, query_text, read_log_files, view_text
 
@@ -70,7 +70,7 @@ class Sums(unittest.TestCase):
         for row in self.warehouse.query(query):
             key = tuple(row[it] for it in labels)
             found[key] = [a + row[it] for a, it in zip(found[key], COLUMNS, strict=True)]
-        return dict(found)
+        return without_nothing(found)
 
     def regrouped(self, sums, label):
         """The store's counters by person, summed up by what `label` says of the person."""
@@ -124,6 +124,19 @@ class Sums(unittest.TestCase):
             if day.startswith("2026-11"):
                 november[person] = [a + b for a, b in zip(november[person], numbers, strict=True)]
         self.assertEqual(dict(november), {person: it for (month, person), it in counted.items() if month == "2026-11"})
+
+    def test_days_and_people_have_what_the_report_shows(self):
+        """The report reads the store's counters of days, which it has for two months."""
+        days = self.sums("spend_by_day", "day")
+        teams = self.sums("spend_by_team", "month", "team")
+        people = self.sums("spend_by_person", "month", "person")
+        for month in ("2026-10", "2026-11"):
+            report = organization.report(month)
+            self.assertGreater(len(report["day"]), 20)
+            self.assertEqual(report["day"], {day: it for (day,), it in days.items() if day.startswith(month)})
+            self.assertEqual(report["person"], {person: it for (each, person), it in people.items() if each == month})
+            expected = {"(unknown)" if team == "-" else team: it for (each, team), it in teams.items() if each == month}
+            self.assertEqual(report["team"], expected)
 
     def test_days_are_those_of_the_zone(self):
         """The clocks of Berlin were set back on 25 October, and the month ended at 23:00 UTC."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 from exporter import export
@@ -86,6 +87,16 @@ class LaptopRelay:
         signed_in = self.home.credentials()
         assert signed_in.code == 0, signed_in
         self.token()
+
+    def stop(self):
+        """Signs the user out, which also ends the relay. It is no child of this process."""
+        signed_out = self.home.start([self.desk.binary, "logout", "--all"]).outcome()
+        assert signed_out.code == 0 and wait_until(lambda: not self.is_listening()), f"the relay still listens: {signed_out}"
+
+    @staticmethod
+    def is_listening():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", RELAY_PORT)) == 0
 
     def settings(self):
         endpoint = f"{self.cloudwatch.address}/{{service}}"

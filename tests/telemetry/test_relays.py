@@ -212,6 +212,7 @@ class TestLaptopRelay(Relays, unittest.TestCase):
         cls.world = World()
         cls.addClassCleanup(cls.world.stop)
         cls.relay = LaptopRelay(cls.world)
+        cls.addClassCleanup(cls.relay.stop)
         cls.desk = cls.relay.desk
         set_up_claude_code(cls)
 

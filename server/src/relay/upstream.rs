@@ -14,12 +14,11 @@ use crate::{
     config::OtlpEndpoint,
 };
 
-/// For one export. Rows and export together must end before the request's own deadline, so that the sender gets an answer
-/// that says to repeat it.
-const EXPORT_TIMEOUT: Duration = Duration::from_secs(8);
+/// For one export. Claude Code's exporters give up after ten seconds in all, so rows and export together must end before.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// For the rows of one export, with repetitions.
-const ROWS_TIMEOUT: Duration = Duration::from_secs(8);
+const ROWS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends exports on.
 #[derive(Debug)]

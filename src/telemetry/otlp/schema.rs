@@ -259,7 +259,7 @@ impl ObjectBudget {
         Self(objects)
     }
 
-    /// Takes one object; `None` if there is none left.
+    /// Takes one object; `None` after the last one.
     pub(super) fn take(&mut self) -> Option<()> {
         self.0 = self.0.checked_sub(1)?;
         Some(())

@@ -58,6 +58,11 @@ impl IdentityAttributes {
         attributes.with_fixed_values(profile)
     }
 
+    /// No attributes: the sender may set none, and nobody is named.
+    pub fn nobody() -> Self {
+        Self::with_table_names()
+    }
+
     fn with_table_names() -> Self {
         let decided = IDENTITY_FIELDS.iter().map(|field| field.attribute.to_owned()).collect();
         Self { values: BTreeMap::new(), decided }

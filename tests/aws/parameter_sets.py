@@ -29,7 +29,7 @@ class ParameterSet:
     """`refused` is part of the message with which CloudFormation must refuse the set; "" if it must accept it."""
 
     name: str
-    template: str  # federation, guardrails, team, service, dashboard or analytics
+    template: str  # federation, guardrails, team, service, telemetry, dashboard or analytics
     parameters: dict
     account: str
     region: str = "us-east-1"
@@ -331,6 +331,33 @@ DASHBOARDS = {
     "a relay with a quote": ({"TelemetryStack": 'sso"'}, "TelemetryStack"),
 }
 
+SENT = {"CodeBucket": "sso-code", "CodeKey": "bedrock-sso-server-1-2.zip", "IssuerUrl": issuer("okta"), "ClientIds": CLIENT}
+TELEMETRIES = {
+    "metrics and events": SENT,
+    "all that is sent on": {
+        **SENT,
+        "IssuerUrl": issuer("auth0"),
+        "ClientIds": "0oa1b2c3d4,0oa5e6f7g8",
+        "PersonClaims": "sub",
+        "RequestsPerSecond": "2000",
+        "DepartmentClaims": "https://acme.com/department,department",
+        "TeamClaims": "squad",
+        "CostCenterClaims": "custom:cost_center",
+        "AlsoDataPoints": "yes",
+        "StreamName": "sso-analytics-telemetry",
+        "AlertEmail": "ops@example.com",
+        "LogRetentionDays": "30",
+    },
+    "a sender with a quote": ({**SENT, "ClientIds": '0oa1"'}, "ClientIds"),
+    "a sender's issuer with a quote": ({**SENT, "IssuerUrl": 'https://acme.okta.com"'}, "IssuerUrl"),
+    "telemetry without an issuer": ({**SENT, "IssuerUrl": ""}, "IssuerUrl"),
+    "a person's claim with a quote": ({**SENT, "PersonClaims": 'sub"'}, "PersonClaims"),
+    "a department's claim with a quote": ({**SENT, "DepartmentClaims": 'a"'}, "DepartmentClaims"),
+    "a team with a quote": ({**SENT, "TeamClaims": 'a"'}, "TeamClaims"),
+    "a cost center with a quote": ({**SENT, "CostCenterClaims": 'a"'}, "CostCenterClaims"),
+    "a stream with a quote": ({**SENT, "StreamName": 'a"'}, "StreamName"),
+}
+
 ASKED = {"LogBucket": "invocations-{account}"}
 ANALYTICS = {
     "questions": ASKED,
@@ -381,7 +408,7 @@ def all_sets():
             add(name, "federation", parameters, account=account)
     for name, (parameters, refused) in CONTRADICTIONS.items():
         add(name, "federation", lambda account, chosen=parameters: {**models(account), **chosen}, refused=refused)
-    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES), ("dashboard", DASHBOARDS), ("analytics", ANALYTICS)):
+    for template, table in (("guardrails", GUARDRAILS), ("team", TEAMS), ("service", SERVICES), ("telemetry", TELEMETRIES), ("dashboard", DASHBOARDS), ("analytics", ANALYTICS)):
         for name, entry in table.items():
             parameters, refused = entry if isinstance(entry, tuple) else (entry, "")
             # AWS's schema of application inference profiles knows no Region of aws-eusc.

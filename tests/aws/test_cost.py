@@ -23,9 +23,9 @@ team='{team}' only='{only}' chosen_models='{"".join(model + chr(10) for model in
     return {what.strip(): [float(number) for number in numbers] for what, *numbers in cells}
 
 
-def metrics_of_service():
-    """How many metrics the alarms of service.yaml read: their own one, or those from which they compute one."""
-    text = (LIBRARY.parent / "service.yaml").read_text()
+def metrics_of(template):
+    """How many metrics the alarms of a template read: their own one, or those from which they compute one."""
+    text = (LIBRARY.parent / template).read_text()
     alarms = [it for it in text.split("\n\n") if "AWS::CloudWatch::Alarm" in it]
     return sum(it.count("MetricStat:") or 1 for it in alarms)
 
@@ -55,7 +55,7 @@ class Cost(unittest.TestCase):
 
     def test_limits_cost_their_alarms_and_a_run_each_minute(self):
         rows = rows_of_cost({**NOTHING, "limits": "yes"})
-        self.assertEqual(rows["limits: alarms: metrics"], [metrics_of_service(), 0.10, round(metrics_of_service() * 0.10, 2)])
+        self.assertEqual(rows["limits: alarms: metrics"], [metrics_of("service.yaml"), 0.10, round(metrics_of("service.yaml") * 0.10, 2)])
         self.assertEqual(rows["limits: a run each minute"], [1, 0.14, 0.14])
         self.assertNotIn("limits: alarms: metrics", rows_of_cost(NOTHING))
         self.assertEqual(set(rows_of_cost({"limits": "yes"}, only="service")), {it for it in rows if it.startswith("limits")} | {"all"})
@@ -71,6 +71,11 @@ class Cost(unittest.TestCase):
         expected["dashboard: alarms: metrics"] = [len(alarms), 0.10, round(len(alarms) * 0.10, 2)]
         self.assertEqual({key: it for key, it in rows.items() if key != "all"}, expected)
         self.assertEqual(set(rows_of_cost({**NOTHING, "dashboard": "yes"}, only="dashboard")), {"dashboard", "all"})
+
+    def test_telemetry_costs_its_alarms_while_nobody_sends(self):
+        rows = rows_of_cost({**NOTHING, "telemetry": "yes"}, only="telemetry")
+        self.assertEqual(rows["telemetry: alarms: metrics"], [metrics_of("telemetry.yaml"), 0.10, round(metrics_of("telemetry.yaml") * 0.10, 2)])
+        self.assertEqual(rows["all"], rows["telemetry: alarms: metrics"][2:])
 
     def test_analytics_cost_nothing_while_nobody_asks(self):
         rows = rows_of_cost({**NOTHING, "analytics": "yes"}, only="analytics")

@@ -23,6 +23,7 @@ FEDERATION = "bedrock-sso-federation"
 GUARD_RAILS = "bedrock-sso-guardrails"
 SERVICE = "bedrock-sso-service"
 ANALYTICS = "bedrock-sso-analytics"
+TELEMETRY = "bedrock-sso-telemetry"
 DASHBOARD = "bedrock-sso-dashboard"
 
 
@@ -557,6 +558,74 @@ class Limits(DeployTest):
         statement = Blocks.statement(names, until, "Blocked")
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self.iam("CreatePolicyVersion", account, PolicyArn=self.limit_policy(number, account), PolicyDocument=document, SetAsDefault="true")
+
+    def create_log_group(self, name):
+        done = subprocess.run(
+            [self.aws_cli, "logs", "create-log-group", "--log-group-name", name, "--region", REGION], env=self.environment(), capture_output=True, text=True
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Telemetry(DeployTest):
+    def setUp(self):
+        super().setUp()
+        self.server_zip()
+        self.bucket = f"bedrock-sso-code-{self.account}-{REGION}"
+
+    def write_answers(self, **changes):
+        quiet = {"logging": False, "trail": False, "alarms": False}
+        super().write_answers(**{"telemetry": True, "server_zip": "server.zip", "session_name": "free", **quiet, **changes})
+
+    def test_empty_account_gets_the_relay_and_a_second_run_nothing(self):
+        self.write_answers(alert="ops@acme.com", person="email")
+        dry = self.deploys("--dry-run")
+        self.assertIn("server.zip (0.0 MB) will be uploaded to " + self.bucket, dry.out)
+        self.assertRegex(dry.out, "Add +AWS::Lambda::Function +RelayFunction")
+        self.assertRegex(dry.out, r"telemetry: alarms: metrics +4 +0\.10 +0\.40")
+        self.assertEqual(self.stacks(), {})
+        self.deploys()
+        stacks = self.stacks()
+        self.assertEqual({name: it["status"] for name, it in stacks.items()}, dict.fromkeys([FEDERATION, TELEMETRY], "CREATE_COMPLETE"))
+        expected = {"IssuerUrl": ANSWERS["issuer"], "ClientIds": "0oa1b2c3d4", "PersonClaims": "email", "StreamName": ""}
+        expected |= {"AlertEmail": "ops@acme.com", "CodeBucket": self.bucket}
+        chosen = stacks[TELEMETRY]["parameters"]
+        self.assertEqual({key: chosen.get(key) for key in expected}, expected)
+        config = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        self.assertEqual(set(config["telemetry"]), {"relay"})
+        self.assertRegex(config["telemetry"]["relay"], "^https?://[a-z0-9]+\\.execute-api\\.[^/]+$")
+        self.assertEqual(self.profile_of_outputs(), config)
+        # The program stays when nobody names its file again.
+        self.write_answers(alert="ops@acme.com", person="email", server_zip=None)
+        self.assertIn("nothing to change", self.deploys().out)
+
+    def test_relay_uses_what_the_other_stacks_have(self):
+        self.write_answers(analytics=True, analytics_bucket="acme-bedrock-log", laptop_telemetry=True, dashboard=True)
+        self.deploys()
+        stacks = self.stacks()
+        self.assertEqual(stacks[TELEMETRY]["parameters"]["StreamName"], stacks[ANALYTICS]["outputs"]["StreamName"])
+        shown = {"TelemetryStack": TELEMETRY, "AlertTopicArn": stacks[TELEMETRY]["outputs"]["AlertTopicArn"]}
+        self.assertEqual(stacks[DASHBOARD]["parameters"] | shown, stacks[DASHBOARD]["parameters"])
+        # The relay in AWS verifies who sends, so laptops prefer it.
+        config = tomllib.loads((self.folder / "bedrock-sso.config.toml").read_text())["profiles"]["claude"]
+        self.assertEqual(set(config["telemetry"]), {"relay"})
+        self.assertTrue(config["telemetry"]["relay"].startswith("http"))
+
+    def test_program_goes_with_the_last_stack_that_runs_it(self):
+        self.write_answers(limits=True, session_name="subject", limit_log_group="/acme/bedrock")
+        self.create_log_group("/acme/bedrock")
+        self.deploys()
+        self.deploys("--remove", "--only", "service", "--yes")
+        self.assertNotIn(f"DELETE /{self.bucket}", self.requests())
+        outputs = self.stacks()[TELEMETRY]["outputs"]
+        result = self.deploys("--remove", "--only", "telemetry", "--yes")
+        for left in outputs["LogGroupNames"].split(","):
+            self.assertIn(left, result.out)
+        self.assertNotIn(TELEMETRY, self.stacks())
+        self.assertIn(f"DELETE /{self.bucket}", self.requests())
+
+    def test_relay_that_could_believe_nobody_is_refused(self):
+        self.write_answers(federation="identity-center", issuer=None, client_id=None, session_name=None)
+        self.refuses(2, "telemetry")
 
     def create_log_group(self, name):
         done = subprocess.run(

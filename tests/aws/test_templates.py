@@ -27,7 +27,7 @@ TEMPLATE_BYTES = 51_200  # a larger template needs a bucket
 TRUST_CHARACTERS = 2_048
 POLICY_CHARACTERS = 6_144
 
-# The program that the functions of service.yaml run.
+# The program that the functions of service.yaml and telemetry.yaml run.
 SERVER_SOURCE = "".join(it.read_text() for it in sorted((TEMPLATES.parents[1] / "server/src").rglob("*.rs")))
 
 # The policies of federation.yaml that the server writes.
@@ -81,6 +81,7 @@ class Files(unittest.TestCase):
             "guardrails": set(),
             "team": {"Team"},
             "service": {"CodeBucket", "CodeKey", "LogGroupName", "LimitPolicyArns"},
+            "telemetry": {"CodeBucket", "CodeKey", "IssuerUrl", "ClientIds"},
             "dashboard": set(),
             "analytics": {"LogBucket"},
         }
@@ -461,6 +462,73 @@ class Service(unittest.TestCase):
             filters = {it["properties"]["MetricTransformations"][0]["MetricName"] for it in stack.of_type("AWS::Logs::MetricFilter").values()}
             watched = {it["properties"].get("MetricName") for it in alarms.values()}
             self.assertLessEqual(filters, watched)
+
+
+class Telemetry(unittest.TestCase):
+    """telemetry.yaml, from which the relay gets its configuration."""
+
+    def stacks(self):
+        found = [it for it in accepted() if it.set.template == "telemetry"]
+        self.assertGreater(len(found), 3)
+        return found
+
+    def test_the_configuration_is_toml_with_the_parameters(self):
+        for stack in self.stacks():
+            with self.subTest(label(stack)):
+                chosen = {**defaults("telemetry"), **stack.set.parameters}
+                [function] = [it["properties"] for it in stack.of_type("AWS::Lambda::Function").values()]
+                variables = function["Environment"]["Variables"]
+                self.assertEqual(variables["BEDROCK_SSO_SERVER_ROLE"], "relay")
+                self.assertLess(len(json.dumps(variables)), 4096, "AWS Lambda accepts no more")
+                self.assertEqual(function["LoggingConfig"]["LogGroup"], stack.resources["RelayLog"]["id"])
+                claims = {"department": "DepartmentClaims", "team.id": "TeamClaims", "cost_center": "CostCenterClaims"}
+                relay = {
+                    "region": stack.set.region,
+                    "log_group": stack.outputs["EventLogName"],
+                    "log_stream": stack.resources["EventStream"]["properties"]["LogStreamName"],
+                    "also_datapoints": chosen["AlsoDataPoints"] == "yes",
+                    "attributes": {name: chosen[key].split(",") for name, key in claims.items() if chosen[key]},
+                }
+                if chosen["StreamName"]:
+                    relay["stream"] = chosen["StreamName"]
+                trusted = {"issuer": chosen["IssuerUrl"], "audience": chosen["ClientIds"].split(","), "person": chosen["PersonClaims"].split(",")}
+                expected = {"version": 1, "store": "none", "issuer": [trusted], "relay": relay}
+                self.assertEqual(tomllib.loads(variables["BEDROCK_SSO_SERVER_CONFIG"]), expected)
+
+    def test_the_relay_writes_to_three_places_and_reads_nothing(self):
+        for stack in self.stacks():
+            [policy] = stack.resources["RelayRole"]["properties"]["Policies"]
+            allowed = {it["Sid"]: (as_list(it["Action"]), it["Resource"]) for it in policy["PolicyDocument"]["Statement"]}
+            names = {"Metrics", "Events", "OwnLog"} | ({"Rows"} if stack.set.parameters.get("StreamName") else set())
+            self.assertEqual(set(allowed), names, label(stack))
+            self.assertEqual(allowed["Metrics"], (["cloudwatch:PutMetricData"], "*"))
+            self.assertEqual(allowed["Events"][0], ["logs:PutLogEvents"])
+            self.assertIn(f":log-group:{stack.outputs['EventLogName']}:log-stream:", allowed["Events"][1])
+            if "Rows" in allowed:
+                self.assertEqual(allowed["Rows"][0], ["firehose:PutRecordBatch"])
+                self.assertTrue(allowed["Rows"][1].endswith(f":deliverystream/{stack.set.parameters['StreamName']}"))
+
+    def test_each_route_needs_a_token(self):
+        for stack in self.stacks():
+            routes = {it["properties"]["RouteKey"]: it["properties"] for it in stack.of_type("AWS::ApiGatewayV2::Route").values()}
+            self.assertEqual(sorted(routes), ["POST /v1/logs", "POST /v1/metrics"], label(stack))
+            self.assertEqual({it["AuthorizationType"] for it in routes.values()}, {"JWT"})
+
+    def test_each_alarm_of_the_relay_reaches_somebody(self):
+        for stack in self.stacks():
+            alarms = stack.of_type("AWS::CloudWatch::Alarm")
+            self.assertEqual(set(alarms), {"ErrorsAlarm", "ThrottlesAlarm", "UnansweredAlarm", "NotForwardedAlarm"})
+            for logical_id, alarm in alarms.items():
+                self.assertEqual(alarm["properties"]["AlarmActions"], [stack.outputs["AlertTopicArn"]], logical_id)
+            for it in stack.of_type("AWS::Logs::MetricFilter").values():
+                text = it["properties"]["FilterPattern"].strip('"')
+                self.assertTrue(text in SERVER_SOURCE, f"the program never writes {text!r}")
+
+    def test_the_output_is_the_configuration_of_laptops(self):
+        for stack in self.stacks():
+            telemetry = tomllib.loads(stack.outputs["BedrockSsoConfig"])["profiles"]["claude"]["telemetry"]
+            self.assertEqual(set(telemetry), {"relay"})
+            self.assertTrue(telemetry["relay"].startswith("http"), telemetry)
 
 
 class Dashboards(unittest.TestCase):

@@ -60,8 +60,9 @@ limit_group_claims|claims|groups|claims with the groups of a person
 person|claims||claims that name a person in the limits; empty: as the sessions are named
 limit_log_group|log_group||log group of the invocation log, if it is not that of these stacks
 limit_bucket|bucket||bucket with the invocation logs of other accounts and Regions
+telemetry|switch|no|deploy the relay, to which laptops send telemetry with their ID token
 dashboard|switch|no|deploy a dashboard and its alarms, for the limits service and for telemetry
-server_zip|path||program of the limits service; empty: the release's file beside this program
+server_zip|path||program of the limits service and of the relay; empty: the release's file beside this program
 analytics|switch|no|deploy tables and queries over the log and over what laptops have sent
 analytics_bucket|bucket||bucket with the invocation log, if it is not that of these stacks
 analytics_accounts|accounts||accounts whose records are in that bucket; empty: this one
@@ -469,6 +470,7 @@ check_answers() {
     fi
     if is_on limits; then check_limits; fi
     if is_on analytics; then check_analytics; fi
+    if is_on telemetry; then check_telemetry; fi
     if is_on dashboard; then check_dashboard; fi
     if [ -n "$(answer ci_issuer)" ]; then
         [ -n "$(answer ci_subjects)" ] ||

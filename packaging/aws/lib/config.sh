@@ -76,16 +76,24 @@ print_quota_table() {
     if [ -n "$reply" ]; then printf '%s\n' "$reply" | sed '1d'; fi
 }
 
-# Where Claude Code sends its telemetry: what the stack of the guard rails adds for laptops that send it themselves.
+# Where Claude Code sends its telemetry: what the stack of the relay adds, or that of the guard rails for laptops that
+# send it themselves.
 print_telemetry_table() {
-    if ! sends_from_laptops; then return 0; fi
+    stack_of_relay=$(name_stack_of_relay)
+    if [ -z "$stack_of_relay" ]; then return 0; fi
     use_bedrock_account
-    read_stack_output "$stack_prefix-guardrails" BedrockSsoConfig
+    read_stack_output "$stack_of_relay" BedrockSsoConfig
     if [ -n "$reply" ]; then printf '%s\n' "$reply" | sed '1d'; fi
 }
 
 # A relay in AWS verifies who sends, so laptops use it if there is one.
-sends_from_laptops() { is_on laptop_telemetry && ! is_on telemetry; }
+name_stack_of_relay() {
+    if is_on telemetry; then
+        telemetry_stack
+    elif is_on laptop_telemetry; then
+        say "$stack_prefix-guardrails"
+    fi
+}
 
 # write_fleet_config FILE: the same for a fleet, whose users never run `setup`: the first sign-in adds the AWS profile
 # that the configuration names. Only an administrator's file may do that, so the file for the pilot does not. Nor may
@@ -117,7 +125,7 @@ write_outputs() {
         print_stack_as_json "$stack_prefix-federation"
         say ','
         print_service_as_json
-        print_guard_rails_as_json
+        print_relay_as_json
         models_config=$(say 'version = 1' && say '' && print_models_table)
         say "{ \"Outputs\": [{ \"OutputKey\": \"BedrockSsoConfig\","
         say "\"OutputValue\": $(json_lines "$models_config") }] }"
@@ -134,12 +142,13 @@ print_service_as_json() {
     say ','
 }
 
-print_guard_rails_as_json() {
-    if ! sends_from_laptops; then return 0; fi
+print_relay_as_json() {
+    stack_of_relay=$(name_stack_of_relay)
+    if [ -z "$stack_of_relay" ]; then return 0; fi
     use_bedrock_account
-    read_stack_output "$stack_prefix-guardrails" BedrockSsoConfig
+    read_stack_output "$stack_of_relay" BedrockSsoConfig
     if [ -z "$reply" ]; then return 0; fi
-    print_stack_as_json "$stack_prefix-guardrails"
+    print_stack_as_json "$stack_of_relay"
     say ','
 }
 

@@ -26,6 +26,9 @@ price_of_metric=0.30
 metrics_of_dashboard=7
 alarm_metrics_of_limits=2
 
+# What the relay's alarms watch: two metrics of its function, the API, and a text.
+metrics_of_relay=4
+
 # What guardrails.yaml creates in each Region.
 count_endpoints() { if is_on mantle; then echo 3; else echo 2; fi; }
 
@@ -45,6 +48,7 @@ show_idle_cost() {
         if wants guardrails; then print_guard_rails_costs; fi
         if wants service && is_on limits; then print_service_costs; fi
         if wants analytics && is_on analytics; then print_cost 'analytics: by the GB stored and read' 1 0 1; fi
+        if wants telemetry && is_on telemetry; then print_telemetry_costs; fi
         if wants dashboard && is_on dashboard; then print_dashboard_costs; fi
         if [ -n "$team" ] && wants team; then print_cost 'inference profiles of a team' 1 0 1; fi
     } | awk -F '\t' -v OFS='\t' '{ print; if (NR > 1) sum += $4 } END { printf "all\t\t\t%.2f\n", sum }' | print_table
@@ -79,6 +83,13 @@ print_service_costs() {
     print_cost 'limits: table, functions, API: by the request when used' 1 0 1
     print_cost 'limits: a run each minute' 1 "$price_of_minutely_runs" 1
     print_cost 'limits: alarms: metrics' "$metrics_of_service" "$price_of_alarm_metric" 1
+}
+
+# By use, a person who works all day costs some five cents a month, and CloudWatch bills what it stores by the GB. The
+# prices are those of the API (aws.amazon.com/api-gateway/pricing, 1.00 for a million requests) and of the function.
+print_telemetry_costs() {
+    print_cost 'telemetry: function, API, metrics, events: when used' 1 0 1
+    print_cost 'telemetry: alarms: metrics' "$metrics_of_relay" "$price_of_alarm_metric" 1
 }
 
 # The alarm on the laptops' failures costs by use.

@@ -16,6 +16,10 @@ remove_found_stacks() {
         use_bedrock_account
         find_stack_named "$(dashboard_stack)"
     fi
+    if wants telemetry && [ -z "$team" ]; then
+        use_bedrock_account
+        find_stack_named "$(telemetry_stack)"
+    fi
     if wants service && [ -z "$team" ]; then
         use_bedrock_account
         find_stack_named "$(service_stack)"
@@ -58,13 +62,13 @@ remove_found_stacks() {
                 delete_further_versions
                 delete_versions_of_limits
                 ;;
-            *-service)
+            *-service | *-telemetry)
                 read_stack_parameter "$stack" CodeBucket
                 code_bucket=$reply
                 ;;
         esac
         delete_stack "$stack"
-        case $stack in *-service) delete_code_bucket "$code_bucket" ;; esac
+        case $stack in *-service | *-telemetry) delete_unused_code_bucket "$code_bucket" ;; esac
     done <"$scratch/remove"
     if [ -n "$staying" ]; then
         say ''
@@ -111,7 +115,7 @@ note_what_stays() {
     printf '%s' "$found_stacks" >"$scratch/found"
     while read -r aws_account aws_region stack; do
         case $stack in
-            *-guardrails | *-service | *-analytics) note_stored_data "$stack" ;;
+            *-guardrails | *-service | *-analytics | *-telemetry) note_stored_data "$stack" ;;
             *-federation)
                 for parameter in ExistingProviderArn ExistingCiProviderArn; do
                     read_stack_parameter "$stack" "$parameter"

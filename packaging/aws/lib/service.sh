@@ -125,6 +125,15 @@ find_concurrency() {
 
 # --- The program ------------------------------------------------------------------------------------------------------
 
+# Whether a stack of this run has functions.
+runs_server_program() { wants_service || wants_telemetry; }
+
+# The stacks of this run that have functions. The limits service is the first that may have a program already.
+program_stacks() {
+    if wants_service; then service_stack; fi
+    if wants_telemetry; then telemetry_stack; fi
+}
+
 # find_server_program: `server_zip`, `code_bucket` and `code_key`, and whether to upload it (`upload`). Without a file,
 # the program of a stack that exists stays.
 find_server_program() {
@@ -133,14 +142,15 @@ find_server_program() {
     server_zip=$(answer server_zip)
     if [ -z "$server_zip" ]; then server_zip=$(find_zip_beside); fi
     if [ -z "$server_zip" ]; then
-        read_stack_parameter "$(service_stack)" CodeBucket
-        code_bucket=$reply
-        read_stack_parameter "$(service_stack)" CodeKey
-        code_key=$reply
-        [ -n "$code_key" ] ||
-            fail_configuration server_zip 'the program of the limits service is missing' \
-                "download bedrock-sso-server-$(version_or_star)-linux-aarch64.zip of this release to $here"
-        return 0
+        for program_stack in $(program_stacks); do
+            read_stack_parameter "$program_stack" CodeBucket
+            code_bucket=$reply
+            read_stack_parameter "$program_stack" CodeKey
+            code_key=$reply
+            if [ -n "$code_key" ]; then return 0; fi
+        done
+        fail_configuration server_zip 'the program of the functions is missing' \
+            "download bedrock-sso-server-$(version_or_star)-linux-aarch64.zip of this release to $here"
     fi
     check_zip
     # Names of buckets have no capitals and 63 characters at most.
@@ -199,7 +209,7 @@ show_upload() {
     if [ "$upload" = no ]; then return 0; fi
     size=$(wc -c <"$server_zip" | awk '{ printf "%.1f MB", $1 / 1000000 }')
     if [ "$bucket_exists" = no ]; then
-        say "The bucket $code_bucket will be created for the program of the limits service."
+        say "The bucket $code_bucket will be created for the program of the functions."
     fi
     say "$(printable "${server_zip##*/}") ($size) will be uploaded to $code_bucket."
 }
@@ -223,6 +233,15 @@ upload_server_program() {
     ask_aws "store $server_zip in the bucket $code_bucket" s3api put-object --bucket "$code_bucket" --key "$code_key" \
         --body "$server_zip" --expected-bucket-owner "$bedrock_account_id" --query ETag
     upload=no
+}
+
+# delete_unused_code_bucket BUCKET: unless another stack runs a program from it.
+delete_unused_code_bucket() {
+    for program_stack in "$(service_stack)" "$(telemetry_stack)"; do
+        read_stack_status "$program_stack"
+        if [ -n "$stack_status" ]; then return 0; fi
+    done
+    delete_code_bucket "$1"
 }
 
 # delete_code_bucket BUCKET: it holds programs and no data.

@@ -159,7 +159,6 @@ fn unpack_numbers(element: FieldType, bytes: &[u8], list: &mut Vec<Value>) -> Re
 /// The value as OTLP's JSON has it; `None` if the field is written in another form than its type has.
 #[expect(clippy::cast_possible_truncation, reason = "protobuf truncates numbers that are too large for their type")]
 #[expect(clippy::cast_possible_wrap, reason = "protobuf writes negative numbers in two's complement")]
-#[expect(clippy::cast_sign_loss, reason = "the digits of ZigZag are unsigned")]
 fn read_scalar(field_type: FieldType, raw: RawField<'_>) -> Option<Value> {
     Some(match (field_type, raw) {
         (FieldType::Text, RawField::Bytes(bytes)) => Value::from(std::str::from_utf8(bytes).ok()?),

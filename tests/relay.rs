@@ -181,6 +181,27 @@ fn telemetry_is_stamped_signed_and_forwarded() {
     drop(desk);
 }
 
+/// The relay divides a large export, because its tree would take too much memory.
+#[test]
+fn large_export_is_stamped_in_parts_and_sent_as_one() {
+    let world = World::new();
+    let (_desk, exporter) = Exporter::signed_in(&world);
+    let mut export = metrics("s1");
+    let list = &mut export["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
+    let metric = list[0].clone();
+    *list = vec![metric; 400].into();
+    assert!(export.to_string().len() > 100_000);
+    assert_eq!(exporter.send("/v1/metrics", &export).status, 200);
+    let [taken] = &world.taken_telemetry()[..] else { panic!("one export") };
+    assert_eq!(find_attributes(&taken.body, "session.id"), vec!["s1"; 400]);
+    assert_eq!(find_attributes(&taken.body, "version").len(), 1);
+    let resources = taken.body["resourceMetrics"].as_array().unwrap();
+    assert!(resources.len() > 3, "{}", resources.len());
+    for resource in resources {
+        assert_eq!(find_attributes(resource, "user.email"), ["demo@example.com"]);
+    }
+}
+
 #[test]
 fn chunked_export_is_accepted() {
     let world = World::new();

@@ -7,7 +7,10 @@
 
 use ::http::Request;
 
-use super::response::RelayResponse;
+use super::{
+    chunks::{DivisionFault, JoinedExport, WHOLE_BYTES, for_each_part},
+    response::RelayResponse,
+};
 use crate::{
     aws::resolve_telemetry_endpoints,
     cache::{Cache, Freshness, assess_credentials},
@@ -66,14 +69,44 @@ impl Export {
     /// The export with the verified identity in place of what the sender says. It consumes the sender's body, since
     /// other exports need the memory while this one is sent.
     fn stamp(self, identity: &IdentityAttributes, now: Timestamp) -> Result<Vec<u8>, RelayResponse> {
-        let mut export = OtlpExport::parse(self.signal, OtlpFormat::Json, &self.body)
-            .map_err(|fault| RelayResponse::refuse(400, &format!("the export is not valid OTLP in JSON: {fault}")))?;
-        export.stamp(identity, StampPlace::Resource);
-        if let Some(helper) = &self.helper {
+        let add_helper = |export: &mut OtlpExport| {
+            let Some(helper) = &self.helper else { return };
             let seconds = u64::try_from(now.unix_seconds()).unwrap_or_default();
             export.add_helper_state(helper, identity, seconds * 1_000_000_000);
+        };
+        if self.body.len() <= WHOLE_BYTES {
+            let mut export = stamp_part(self.signal, &self.body, identity)?;
+            add_helper(&mut export);
+            return Ok(export.to_json());
         }
-        Ok(export.to_json())
+        let mut joined = JoinedExport::new(self.signal, self.body.len());
+        for_each_part(self.signal, &self.body, |part| {
+            joined.append(stamp_part(self.signal, part.as_bytes(), identity)?.resources());
+            Ok::<_, RelayResponse>(())
+        })?;
+        let mut helper = stamp_part(self.signal, b"{}", identity)?;
+        add_helper(&mut helper);
+        joined.append(helper.resources());
+        Ok(joined.finish())
+    }
+}
+
+fn stamp_part(signal: OtlpSignal, text: &[u8], identity: &IdentityAttributes) -> Result<OtlpExport, RelayResponse> {
+    let mut export = OtlpExport::parse(signal, OtlpFormat::Json, text)
+        .map_err(|fault| RelayResponse::refuse(400, &format!("the export is not valid OTLP in JSON: {fault}")))?;
+    export.stamp(identity, StampPlace::Resource);
+    Ok(export)
+}
+
+impl From<DivisionFault> for RelayResponse {
+    fn from(fault: DivisionFault) -> Self {
+        Self::refuse(
+            400,
+            match fault {
+                DivisionFault::Shape => "the export is not valid OTLP in JSON",
+                DivisionFault::TooManyOwners => "the export has too many resources or scopes",
+            },
+        )
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! `launch` and `probe` are the side of `otel-headers`; `server`, `request` and `export` are the relay.
 
+mod chunks;
 mod error;
 mod export;
 mod launch;

@@ -252,7 +252,7 @@ impl RelayServer {
             spawn_blocking(move || {
                 let prepared = export.prepare(&server.host, server.port)?;
                 let client = server.upstream.for_profile(&prepared.profile, &server.host.environment);
-                Ok((client, prepared.request))
+                Ok::<_, RelayResponse>((client, prepared.request))
             })
             .await
             .map_err(|_| failed())?

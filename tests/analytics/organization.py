@@ -1,7 +1,9 @@
 """bedrock-sso-server as an organization runs it: records arrive over HTTP, people ask with their tokens, and an administrator
 exports people, prices and sums."""
 
+import base64
 import gzip
+import http.server
 import json
 import os
 import re
@@ -20,6 +22,42 @@ INGEST_TOKEN = "ingest-token-of-the-test-0123456789"
 MONTHS = ["2026-08", "2026-09", "2026-10", "2026-11"]
 
 
+class Delivery:
+    """Amazon Data Firehose and an OpenTelemetry endpoint on loopback, as a context. `rows` is what the stream got, and the day of
+    each is that on which it arrived."""
+
+    def __enter__(self):
+        self.rows, delivery = [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = {}
+                if self.headers.get("X-Amz-Target") == "Firehose_20150804.PutRecordBatch":
+                    records = [base64.b64decode(it["Data"]) for it in json.loads(body)["Records"]]
+                    # As Firehose writes them into one file: one after the other.
+                    delivery.rows += [{**json.loads(it), "day": "2026-11-26"} for it in b"".join(records).splitlines()]
+                    answer = {"FailedPutCount": 0, "RequestResponses": [{"RecordId": "1"}] * len(records)}
+                text = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Organization:
     """As a context: everything that it has counted and exported. `zone` is its time zone."""
 
@@ -33,21 +71,29 @@ class Organization:
         shipped = (REPOSITORY / "server/src/prices.toml").read_text()
         (root / "prices.toml").write_text(shipped.replace("[[price]]", f"{seed.DATED_PRICES}\n[[price]]", 1))
         (root / "ingest.token").write_text(INGEST_TOKEN)
-        with Issuer() as issuer:
+        with Issuer() as issuer, Delivery() as delivery:
             (root / "server.toml").write_text(
                 f'version = 1\nlisten = "127.0.0.1:0"\nstore = "file:usage.redb"\ntime_zone = "{self.zone}"\nprices = "prices.toml"\n'
                 f'[[issuer]]\nissuer = "{issuer.address}"\naudience = ["{AUDIENCE}"]\nperson = ["sub"]\n[ingest]\ntoken_file = "ingest.token"\n'
+                f'[relay]\nregion = "eu-central-1"\nmetrics = "{delivery.address}/v1/metrics"\nlogs = "{delivery.address}/v1/logs"\nstream = "rows"\n'
             )
             paths = seed.write_invocations(self.bucket)
-            with subprocess.Popen([PROGRAM, "serve", "--config", root / "server.toml"], stderr=subprocess.PIPE, text=True) as server:
+            keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-central-1"}
+            environment = {**os.environ, **keys, "AWS_ENDPOINT_URL_FIREHOSE": delivery.address}
+            command = [PROGRAM, "serve", "--config", root / "server.toml"]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
                 try:
                     self.address = re.search(r"listening on (\S+)", server.stderr.readline())[1]
                     # A pipe that nobody reads would stop the server.
                     threading.Thread(target=server.stderr.read, daemon=True).start()
+                    tokens = {}
                     for person, (department, team) in seed.PEOPLE.items():
                         claims = {"department": department, "team": team}
-                        token = issuer.token(sub=person, **{key: it for key, it in claims.items() if it})
-                        assert self.request("/check", token)["allowed"] is True
+                        tokens[person] = issuer.token(sub=person, **{key: it for key, it in claims.items() if it})
+                        assert self.request("/check", tokens[person])["allowed"] is True
+                    for person, path, body in seed.exports():
+                        self.request(path, tokens[person], json.dumps(body).encode(), "application/json")
+                    self.telemetry = delivery.rows
                     self.summary = {"accepted": 0, "repeated": 0, "rejected": 0}
                     for day in sorted({path.parents[1] for path in paths}):
                         lines = b"".join(gzip.decompress(path.read_bytes()) for path in paths if path.parents[1] == day)
@@ -63,8 +109,8 @@ class Organization:
     def __exit__(self, *_):
         self.folder.cleanup()
 
-    def request(self, path, token, body=None):
-        headers = {"Authorization": f"Bearer {token}"}
+    def request(self, path, token, body=None, kind=None):
+        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": kind} if kind else {})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(urllib.request.Request(f"{self.address}{path}", body, headers), timeout=60) as answer:
             return json.load(answer)

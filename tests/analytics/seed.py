@@ -179,20 +179,16 @@ SESSIONS = [
 ]
 
 
-def telemetry_rows():
-    """Rows as the relay stores them. An exporter that got no answer has sent some of them a second time."""
-    rows = []
+def exports():
+    """What Claude Code sends to the relay, as (person, path, body): metrics of each session, and an event."""
+    points = {}
 
     def add(session, person, time, name, value, **attributes):
-        department, team = PEOPLE[person]
-        text = json.dumps([session, person, time, name, value, attributes], sort_keys=True)
-        rows.append({
-            "id": hashlib.sha256(text.encode()).hexdigest(), "signal": "metric", "name": f"claude_code.{name}", "time": time,
-            "value": value, "person": person, "email": person, "user_id": None, "user_name": None, "department": department, "team": team,
-            "cost_center": None, "organization": None, "location": None, "role": None, "manager": None, "project": None,
-            "session_id": session, "version": "2.1.328", "attributes": {key.rstrip("_"): it for key, it in attributes.items()},
-            "day": time[:10],
-        })  # fmt: skip
+        number = {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
+        named = {key.rstrip("_"): it for key, it in attributes.items()} | {"session.id": session, "user.email": "forged@example.com"}
+        points.setdefault((session, person), []).append((f"claude_code.{name}", {
+            "timeUnixNano": str(round(datetime.fromisoformat(time).timestamp() * 1000) * 1_000_000), "attributes": described(named), **number,
+        }))  # fmt: skip
 
     for session, person, time, language, (accepted, rejected), (added, removed), commits, requests, money, tokens in SESSIONS:
         add(session, person, time, "session.count", 1)
@@ -209,9 +205,20 @@ def telemetry_rows():
         for model, usd in money.items():
             add(session, person, time, "cost.usage", usd, model=model)
         add(session, person, time, "token.usage", tokens, type_="input", model="opus")
-    # The state of the helper, which is no work of anybody.
-    rows.append({**rows[0], "id": "helper", "name": "bedrock_sso.helper", "time": "2026-11-20T09:00:00.000Z", "day": "2026-11-20", "session_id": None})
-    # An event has no value.
-    rows.append({**rows[0], "id": "event", "signal": "event", "name": "claude_code.tool_decision", "value": None, "attributes": {"decision": "accept"}})
-    repeated = [{**it, "day": "2026-11-05"} for it in rows[::3]]
-    return rows + repeated
+    found = []
+    for (_, person), measured in points.items():
+        metrics = [{"name": name, "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}} for name, point in measured]
+        # A sum that only grows contains what an earlier export has said.
+        metrics.append({"name": "claude_code.commit.count", "sum": {"aggregationTemporality": 2, "dataPoints": [measured[0][1]]}})
+        scope = {"name": "com.anthropic.claude_code", "version": "2.1.328"}
+        body = {"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [{"scope": scope, "metrics": metrics}]}]}
+        found.append((person, "/v1/metrics", body))
+    event = {"timeUnixNano": "1793610000000000000", "body": {"stringValue": "planted"}, "attributes": described({"event.name": "tool_decision", "decision": "accept"})}
+    scope = {"name": "com.anthropic.claude_code.events", "version": "2.1.328"}
+    found.append(("bo", "/v1/logs", {"resourceLogs": [{"resource": {"attributes": []}, "scopeLogs": [{"scope": scope, "logRecords": [event]}]}]}))
+    # An exporter that got no answer sends the same again.
+    return found + found[::2]
+
+
+def described(attributes):
+    return [{"key": key, "value": {"stringValue": it}} for key, it in attributes.items()]

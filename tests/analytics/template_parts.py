@@ -46,7 +46,8 @@ def render_view(name):
     # No text in a view has two spaces or a line break, which this would change.
     definition = {"originalSql": re.sub(r"\s+", " ", statement(view_text(name))), "catalog": "awsdatacatalog", "schema": "${Catalog}"}
     definition["columns"] = [{"name": column, "type": types[0]} for column, types in columns]
-    folded = textwrap.fill(json.dumps(definition), 108, break_long_words=False, break_on_hyphens=False)
+    # Each line costs its indentation, and CloudFormation counts the bytes of a template.
+    folded = textwrap.fill(json.dumps(definition), 240, break_long_words=False, break_on_hyphens=False)
     # A line break inside of braces would be legal, and hard to read.
     listed = ", ".join(f"{{ Name: {column}, Type: {quote(types[1])} }}".replace(" ", "\0") for column, types in columns)
     listed = textwrap.indent(textwrap.fill(listed, 106, break_long_words=False).replace("\0", " "), " " * 12)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import seed
 from organization import COLUMNS, Organization, without_nothing
 from template_parts import CUR
-from warehouse import QUERIES, VIEWS, Warehouse, describe, parse, query_names, query_text, read_log_files, view_text
+from warehouse import QUERIES, VIEWS, Warehouse, describe, parse, query_names, query_text, read_log_files, tables, view_text
 
 NOW = "2026-11-27T10:00:00Z"
 SALT = "0123456789abcdef0123456789abcdef"
@@ -27,7 +27,7 @@ def setUpModule():
 def open_warehouse(**more):
     warehouse = Warehouse(NOW, ZONE, **more)
     warehouse.load("invocations", read_log_files(organization.bucket))
-    warehouse.load("telemetry", seed.telemetry_rows())
+    warehouse.load("telemetry", organization.telemetry)
     warehouse.load("people", organization.people)
     warehouse.load("prices", organization.prices)
     warehouse.database.execute(CUR)
@@ -215,6 +215,16 @@ class Work(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.warehouse = open_warehouse()
+
+    def test_rows_are_those_of_the_relay(self):
+        """What the real relay has written for exports with forged attributes, repetitions and a sum that only grows."""
+        rows = organization.telemetry
+        self.assertEqual({frozenset(it) - {"day"} for it in rows}, {frozenset(tables()["telemetry"]) - {"day"}})
+        self.assertGreater(len(rows), len({it["id"] for it in rows}))
+        self.assertEqual({it["signal"] for it in rows}, {"metric", "event"})
+        self.assertFalse(any("forged" in str(it) or "planted" in str(it) for it in rows))
+        known = {(it["person"], it["department"], it["team"]) for it in rows}
+        self.assertLessEqual(known, {(person, *place) for person, place in seed.PEOPLE.items()})
 
     def test_acceptance_is_counted_by_language(self):
         rows = {(it["month"], it["language"]): (it["accepted"], it["rejected"], it["accepted_percent"]) for it in self.warehouse.query("acceptance_by_language")}

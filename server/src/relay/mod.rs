@@ -87,8 +87,9 @@ impl Relay {
                 "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or remove region and stream from [relay]",
             ));
         }
-        let upstream = Upstream::new(create_client()?, aws.ok());
-        Ok(Some(Self::new(config, settings, create_client()?, upstream)))
+        let client = create_client()?;
+        let upstream = Upstream::new(&client, aws.ok());
+        Ok(Some(Self::new(config, settings, client, upstream)))
     }
 
     fn new(config: &Config, settings: RelayConfig, client: Client, upstream: Upstream) -> Self {

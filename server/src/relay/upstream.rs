@@ -37,7 +37,7 @@ struct UpstreamAnswer {
 }
 
 impl Upstream {
-    pub(super) fn new(client: Client, aws: Option<AwsClient>) -> Self {
+    pub(super) fn new(client: &Client, aws: Option<AwsClient>) -> Self {
         // The path of an endpoint may contain a key.
         Self { client: client.with_hidden_paths().with_total_timeout(EXPORT_TIMEOUT), aws }
     }

@@ -189,7 +189,7 @@ pub struct ReportArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeopleShown {
-    /// Only how many they are
+    /// Only the number of people
     None,
     /// As Person 1, Person 2 and so on: the number is the rank by money
     Pseudonyms,

@@ -29,7 +29,8 @@ def open_warehouse(**more):
     warehouse.load("invocations", read_log_files(organization.bucket))
     warehouse.load("telemetry", organization.telemetry)
     warehouse.load("people", organization.people)
-    warehouse.load("prices", organization.prices)
+    # Athena reads the lines of a file in any order.
+    warehouse.load("prices", organization.prices[::-1])
     warehouse.database.execute(CUR)
     warehouse.create_views()
     return warehouse

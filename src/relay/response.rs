@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::http::parse_json_object;
 
-/// How long an exporter should wait before it tries again, if CloudWatch does not say.
-const RETRY_SECONDS: &str = "5";
+/// How long an exporter should wait before it tries again, if CloudWatch does not say. Claude Code's exporter drops an
+/// export after 10 seconds in all, or five attempts. This value lets it use both.
+const RETRY_SECONDS: &str = "2";
 /// The longest `Retry-After` that is passed on: a number of seconds, or a date.
 const MAX_RETRY_AFTER: usize = 40;
 

@@ -81,6 +81,15 @@ pub enum WakeOutcome {
     WithinAMinute,
 }
 
+/// Whom a change by an administrator may refuse although they call nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AffectedPeople {
+    These(BTreeSet<Person>),
+    /// Everybody who has used something this month, and these, who may have used nothing: a limit of zero is reached
+    /// before the first call.
+    AllAnd(BTreeSet<Person>),
+}
+
 impl UsageWatch {
     /// Marks people who have reached a limit, causes a run of the enforcement for them, and returns the notices that are
     /// due. If it fails, the caller repeats it.
@@ -88,15 +97,19 @@ impl UsageWatch {
         self.review_people(people, NameCheck::Report).await
     }
 
-    /// Marks everybody who is over a limit that was lowered just now. Without it, their next call would do so. `named` has
-    /// the people whose own limits have changed: a limit of zero is reached before the first call.
-    pub async fn review_everybody(self: &Arc<Self>, named: BTreeSet<Person>) -> StoreResult<()> {
+    /// Marks those who are over a limit that was lowered just now. Without it, their next call would do so.
+    pub async fn review_after_change(self: &Arc<Self>, affected: AffectedPeople) -> StoreResult<()> {
         if self.enforcement.is_none() {
             return Ok(());
         }
-        let month = self.calendar.key_of(Period::Month, (self.now)());
-        let mut all = named;
-        all.extend(self.store.list_usage(&month).await?.into_iter().map(|(person, _)| person));
+        let all = match affected {
+            AffectedPeople::These(people) => people,
+            AffectedPeople::AllAnd(mut people) => {
+                let month = self.calendar.key_of(Period::Month, (self.now)());
+                people.extend(self.store.list_usage(&month).await?.into_iter().map(|(person, _)| person));
+                people
+            }
+        };
         self.review_people(&DeliveredPeople { all, ..DeliveredPeople::default() }, NameCheck::Skip).await.map(|_| ())
     }
 

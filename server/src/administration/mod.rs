@@ -30,7 +30,7 @@ use crate::{
     report::ReportSource,
     store::{PersonRecord, Store, StoreResult},
     usage::{AccountModel, ModelUsage, Usage},
-    usage_watch::{UsageWatch, WakeOutcome},
+    usage_watch::{AffectedPeople, UsageWatch, WakeOutcome},
 };
 
 /// One request of an administrator.
@@ -87,42 +87,47 @@ impl AdminRequest {
         }
     }
 
-    /// Whether usage of before may be over a limit after it.
-    fn can_lower_limits(&self) -> bool {
-        // Without its own limit, a person has that of the group or of everybody.
-        matches!(
-            self,
-            Self::SetLimits { .. } | Self::RemoveLimits { .. } | Self::RemoveGrants { .. } | Self::Import { .. }
-        )
+    /// Whose usage of before may be over a limit after it.
+    fn find_affected_people(&self) -> AffectedPeople {
+        match self {
+            Self::SetLimits { limits } => AffectedPeople::AllAnd(list_owners(limits)),
+            Self::Import { rows } => AffectedPeople::AllAnd(list_owners(rows.iter().filter_map(TransferRow::as_limit))),
+            // Without its own limit, a person has that of the group or of everybody.
+            Self::RemoveLimits { .. } => AffectedPeople::AllAnd(BTreeSet::new()),
+            Self::RemoveGrants { person } => AffectedPeople::These([person.clone()].into()),
+            Self::ListLimits { .. }
+            | Self::ShowUsage { .. }
+            | Self::AddGrant { .. }
+            | Self::SetBlock { .. }
+            | Self::RemoveBlock { .. }
+            | Self::Ingest { .. }
+            | Self::ShowReport { .. }
+            | Self::ShowFaults
+            | Self::Export
+            | Self::ExportPeople => AffectedPeople::These(BTreeSet::new()),
+        }
     }
+}
 
-    /// The people whose own limits it sets.
-    fn list_limited_people(&self) -> BTreeSet<Person> {
-        let limits: Vec<&Limit> = match self {
-            Self::SetLimits { limits } => limits.iter().collect(),
-            Self::Import { rows } => rows.iter().filter_map(TransferRow::as_limit).collect(),
-            _ => Vec::new(),
-        };
-        let owner = |limit: &Limit| match &limit.scope {
-            Scope::Person(person) => Some(person.clone()),
-            Scope::Group(_) | Scope::Default => None,
-        };
-        limits.into_iter().filter_map(owner).collect()
-    }
+/// The people who have one of these limits of their own.
+fn list_owners<'l>(limits: impl IntoIterator<Item = &'l Limit>) -> BTreeSet<Person> {
+    let owner = |limit: &Limit| match &limit.scope {
+        Scope::Person(person) => Some(person.clone()),
+        Scope::Group(_) | Scope::Default => None,
+    };
+    limits.into_iter().filter_map(owner).collect()
 }
 
 impl Administration<'_> {
     /// Carries the request out, and makes the policies of AWS follow it.
     pub async fn carry_out(&self, request: AdminRequest) -> StoreResult<AdminAnswer> {
         let changes_refusals = request.changes_refusals();
-        let (lowers_limits, limited) = (request.can_lower_limits(), request.list_limited_people());
+        let affected = request.find_affected_people();
         let answer = self.change_or_show(request).await?;
         if !changes_refusals {
             return Ok(answer);
         }
-        if lowers_limits {
-            self.watch.review_everybody(limited).await?;
-        }
+        self.watch.review_after_change(affected).await?;
         Ok(match self.watch.wake_enforcement().await {
             WakeOutcome::NoEnforcement | WakeOutcome::Woken => answer,
             WakeOutcome::WithinAMinute => answer.with_remark(WITHIN_A_MINUTE),

@@ -232,6 +232,9 @@ impl Config {
         if tls.is_none() && !file.listen.ip().is_loopback() {
             return Err(format!("listen = \"{}\" is not a loopback address, and needs [tls]", file.listen));
         }
+        if file.relay.is_some() && file.issuer.is_empty() {
+            return Err("[relay] needs [[issuer]]: without one, no sender of telemetry would be believed".to_owned());
+        }
         let zone = file.time_zone.as_deref().unwrap_or("UTC");
         Ok(Self {
             listen: file.listen,
@@ -515,5 +518,8 @@ token_file = "ingest.token"
         let many: Vec<String> = (0..11).map(|number| format!("{:?}", arn(&number.to_string()))).collect();
         refused(&enforce(&format!("policies = [{}]", many.join(","))), "must name one to 10 policies");
         refused(&format!("{SMALL}[ingest]\ntoken_file = \"absent\""), "absent cannot be read");
+        refused(&format!("{SMALL}[relay]"), "says nowhere to send telemetry");
+        let (nobody, _) = SMALL.split_once("[[issuer]]").unwrap();
+        refused(&format!("{nobody}[relay]\nregion = \"eu-west-1\""), "[relay] needs [[issuer]]");
     }
 }

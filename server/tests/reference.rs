@@ -206,6 +206,32 @@ fn page_has_every_variable_that_the_source_names() {
     assert_eq!(own, expected);
 }
 
+/// A reader of the page knows what can become part of a row, and whose word each attribute of a person is.
+#[test]
+fn page_has_every_attribute_of_telemetry() {
+    let page = section("Telemetry");
+    let rows = fs::read_to_string(repository().join("server/src/relay/rows.rs")).unwrap();
+    let list = rows.split_once("ROW_ATTRIBUTES: ").unwrap().1.split_once("= [").unwrap().1.split_once(']').unwrap().0;
+    let (_, on_page) = page.split_once("`attributes` has these attributes").unwrap();
+    let on_page = on_page.split("\n\n").next().unwrap();
+    let names_on_page: Vec<&str> = on_page.split('`').skip(1).step_by(2).collect();
+    assert_eq!(names_on_page, literals(list).collect::<Vec<_>>());
+
+    let table = fs::read_to_string(repository().join("src/telemetry/identity_table.rs")).unwrap();
+    let code: Vec<&str> = table.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let described = page.split_once("### Whose telemetry it is").unwrap().1.split("\n### ").next().unwrap().to_owned();
+    let missing: Vec<&str> = code
+        .iter()
+        .flat_map(|line| literals(line))
+        .filter(|name| !name.starts_with("x-") && !name.is_empty() && !name.contains('@') && !name.contains('/'))
+        .filter(|name| !described.contains(&format!("`{name}`")))
+        .collect();
+    // The headers' values where a token says nothing, which no relay writes, and a claim that no ID token has.
+    let of_headers =
+        ["unspecified", "default-team", "general", "remote", "user", "unassigned", "unknown", "userinfo:email"];
+    assert!(missing.iter().all(|name| of_headers.contains(name)), "{missing:?}");
+}
+
 /// The threat model names the tests that show its claims, by names of four words or more.
 #[test]
 fn threat_model_names_tests_that_exist() {

@@ -10,7 +10,7 @@ fn alice() -> IdentityAttributes {
     IdentityAttributes::from_claims(&token, Provider::Okta, &BTreeMap::new())
 }
 
-fn read(signal: OtlpSignal, value: Value) -> Result<OtlpExport, OtlpError> {
+fn read(signal: OtlpSignal, value: &Value) -> Result<OtlpExport, OtlpError> {
     OtlpExport::parse(signal, OtlpFormat::Json, value.to_string().as_bytes())
 }
 
@@ -38,7 +38,7 @@ fn metrics(resource: &[Value], point: &[Value]) -> Value {
     }] })
 }
 
-fn stamp(signal: OtlpSignal, value: Value, place: StampPlace) -> Value {
+fn stamp(signal: OtlpSignal, value: &Value, place: StampPlace) -> Value {
     let mut export = read(signal, value).unwrap();
     export.stamp(&alice(), place);
     serde_json::from_slice(&export.to_json()).unwrap()
@@ -72,7 +72,7 @@ fn claimed_identity_is_removed_everywhere_and_the_rest_stays() {
     ] } } }));
     said.push(json!({ "key": "enduser", "value": { "kvlistValue": { "values": [text("id", "mallory")] } } }));
 
-    let stamped = stamp(OtlpSignal::Metrics, metrics(&said, &said), StampPlace::Resource);
+    let stamped = stamp(OtlpSignal::Metrics, &metrics(&said, &said), StampPlace::Resource);
     assert!(!stamped.to_string().contains("mallory"), "{stamped}");
     assert_eq!(stamped.to_string().matches("stays").count(), 5);
     let resource = &stamped["resourceMetrics"][0];
@@ -95,7 +95,7 @@ fn claimed_identity_is_removed_everywhere_and_the_rest_stays() {
     let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "scope": { "attributes": said }, "logRecords": [
         { "timeUnixNano": "1", "body": { "stringValue": "claude_code.api_request" }, "attributes": said },
     ] }] }] });
-    let stamped = stamp(OtlpSignal::Logs, logs, StampPlace::ResourceAndDataPoints);
+    let stamped = stamp(OtlpSignal::Logs, &logs, StampPlace::ResourceAndDataPoints);
     assert!(!stamped.to_string().contains("mallory"), "{stamped}");
     // Also a resource that the sender has left out gets the identity, and a log record none.
     assert_eq!(stamped["resourceLogs"][0]["resource"]["attributes"], json!(stamped_attributes()));
@@ -115,7 +115,7 @@ fn fields_that_otlp_does_not_have_are_dropped() {
             "schemaUrl": null,
         }],
     });
-    let stamped = stamp(OtlpSignal::Metrics, value, StampPlace::Resource);
+    let stamped = stamp(OtlpSignal::Metrics, &value, StampPlace::Resource);
     let expected = json!({ "resourceMetrics": [{
         "resource": { "attributes": stamped_attributes() },
         "scopeMetrics": [{ "metrics": [{ "name": "a", "gauge": {} }] }],
@@ -125,7 +125,7 @@ fn fields_that_otlp_does_not_have_are_dropped() {
 
 #[test]
 fn identity_also_stands_on_data_points_if_wanted() {
-    let stamped = stamp(OtlpSignal::Metrics, metrics(&[], &[]), StampPlace::ResourceAndDataPoints);
+    let stamped = stamp(OtlpSignal::Metrics, &metrics(&[], &[]), StampPlace::ResourceAndDataPoints);
     let resource = &stamped["resourceMetrics"][0];
     assert_eq!(resource["resource"]["attributes"], json!(stamped_attributes()));
     let point = &resource["scopeMetrics"][0]["metrics"][0]["sum"]["dataPoints"][0];
@@ -134,7 +134,7 @@ fn identity_also_stands_on_data_points_if_wanted() {
         let value = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [
             { "name": "a", kind: { "dataPoints": [{ "timeUnixNano": "1" }] } },
         ] }] }] });
-        let stamped = stamp(OtlpSignal::Metrics, value, StampPlace::ResourceAndDataPoints);
+        let stamped = stamp(OtlpSignal::Metrics, &value, StampPlace::ResourceAndDataPoints);
         let points = &stamped["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0][kind]["dataPoints"];
         assert_eq!(points[0]["attributes"], json!(stamped_attributes()), "{kind}");
     }
@@ -161,7 +161,7 @@ fn wrong_types_are_refused_by_the_name_of_the_field() {
         (point("attributes", json!([{ "key": 1 }])), "key", "a text"),
         (point("attributes", json!([{ "value": { "boolValue": 1 } }])), "boolValue", "true or false"),
     ] {
-        let error = read(OtlpSignal::Metrics, value).unwrap_err();
+        let error = read(OtlpSignal::Metrics, &value).unwrap_err();
         assert_eq!(error, OtlpError::Fault(OtlpFault { field, expected }));
     }
     assert_eq!(OtlpExport::parse(OtlpSignal::Logs, OtlpFormat::Json, b"{"), Err(OtlpError::NotJson));
@@ -172,7 +172,7 @@ fn wrong_types_are_refused_by_the_name_of_the_field() {
         ("asDouble", json!("-Infinity")),
     ] {
         let value = point(field, value);
-        let export = read(OtlpSignal::Metrics, value.clone()).unwrap();
+        let export = read(OtlpSignal::Metrics, &value).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&export.to_json()).unwrap(), value);
     }
 }
@@ -180,19 +180,19 @@ fn wrong_types_are_refused_by_the_name_of_the_field() {
 #[test]
 fn numbers_of_resources_and_items_are_limited() {
     let resources = |count: usize| json!({ "resourceLogs": vec![json!({}); count] });
-    assert!(read(OtlpSignal::Logs, resources(MAX_RESOURCES)).is_ok());
-    let refused = read(OtlpSignal::Logs, resources(MAX_RESOURCES + 1));
+    assert!(read(OtlpSignal::Logs, &resources(MAX_RESOURCES)).is_ok());
+    let refused = read(OtlpSignal::Logs, &resources(MAX_RESOURCES + 1));
     assert_eq!(refused, Err(OtlpError::TooManyResources));
     let records =
         |count: usize| json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": vec![json!({}); count] }] }] });
-    assert!(read(OtlpSignal::Logs, records(MAX_ITEMS)).is_ok());
-    assert_eq!(read(OtlpSignal::Logs, records(MAX_ITEMS + 1)), Err(OtlpError::TooManyItems));
+    assert!(read(OtlpSignal::Logs, &records(MAX_ITEMS)).is_ok());
+    assert_eq!(read(OtlpSignal::Logs, &records(MAX_ITEMS + 1)), Err(OtlpError::TooManyItems));
     let points = |count: usize| {
         let data = json!({ "dataPoints": vec![json!({}); count] });
         json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{ "sum": data, "gauge": data }] }] }] })
     };
-    assert!(read(OtlpSignal::Metrics, points(MAX_ITEMS / 2)).is_ok());
-    let refused = read(OtlpSignal::Metrics, points(MAX_ITEMS / 2 + 1));
+    assert!(read(OtlpSignal::Metrics, &points(MAX_ITEMS / 2)).is_ok());
+    let refused = read(OtlpSignal::Metrics, &points(MAX_ITEMS / 2 + 1));
     assert_eq!(refused, Err(OtlpError::TooManyItems));
 }
 
@@ -203,7 +203,7 @@ fn helper_state_is_one_gauge_that_no_sender_can_write() {
         let forged = json!({ "name": name, "gauge": { "dataPoints": [{ "asInt": "666" }] } });
         value["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array_mut().unwrap().push(forged);
     }
-    let mut export = read(OtlpSignal::Metrics, value).unwrap();
+    let mut export = read(OtlpSignal::Metrics, &value).unwrap();
     export.stamp(&alice(), StampPlace::Resource);
     let state = HelperState::from_headers(Some("0.1.0"), Some("sign-in/access_denied")).unwrap();
     export.add_helper_state(&state, &alice(), 5);
@@ -220,7 +220,7 @@ fn helper_state_is_one_gauge_that_no_sender_can_write() {
     // What was added has the shape that is required of a sender.
     assert_eq!(OtlpExport::parse(OtlpSignal::Metrics, OtlpFormat::Json, &export.to_json()).as_ref(), Ok(&export));
 
-    let mut logs = read(OtlpSignal::Logs, json!({})).unwrap();
+    let mut logs = read(OtlpSignal::Logs, &json!({})).unwrap();
     logs.add_helper_state(&state, &alice(), 5);
     assert_eq!(logs.to_json(), b"{}");
 }

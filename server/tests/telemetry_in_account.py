@@ -251,8 +251,8 @@ class Telemetry(unittest.TestCase):
         iam, role = self.client("iam"), self.client("lambda").get_function_configuration(FunctionName=FUNCTION)["Role"].rpartition("/")[2]
         policies = {it: iam.get_role_policy(RoleName=role, PolicyName=it)["PolicyDocument"] for it in iam.list_role_policies(RoleName=role)["PolicyNames"]}
 
-        def allows(action, resource):
-            return evaluate(Request(action, resource, moment_of_request(secure=True)), policies).allowed
+        def allows(action, resource, **context):
+            return evaluate(Request(action, resource, {**moment_of_request(secure=True), **context}), policies).allowed
 
         requests = self.requests_of_relay()
         self.assertEqual({(it["service"], it["operation"]) for it in requests}, {("firehose", "PutRecordBatch")})
@@ -261,6 +261,8 @@ class Telemetry(unittest.TestCase):
         self.assertTrue(allows("firehose:PutRecordBatch", f"{stream}/{STREAM}"))
         self.assertTrue(allows("logs:PutLogEvents", group))
         self.assertTrue(allows("cloudwatch:PutMetricData", "*"))
+        # Numbers that alarms watch have a namespace, which those of OpenTelemetry lack.
+        self.assertFalse(allows("cloudwatch:PutMetricData", "*", **{"cloudwatch:namespace": STACK}))
         for action, resource in (
             ("firehose:PutRecordBatch", f"{stream}/other"), ("firehose:DeleteDeliveryStream", f"{stream}/{STREAM}"),
             ("logs:PutLogEvents", group.replace(self.outputs["EventLogName"], "other")), ("logs:GetLogEvents", group),

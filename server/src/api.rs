@@ -243,10 +243,14 @@ pub(crate) fn create_client() -> Result<Client, Failure> {
 
 /// Calls of AWS by the variables of the environment. The inner result says whether it has credentials.
 pub(crate) fn connect_to_aws() -> Result<Result<AwsClient, AwsCallError>, Failure> {
-    let environment = Environment::Process;
-    let client = Client::new_for_service(HttpSettings::from_environment(&environment));
-    let client = client.map_err(|error| describe_client_error("AWS", &error))?;
-    Ok(AwsClient::from_environment(client, &environment, host::now))
+    let client = create_service_client()?;
+    Ok(AwsClient::from_environment(client, &Environment::Process, host::now))
+}
+
+/// The client for many requests to one host, all of which can be repeated.
+pub(crate) fn create_service_client() -> Result<Client, Failure> {
+    let client = Client::new_for_service(HttpSettings::from_environment(&Environment::Process));
+    client.map_err(|error| describe_client_error("AWS and the next place of telemetry", &error))
 }
 
 fn describe_client_error(whom: &str, error: &http::Error) -> Failure {

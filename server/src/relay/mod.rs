@@ -41,7 +41,7 @@ use self::{
     upstream::Upstream,
 };
 use crate::{
-    api::{connect_to_aws, create_client, guard_routes, read_bearer},
+    api::{connect_to_aws, create_client, create_service_client, guard_routes, read_bearer},
     config::{Config, RelayConfig},
     failure::Failure,
     person::Person,
@@ -87,9 +87,8 @@ impl Relay {
                 "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or remove region and stream from [relay]",
             ));
         }
-        let client = create_client()?;
-        let upstream = Upstream::new(&client, aws.ok());
-        Ok(Some(Self::new(config, settings, client, upstream)))
+        let upstream = Upstream::new(&create_service_client()?, aws.ok());
+        Ok(Some(Self::new(config, settings, create_client()?, upstream)))
     }
 
     fn new(config: &Config, settings: RelayConfig, client: Client, upstream: Upstream) -> Self {

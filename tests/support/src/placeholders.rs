@@ -4,7 +4,7 @@
 pub(crate) type Placeholders = Vec<(String, &'static str)>;
 
 /// Replaces what differs from run to run by a name in braces: the given texts, ports, temporary folders, record names,
-/// times, durations, process ids and the ids of AWS requests.
+/// times, durations, process ids, the program's version and the ids of AWS requests.
 pub(crate) fn replace_variable_parts(text: &str, placeholders: &Placeholders) -> String {
     let mut text = placeholders.iter().fold(text.to_owned(), |text, (place, name)| text.replace(place, name));
     for host in ["127.0.0.1:", "localhost:", "[::1]:"] {
@@ -13,6 +13,9 @@ pub(crate) fn replace_variable_parts(text: &str, placeholders: &Placeholders) ->
     text = replace_after(&text, ":{port}/", "{start}", count_start_address);
     text = replace_after(&text, "process ", "{pid}", |rest| count_start(rest, |letter| letter.is_ascii_digit()));
     text = replace_after(&text, "(request ", "{id}", |rest| count_start(rest, |letter| letter != ')'));
+    text = replace_after(&text, "\"x-bedrock-sso-version\":\"", "{version}", |rest| {
+        count_start(rest, |letter| letter != '"')
+    });
     let folder = format!("{}/", std::env::temp_dir().display());
     text = replace_after(&text, &folder, "{folder}", |rest| count_start(rest, is_part_of_name));
     text = replace_words(&text, "{record}", count_record_name);

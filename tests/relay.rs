@@ -468,7 +468,7 @@ fn relay_of_another_user_is_not_used() {
     second.replace_in_config(&exporter.port.to_string(), &free.to_string());
     second.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{free}"));
     let other = Exporter::new(&second, free);
-    let stolen = Exporter { port: free, headers: exporter.headers.clone() };
+    let stolen = Exporter { port: free, headers: exporter.headers };
     assert_eq!(stolen.send("/v1/metrics", &metrics("s1")).status, 401, "a token is worth nothing at another relay");
     assert_eq!(other.send("/v1/metrics", &metrics("s1")).status, 200);
     drop(first);

@@ -1,12 +1,18 @@
 //! `otel-relay` and what `otel-headers` does with it: who gets a token, who may send, what reaches CloudWatch, and what
 //! an exporter sees when something fails.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and another user is another process"
+)]
 
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::Stdio,
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -474,16 +480,26 @@ fn relay_of_another_user_is_not_used() {
     drop(first);
 }
 
+/// Sends the request as another user of this computer, and returns the answer.
+fn send_as_another_user(port: u16, request: &str) -> String {
+    const SEND: &str = r#"exec 3<>"/dev/tcp/127.0.0.1/$1"; printf '%s' "$2" >&3; cat <&3"#;
+    const NOBODY: u32 = 65534;
+    let mut send = Command::new("bash");
+    send.args(["-c", SEND, "send", &port.to_string(), request]).uid(NOBODY).current_dir("/");
+    String::from_utf8(send.output().unwrap().stdout).unwrap()
+}
+
 #[test]
 fn another_user_of_the_computer_cannot_send() {
-    use crate::sign_in::address::{can_act_as_another_user, fetch_as_another_user};
-    if !can_act_as_another_user() {
+    if !crate::sign_in::address::can_act_as_another_user() {
         return;
     }
     let world = World::new();
     let (_desk, exporter) = Exporter::signed_in(&world);
-    let address = format!("http://127.0.0.1:{}/relay/proof?{}", exporter.port, "0".repeat(64));
-    assert!(fetch_as_another_user(&address).starts_with("HTTP/1.1 403 "));
+    let request = exporter.request("/v1/metrics", &metrics("s1"));
+    assert!(send_as_another_user(exporter.port, &request).starts_with("HTTP/1.1 403 "), "although the token is right");
+    assert_eq!(exporter.send("/v1/metrics", &metrics("s1")).status, 200);
+    assert_eq!(world.taken_telemetry().len(), 1);
 }
 
 /// An untrusted repository can set the variable.

@@ -1,13 +1,14 @@
 //! The relay's server: accepts connections on loopback, decides who may send, and passes exports on.
 //!
 //! Every program and every web page of the computer can connect. So `Host` must name this port on loopback, a request
-//! with an `Origin` is refused, and an export needs a token of this user. Where the system says so, connections of
-//! other users are refused before anything else. Number, size and duration of everything are bounded: the size together
+//! with an `Origin` is refused, and an export needs a token of this user. Where the system says so, exports of other
+//! users are refused even with a token. Number, size and duration of everything are bounded: the size together
 //! and not for each connection, so that a hundred exporters need no more memory than one large export.
 
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,7 +25,7 @@ use tokio::{
 use super::{
     export::Export,
     probe::{END_PATH, PROOF_PATH, ProofAnswer},
-    request::{ArrivedRequest, BodyLength, RequestHead, read_head},
+    request::{ArrivedRequest, BodyLength, read_head},
     response::RelayResponse,
     secret::RelaySecret,
     upstream::UpstreamClient,
@@ -33,7 +34,7 @@ use crate::{
     host::Host,
     lock::ExclusiveLock,
     log,
-    oidc::callback::{is_other_user, is_own_host},
+    oidc::callback::{is_own_host, is_peer_of_other_user},
     race::{RaceWinner, race_futures},
     secret::Secret,
     telemetry::otlp::{HelperState, OtlpSignal},
@@ -140,8 +141,10 @@ impl RelayServer {
 
     /// Answers one request, or refuses it.
     async fn answer(self: &Arc<Self>, request: ArrivedRequest, stream: &mut TcpStream) -> RelayResponse {
-        if let Err(refusal) = self.check_sender(&request.head, stream) {
-            return refusal;
+        // A page that makes its own host name resolve to this computer sends that name (DNS rebinding), and every page
+        // that posts to another origin sends its own.
+        if !is_own_host(request.head.host.as_deref(), self.port) || request.head.has_origin {
+            return RelayResponse::refuse(403, "the relay does not serve web pages");
         }
         let head = &request.head;
         let signal = match (&head.method, head.path.as_str()) {
@@ -157,19 +160,8 @@ impl RelayServer {
         self.export(signal, request, stream).await.unwrap_or_else(|refusal| refusal)
     }
 
-    /// Refuses web pages and other users. A page that makes its own host name resolve to this computer sends that name
-    /// (DNS rebinding), and every page that posts to another origin sends its own.
-    fn check_sender(&self, head: &RequestHead, stream: &TcpStream) -> Result<(), RelayResponse> {
-        if is_other_user(stream) {
-            return Err(RelayResponse::refuse(403, "the relay serves another user"));
-        }
-        if !is_own_host(head.host.as_deref(), self.port) || head.has_origin {
-            return Err(RelayResponse::refuse(403, "the relay does not serve web pages"));
-        }
-        Ok(())
-    }
-
-    /// Proves to `otel-headers` that this is the user's relay. It asks for every header, so the relay is needed.
+    /// Proves to `otel-headers` that this is the user's relay. It asks for every header, so the relay is needed. The answer
+    /// helps no other program: it would have to listen on this port to use it.
     fn prove(&self, nonce: &str) -> RelayResponse {
         if nonce.len() != 64 || !nonce.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return RelayResponse::refuse(400, "the question is not valid");
@@ -226,7 +218,8 @@ impl RelayServer {
         let helper = HelperState::from_headers(head.helper_version.as_deref(), head.helper_failure.as_deref());
         let body = timeout(BODY_TIMEOUT, request.read_body(stream, MAX_BODY_BYTES)).await;
         let body = body.unwrap_or_else(|_| Err(RelayResponse::refuse(408, "the body did not arrive in time")))?;
-        let answer = self.forward(Export { profile, signal, body, helper }).await;
+        let ends = stream.local_addr().and_then(|own| Ok((own, stream.peer_addr()?)));
+        let answer = self.forward(Export { profile, signal, body, helper }, ends.ok()).await;
         drop(share);
         *self.last_work() = Instant::now();
         answer
@@ -243,13 +236,21 @@ impl RelayServer {
     }
 
     /// Sends the export to CloudWatch, and returns success only if CloudWatch has taken it.
-    async fn forward(self: &Arc<Self>, export: Export) -> Result<RelayResponse, RelayResponse> {
+    /// `ends` are the addresses of the exporter's connection.
+    async fn forward(
+        self: &Arc<Self>,
+        export: Export,
+        ends: Option<(SocketAddr, SocketAddr)>,
+    ) -> Result<RelayResponse, RelayResponse> {
         let failed = || RelayResponse::retry_later("the relay failed");
         let prepared = {
             let _turn = self.preparing.acquire().await.map_err(|_| failed())?;
             let server = Arc::clone(self);
             // The keyring may wait, and the relay must still be able to prove itself meanwhile.
             spawn_blocking(move || {
+                if ends.is_some_and(|(own, peer)| is_peer_of_other_user(own, peer)) {
+                    return Err(RelayResponse::refuse(403, "the relay serves another user"));
+                }
                 let prepared = export.prepare(&server.host, server.port)?;
                 let client = server.upstream.for_profile(&prepared.profile, &server.host.environment);
                 Ok::<_, RelayResponse>((client, prepared.request))

@@ -455,10 +455,14 @@ class Limits(DeployTest):
         self.assertEqual(stacks[DASHBOARD]["parameters"] | shown, stacks[DASHBOARD]["parameters"])
         self.assertEqual(stacks[SERVICE]["parameters"]["DashboardMetrics"], "yes")
         self.assertIn("nothing to change", self.deploys().out)
+        # The relay in AWS is shown once it exists.
+        self.write_answers(dashboard=True, laptop_telemetry=True, telemetry=True, alert="ops@acme.com", trail=False, alarms=False)
+        self.deploys()
+        self.assertEqual(self.stacks()[DASHBOARD]["parameters"]["TelemetryStack"], "bedrock-sso-telemetry")
         self.deploys("--remove", "--only", "dashboard", "--yes")
         self.assertNotIn(DASHBOARD, self.stacks())
         # Without numbers it would be empty.
-        self.refuses(2, "dashboard", "--no-limits", "--no-laptop-telemetry")
+        self.refuses(2, "dashboard", "--no-limits", "--no-laptop-telemetry", "--no-telemetry")
 
     def test_service_is_removed_before_the_stacks_that_it_needs(self):
         self.write_answers(limit_log_group="/acme/bedrock", logging=False, trail=False, alarms=False)

@@ -559,12 +559,7 @@ class Dashboards(unittest.TestCase):
             self.assertEqual("SpendAlarm" in stack.resources, chosen["MonthlySpend"] not in (0, "0"), label(stack))
 
     def test_each_metric_is_one_that_somebody_writes(self):
-        filters = {
-            it["MetricName"]
-            for resource in decode_str((TEMPLATES / "service.yaml").read_text())[0]["Resources"].values()
-            if resource["Type"] == "AWS::Logs::MetricFilter"
-            for it in resource["Properties"]["MetricTransformations"]
-        }
+        filters, of_relay = filtered_metrics("service"), filtered_metrics("telemetry")
         printed = set(re.findall(r'\("(\w+)", "(?:Count|Percent|None)", json!', SERVER_SOURCE))
         self.assertEqual(len(printed), 7)
         own, of_lambda = filters | printed, {"Errors", "Throttles", "Invocations", "Duration"}
@@ -572,10 +567,13 @@ class Dashboards(unittest.TestCase):
         for stack, body in self.bodies():
             series = [it for widget in body["widgets"] if widget["type"] == "metric" for it in widget["properties"]["metrics"]]
             alarms = [it["properties"] for it in stack.of_type("AWS::CloudWatch::Alarm").values() if "MetricName" in it["properties"]]
+            chosen = stack.set.parameters
+            written = {("AWS/Lambda", it) for it in of_lambda} | {(chosen.get("LimitsStack"), it) for it in own}
+            written |= {(chosen.get("TelemetryStack"), it) for it in of_relay}
             for namespace, name, *_ in [it for it in series if len(it) > 1] + [(it["Namespace"], it["MetricName"]) for it in alarms]:
-                self.assertIn((namespace, name), {("AWS/Lambda", it) for it in of_lambda} | {(stack.set.parameters.get("LimitsStack"), it) for it in own})
+                self.assertIn((namespace, name), written)
                 seen.add(name)
-        self.assertLessEqual(filters - {"PoliciesAreFull"} | printed, seen, "a number of the server is on no dashboard")
+        self.assertLessEqual(filters - {"PoliciesAreFull"} | printed | of_relay, seen, "a number of the server is on no dashboard")
 
     def test_a_topic_gets_every_alarm(self):
         for stack, _ in self.bodies():
@@ -584,6 +582,13 @@ class Dashboards(unittest.TestCase):
             for logical_id, alarm in alarms.items():
                 topic = stack.set.parameters.get("AlertTopicArn")
                 self.assertEqual(alarm["properties"].get("AlarmActions"), [topic] if topic else None, logical_id)
+
+
+def filtered_metrics(template):
+    """The metrics that a template makes of the lines of a log."""
+    resources = decode_str((TEMPLATES / f"{template}.yaml").read_text())[0]["Resources"].values()
+    filters = [it["Properties"]["MetricTransformations"] for it in resources if it["Type"] == "AWS::Logs::MetricFilter"]
+    return {it["MetricName"] for several in filters for it in several}
 
 
 def defaults(template):

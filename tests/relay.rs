@@ -54,10 +54,20 @@ struct Got {
 }
 
 impl Exporter {
-    /// Starts the relay if necessary, as Claude Code does.
+    /// Starts the relay if necessary, as Claude Code does. On a busy machine the command gives up before the relay
+    /// answers, as a user needs it, and is repeated here.
     #[track_caller]
     fn new(desk: &Desk<'_>, port: u16) -> Self {
-        let output = desk.command().arg("otel-headers").stdin(Stdio::null()).output().unwrap();
+        let call = || desk.command().arg("otel-headers").stdin(Stdio::null()).output().unwrap();
+        let mut output = call();
+        wait_until("the relay answers", || {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            let gave_up = ["[relay/silent]", "[relay/not_started]"].iter().any(|slug| text.contains(slug));
+            if gave_up {
+                output = call();
+            }
+            !gave_up
+        });
         assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
         Self { port, headers: serde_json::from_slice(&output.stdout).unwrap() }
     }
@@ -387,12 +397,14 @@ fn hundred_exporters_lose_nothing() {
         for number in 0..100 {
             let exporter = &exporter;
             scope.spawn(move || {
-                // An exporter tries again after 503, as OTLP asks of it.
-                wait_until("the export is taken", || {
+                // An exporter tries again after 503, as OTLP asks of it. The number bounds a test that fails; on a busy
+                // machine each turn takes seconds.
+                let taken = (0..100).any(|_| {
                     let got = exporter.send("/v1/metrics", &metrics(&count(number)));
-                    assert!(matches!(got.status, 200 | 503), "{}", got.status);
+                    assert!(matches!(got.status, 200 | 408 | 503), "{}", got.status);
                     got.status == 200
                 });
+                assert!(taken, "{number}");
             });
         }
     });

@@ -75,6 +75,8 @@ pub fn connect_relay(host: &Host, profile: &str, port: u16) -> Result<Secret, Er
                 continue;
             }
             (ProbeOutcome::Ours(_) | ProbeOutcome::Foreign, _) => return Err(port_taken(port)),
+            // On a busy computer a relay may need longer than one question waits.
+            (ProbeOutcome::Silent, _) if is_running()? && began.elapsed() < START_TIMEOUT => continue,
             (ProbeOutcome::Silent, _) if is_running()? => return Err(Error::Silent { port }),
             (ProbeOutcome::Silent, _) => return Err(port_taken(port)),
             (ProbeOutcome::Absent, _) if !has_started => {}

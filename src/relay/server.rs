@@ -34,7 +34,7 @@ use crate::{
     host::Host,
     lock::ExclusiveLock,
     log,
-    oidc::callback::{is_own_host, is_peer_of_other_user},
+    oidc::callback::{ConnectionOwners, is_own_host},
     race::{RaceWinner, race_futures},
     secret::Secret,
     telemetry::otlp::{HelperState, OtlpSignal},
@@ -71,12 +71,22 @@ pub(super) struct RelayServer {
     /// The random name of this process.
     instance: String,
     upstream: UpstreamClient,
+    /// The latest reading of who owns the connections, and when it began.
+    owners: Mutex<Option<(Instant, ConnectionOwners)>>,
     /// The bytes that bodies may still take.
     budget: Semaphore,
     /// One export is prepared at a time: its JSON tree takes several times the memory of its text.
     preparing: Semaphore,
     last_work: Mutex<Instant>,
     end: Notify,
+}
+
+/// The connection of an exporter.
+struct Connection {
+    own: SocketAddr,
+    peer: SocketAddr,
+    /// When it existed already.
+    known_at: Instant,
 }
 
 impl RelayServer {
@@ -89,6 +99,7 @@ impl RelayServer {
             secret,
             instance: encode_hex(&name),
             upstream: UpstreamClient::default(),
+            owners: Mutex::default(),
             budget: Semaphore::new(BODY_BUDGET),
             preparing: Semaphore::new(1),
             last_work: Mutex::new(Instant::now()),
@@ -206,7 +217,8 @@ impl RelayServer {
             let message = "the relay takes no compressed data: set OTEL_EXPORTER_OTLP_COMPRESSION=none";
             return Err(RelayResponse::refuse(415, message));
         }
-        *self.last_work() = Instant::now();
+        let arrived = Instant::now();
+        *self.last_work() = arrived;
         let length = match head.length {
             BodyLength::Known(length) if length > MAX_BODY_BYTES => return Err(RelayResponse::too_large()),
             BodyLength::Known(length) => length,
@@ -219,10 +231,21 @@ impl RelayServer {
         let body = timeout(BODY_TIMEOUT, request.read_body(stream, MAX_BODY_BYTES)).await;
         let body = body.unwrap_or_else(|_| Err(RelayResponse::refuse(408, "the body did not arrive in time")))?;
         let ends = stream.local_addr().and_then(|own| Ok((own, stream.peer_addr()?)));
-        let answer = self.forward(Export { profile, signal, body, helper }, ends.ok()).await;
+        let connection = ends.ok().map(|(own, peer)| Connection { own, peer, known_at: arrived });
+        let answer = self.forward(Export { profile, signal, body, helper }, connection).await;
         drop(share);
         *self.last_work() = Instant::now();
         answer
+    }
+
+    /// Whether another user sends the export, as far as the system says.
+    fn is_other_user(&self, connection: &Connection) -> bool {
+        let mut latest = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = latest.take().filter(|(began, _)| *began >= connection.known_at);
+        let (began, owners) = known.unwrap_or_else(|| (Instant::now(), ConnectionOwners::read(self.port)));
+        let is_other = owners.is_other_user(connection.own, connection.peer);
+        *latest = Some((began, owners));
+        is_other
     }
 
     /// Whether the stored secret is still the one of this process. `logout --all` deletes it. Then this relay cannot
@@ -236,11 +259,10 @@ impl RelayServer {
     }
 
     /// Sends the export to CloudWatch, and returns success only if CloudWatch has taken it.
-    /// `ends` are the addresses of the exporter's connection.
     async fn forward(
         self: &Arc<Self>,
         export: Export,
-        ends: Option<(SocketAddr, SocketAddr)>,
+        connection: Option<Connection>,
     ) -> Result<RelayResponse, RelayResponse> {
         let failed = || RelayResponse::retry_later("the relay failed");
         let prepared = {
@@ -248,7 +270,7 @@ impl RelayServer {
             let server = Arc::clone(self);
             // The keyring may wait, and the relay must still be able to prove itself meanwhile.
             spawn_blocking(move || {
-                if ends.is_some_and(|(own, peer)| is_peer_of_other_user(own, peer)) {
+                if connection.is_some_and(|connection| server.is_other_user(&connection)) {
                     return Err(RelayResponse::refuse(403, "the relay serves another user"));
                 }
                 let prepared = export.prepare(&server.host, server.port)?;

@@ -31,7 +31,7 @@ pub use self::{
     listener::{BindAttempt, BindError, BindObstacle, CallbackListener, bind_address, is_start_address},
     one_time_address::{OneTimeAddress, OneTimeAnswer},
     open_listener::{OpenListener, PasteRejection},
-    peer_user::is_peer_of_other_user,
+    peer_user::ConnectionOwners,
     port_holder::PortHolder,
     verdict::{CallbackAddresses, RequestVerdict, classify_request, is_own_host},
 };

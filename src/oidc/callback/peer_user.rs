@@ -13,13 +13,26 @@ use super::socket_table::{self, SocketEntry};
 /// peer closes, the system no longer lists its owner.
 pub(super) fn is_other_user(stream: &TcpStream) -> bool {
     let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
-    is_peer_of_other_user(own, peer)
+    has_other_owner(&socket_table::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
 }
 
-/// The same for a connection with these ends. It reads two tables of the system, which takes a tenth of a second where
-/// they are long.
-pub fn is_peer_of_other_user(own: SocketAddr, peer: SocketAddr) -> bool {
-    has_other_owner(&socket_table::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
+/// The owners of the connections of one port, at one moment. To read them takes a tenth of a second where the system has
+/// many connections, so a server uses one reading for all connections that existed before it.
+#[derive(Debug)]
+pub struct ConnectionOwners(Vec<SocketEntry>);
+
+impl ConnectionOwners {
+    pub fn read(port: u16) -> Self {
+        let mut sockets = socket_table::read_sockets();
+        sockets.retain(|socket| socket.local.port() == port || socket.remote.port() == port);
+        sockets.shrink_to_fit();
+        Self(sockets)
+    }
+
+    /// Whether another user owns the other end of the connection.
+    pub fn is_other_user(&self, own: SocketAddr, peer: SocketAddr) -> bool {
+        has_other_owner(&self.0, to_canonical_address(own), to_canonical_address(peer))
+    }
 }
 
 fn to_canonical_address(address: SocketAddr) -> SocketAddr {

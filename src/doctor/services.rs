@@ -8,7 +8,7 @@ use crate::{
     config::{Profile, TelemetryRelay},
     failure::doctor,
     oidc::callback::PortHolder,
-    relay::{self, ProbeOutcome, probe_relay},
+    relay::{self, ProbeOutcome, is_relay_running, probe_relay},
     setup::claude::find_variable_against_relay,
     text::sanitize_line,
     url::{SecureUrl, SecureUrlError},
@@ -50,6 +50,9 @@ pub(super) fn check_relay(context: &DoctorContext<'_>, profile: &Profile) -> Che
             format!("your relay at {address} answers (version {})", sanitize_line(&instance.version))
         }
         ProbeOutcome::Absent => format!("your relay at {address} starts when Claude Code does"),
+        ProbeOutcome::Silent if is_relay_running(context.host, relay.port) => {
+            return Err(relay::Error::Silent { port: relay.port }.into());
+        }
         ProbeOutcome::Foreign | ProbeOutcome::Silent => {
             let holder = PortHolder::find_by_port(relay.port);
             return Err(relay::Error::PortTaken { port: relay.port, holder }.into());

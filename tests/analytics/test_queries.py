@@ -243,6 +243,7 @@ class Work(unittest.TestCase):
             "month": "2026-11", "people": 1, "active_days": 2, "sessions": 2, "lines_added": 130, "lines_removed": 30, "commits": 3,
             "pull_requests": 1, "accepted_edits": 8, "rejected_edits": 3,
         })  # fmt: skip
+        self.assertEqual((rows["platform"]["active_days"], rows["platform"]["sessions"]), (1, 2))
         self.assertEqual((rows["ml"]["active_days"], rows["ml"]["commits"], rows["ml"]["pull_requests"]), (2, 2, 2))
 
     def test_leaderboard_has_a_row_for_each_person(self):
@@ -251,7 +252,7 @@ class Work(unittest.TestCase):
 
     def test_sessions_are_sorted_by_what_they_cost(self):
         rows = self.warehouse.query("expensive_sessions")
-        self.assertEqual([(it["session_id"], it["estimated_usd"]) for it in rows], [("s-4", 40.0), ("s-1", 2.75), ("s-5", 1.0), ("s-3", 0.5), ("s-2", 0.125)])
+        self.assertEqual([(it["session_id"], it["estimated_usd"]) for it in rows], [("s-4", 40.0), ("s-1", 2.75), ("s-5", 1.0), ("s-3", 0.5), ("s-2", 0.125), ("s-6", 0.0625)])
         self.assertEqual((rows[1]["models"], rows[1]["tokens"]), ("haiku opus", 90_000))
 
 

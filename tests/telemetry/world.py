@@ -76,7 +76,7 @@ def wait_until(condition, seconds=60):
 def listening_port(pid):
     """The port on which a process listens, as the operating system shows it. Zero if it listens on no port."""
     try:
-        links = {os.readlink(it.path) for it in os.scandir(f"/proc/{pid}/fd")}
+        links = {os.readlink(it) for it in Path(f"/proc/{pid}/fd").iterdir()}
     except OSError:  # it has ended, or closed the file meanwhile
         return 0
     for table in ("tcp", "tcp6"):

@@ -215,6 +215,10 @@ def exports():
         scope = {"name": "com.anthropic.claude_code", "version": "2.1.328"}
         body = {"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [{"scope": scope, "metrics": metrics}]}]}
         found.append((person, "/v1/metrics", body))
+    # Another program's number on a day without any work with Claude Code.
+    point = {"timeUnixNano": "1795168800000000000", "asInt": "1", "attributes": described({"session.id": "other"})}
+    gauge = {"name": "other.program", "gauge": {"dataPoints": [point]}}
+    found.append(("bo", "/v1/metrics", {"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [{"scope": {}, "metrics": [gauge]}]}]}))
     event = {"timeUnixNano": "1793610000000000000", "body": {"stringValue": "planted"}, "attributes": described({"event.name": "tool_decision", "decision": "accept"})}
     scope = {"name": "com.anthropic.claude_code.events", "version": "2.1.328"}
     found.append(("bo", "/v1/logs", {"resourceLogs": [{"resource": {"attributes": []}, "scopeLogs": [{"scope": scope, "logRecords": [event]}]}]}))

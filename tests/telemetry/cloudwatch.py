@@ -37,7 +37,8 @@ from otlp import LOGS, METRICS, decode, encode, events_of, points_of
 sys.path.append(str(Path(__file__).parent.parent / "real"))
 from tls import tls_server  # noqa: E402
 
-# A request after decompression. AWS documents these limits: "OTLP endpoints" of the CloudWatch User Guide.
+# A request after decompression. AWS documents the limit of logs ("OTLP endpoints" of the CloudWatch User Guide). No page
+# has that of metrics, so it is assumed to be about the same.
 LIMITS = {METRICS: 1_000_000, LOGS: 1_048_576}
 SERVICES = {METRICS: "monitoring", LOGS: "logs"}
 SIGNATURE = re.compile(

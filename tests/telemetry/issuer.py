@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 class Provider:
-    def __init__(self, options):
-        self.client, self.person, self.ledger = options.client, json.loads(options.claims), options.ledger
+    def __init__(self, client, person, ledger):
+        self.client, self.person, self.ledger = client, person, ledger
         self.keys = {name: rsa.generate_private_key(public_exponent=65537, key_size=2048) for name in ("own", "foreign")}
         self.codes = {}  # the request of each code that was not used yet
         self.grants = {}  # the nonce of each refresh token
@@ -114,14 +114,22 @@ class Connection(BaseHTTPRequestHandler):
         pass
 
 
+def bind(provider):
+    """A server of the provider, which gets its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
+    provider.issuer = f"http://127.0.0.1:{server.server_port}"
+    Connection.provider = provider
+    return server
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("client", "claims", "events", "ledger"):
         parser.add_argument(f"--{name}", required=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
-    Connection.provider = Provider(parser.parse_args())
-    Connection.provider.issuer = f"http://127.0.0.1:{server.server_port}"
-    print(f"ready {Connection.provider.issuer}", flush=True)
+    options = parser.parse_args()
+    provider = Provider(options.client, json.loads(options.claims), options.ledger)
+    server = bind(provider)
+    print(f"ready {provider.issuer}", flush=True)
     server.serve_forever()
 
 

@@ -75,7 +75,7 @@ def deployed_documents():
 
 @dataclass(frozen=True)
 class Role:
-    """The keys of a role's documents."""
+    """The keys of a role's documents, or of a policy's that somebody attaches to a role."""
 
     policies: tuple
     boundary: tuple | None
@@ -86,6 +86,8 @@ def role(set_name, logical_id):
     stack = world()[set_name]
     ids = {it["id"]: key for key, it in stack.resources.items() if it["type"] == "AWS::IAM::ManagedPolicy"}
     properties = stack.resources[logical_id]["properties"]
+    if logical_id in ids.values():
+        return Role(((set_name, logical_id, "policy"),), None)
     if stack.resources[logical_id]["type"] == "AWS::SSO::PermissionSet":
         by_name = {stack.resources[key]["properties"]["ManagedPolicyName"]: key for key in ids.values()}
         attached = [by_name[it["Name"]] for it in properties["CustomerManagedPolicyReferences"]]

@@ -18,6 +18,11 @@ output "telemetry_log_group_name" {
   value       = lookup(aws_cloudformation_stack.this.outputs, "TelemetryLogGroupName", null)
 }
 
+output "bedrock_sso_config" {
+  description = "What the config.toml of bedrock-sso needs in addition. The outputs of all modules together are the configuration."
+  value       = lookup(aws_cloudformation_stack.this.outputs, "BedrockSsoConfig", null)
+}
+
 output "guardrail_arn" {
   description = "For guardrail_arns of ../../federation."
   value       = lookup(aws_cloudformation_stack.this.outputs, "GuardrailArn", null)

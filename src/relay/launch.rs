@@ -80,6 +80,7 @@ pub fn connect_relay(host: &Host, profile: &str, port: u16) -> Result<Secret, Er
             (ProbeOutcome::Silent, _) if is_running()? => return Err(Error::Silent { port }),
             (ProbeOutcome::Silent, _) => return Err(port_taken(port)),
             (ProbeOutcome::Absent, _) if !has_started => {}
+            // The relay that was started has not bound its port yet, or another call's relay has. The system sends no event.
             (ProbeOutcome::Absent, _) if began.elapsed() < START_TIMEOUT => {
                 thread::sleep(POLL_INTERVAL);
                 continue;

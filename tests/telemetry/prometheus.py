@@ -55,6 +55,7 @@ class Prometheus:
         while not (found := fact()):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Prometheus did not start: {self.logged()[-2000:]}")
+            # No event says when it is ready.
             time.sleep(0.05)
         return found
 

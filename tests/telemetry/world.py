@@ -69,6 +69,7 @@ def wait_until(condition, seconds=60):
     """Waits for a true value of a condition about another process, which reports no event, and returns the last value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()) and time.monotonic() < deadline:
+        # Another process reports no event.
         time.sleep(0.05)
     return value
 

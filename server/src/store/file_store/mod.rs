@@ -401,7 +401,7 @@ impl Store for FileStore {
 
     async fn remove_expired(&self, now: Timestamp) -> StoreResult<()> {
         while self.write(move |transaction| forget_request_ids(transaction, now)).await? {
-            // Calls that wait are counted first.
+            // The store has one writer and no queue. This pause lets calls that wait count first.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.write(move |transaction| forget_periods(transaction, now)).await
